@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# GopherShip buffer pool. "make help" lists what can be made.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+DESTDIR ?=
+PREFIX ?= /usr/local
+MODULE_PARAMETERS ?=
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
+
+.PHONY: all modules user modules_install install-user install load unload \
+	demo check lint clean help need-kdir
+
+all: modules
+
+modules: need-kdir
+	$(kbuild) modules
+
+need-kdir:
+	@test -e $(KDIR)/Makefile || { \
+		echo "There are no kernel headers at $(KDIR)."; \
+		echo "Install them (Debian: sudo apt-get install linux-headers-$$(uname -r)),"; \
+		echo "name others (make KDIR=/path/to/build), or see it run in a virtual"; \
+		echo "machine without any: make demo"; \
+		exit 1; } >&2
+
+user:
+	tests/vm/deps user
+	$(MAKE) -C userspace VERSION=$(VERSION)
+
+modules_install: modules
+	$(kbuild) modules_install
+	$(if $(DESTDIR)$(INSTALL_MOD_PATH),,depmod -a)
+
+install-user: user
+	$(MAKE) -C userspace install VERSION=$(VERSION) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+install: modules_install install-user
+
+load: modules
+	insmod gophership.ko $(MODULE_PARAMETERS)
+	@echo "Loaded. /dev/gophership is there; see: gophershipctl info"
+
+unload:
+	rmmod gophership
+
+demo:
+	tests/demo/run
+
+check:
+	tests/run
+
+lint:
+	tests/lint
+
+clean:
+	rm -rf build *.o .*.cmd .*.d *.ko *.mod *.mod.c Module.symvers modules.order
+
+help:
+	@echo "To see it work, on any Debian machine, without touching its kernel:"
+	@echo "  make demo            a driver and a program use the pool in a virtual machine"
+	@echo "  make check           every test, on several kernels"
+	@echo ""
+	@echo "To use it on this machine (kernel $$(uname -r)):"
+	@echo "  make                 the module, gophership.ko (KDIR=... for another kernel)"
+	@echo "  make load            insmod it (MODULE_PARAMETERS=\"quota_mb=64 ...\")"
+	@echo "  make unload          rmmod it"
+	@echo "  make user            gophershipctl and the examples, into build/userspace"
+	@echo "  make install         modules_install and install-user"
+	@echo "  make modules_install the module, into /lib/modules (INSTALL_MOD_PATH=...)"
+	@echo "  make install-user    tool, header, man pages, udev rule (DESTDIR=... PREFIX=...)"
+	@echo ""
+	@echo "To work on it:"
+	@echo "  make lint            checkpatch, sparse, W=1, gcc and clang, kernel-doc, shellcheck"
+	@echo "  make clean           remove what was built here; kernels stay in the cache"

@@ -1,0 +1,681 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: acquire and release.
+ *
+ * The hot path, per call: preemption off, the head's busy mark, one entry of
+ * the loaded magazine, one word of the descriptor checked and one stored. What
+ * makes that right without a lock or a locked instruction is written at "The
+ * seal" and at struct gophership_head in gophership_pool.h.
+ */
+#include <linux/export.h>
+#include <linux/preempt.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "gophership_pool.h"
+#include "gophership_trace.h"
+
+struct gophership_bounds gophership_bounds __read_mostly = { .low = ULONG_MAX };
+
+DEFINE_STATIC_KEY_FALSE(gophership_poison_key);
+DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
+
+/* Flags that the hot path has no time for. */
+#define GOPHERSHIP_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
+
+/* The most buffers that one refill allocates. */
+#define REFILL_MAX	16
+
+static __always_inline bool head_enter(struct gophership_head *head)
+{
+	if (unlikely(READ_ONCE(head->busy)))
+		return false;
+	WRITE_ONCE(head->busy, 1);
+	barrier();
+	return true;
+}
+
+static __always_inline void head_leave(struct gophership_head *head)
+{
+	barrier();
+	WRITE_ONCE(head->busy, 0);
+}
+
+/*
+ * Take the top entry; NULL if there is none, or if it is not to be believed:
+ * the slow path comes upon it again and drops it.
+ */
+static __always_inline struct gophership_buf *head_pop(struct gophership_head *head,
+						       unsigned long call_site)
+{
+	struct gophership_buf **slot, *buf;
+	unsigned int nr = head->nr;
+
+	if (unlikely(!nr))
+		return NULL;
+	slot = &head->loaded->slot[nr - 1];
+	buf = *slot;
+	if (unlikely(!gophership_sealed(buf, (unsigned long)slot)))
+		return NULL;
+	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
+	WRITE_ONCE(buf->acquired_by, call_site);
+	WRITE_ONCE(head->nr, nr - 1);
+	WRITE_ONCE(head->hits, head->hits + 1);
+	return buf;
+}
+
+/* Put a buffer that the caller may release on top; there must be room. */
+static __always_inline void head_push(struct gophership_head *head, struct gophership_buf *buf,
+				      unsigned long call_site)
+{
+	unsigned int nr = head->nr;
+	struct gophership_buf **slot = &head->loaded->slot[nr];
+
+	*slot = buf;
+	WRITE_ONCE(buf->len, 0);
+	WRITE_ONCE(buf->released_by, call_site);
+	WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)slot));
+	WRITE_ONCE(head->nr, nr + 1);
+}
+
+static __always_inline void count_release(struct gophership_head *head)
+{
+	WRITE_ONCE(head->releases, head->releases + 1);
+}
+
+/*
+ * Put buffers that are leased to us into this CPU's magazine, as far as there
+ * is room, the others on the inbox. They were never counted as acquired.
+ */
+static void stock(struct gophership_pool *pool, unsigned int class,
+		  struct gophership_buf **bufs, unsigned int nr)
+{
+	struct gophership_magazine *none = NULL;
+	struct gophership_head *head;
+	struct gophership_depot *depot;
+	unsigned int i = 0;
+
+	preempt_disable();
+	head = this_cpu_ptr(pool->heads + class);
+	depot = head->depot;
+	if (head_enter(head)) {
+		for (; i < nr; i++) {
+			if (gophership_payload_node(bufs[i]) != depot->node)
+				break;
+			if (!gophership_head_make_room(head, &none))
+				break;
+			head_push(head, bufs[i], 0);
+		}
+		head_leave(head);
+	}
+	preempt_enable();
+	for (; i < nr; i++) {
+		depot = gophership_pool_depot(pool, gophership_payload_node(bufs[i]), class);
+		if (gophership_claim(bufs[i], GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_LISTED))
+			gophership_depot_list(depot, bufs[i]);
+	}
+}
+
+static unsigned int refill_batch(unsigned int class, gfp_t gfp)
+{
+	/* Who cannot wait gets the one buffer and no more work. */
+	if (!gfpflags_allow_blocking(gfp))
+		return 1;
+	return max(REFILL_MAX >> class, 1);
+}
+
+/* Ask the page allocator: one buffer for the caller, some for the magazine. */
+static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int class, gfp_t gfp)
+{
+	unsigned int order = gophership_class_order(class), batch, nr;
+	struct gophership_buf *buf, *more[REFILL_MAX];
+	gfp_t modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_NORETRY;
+
+	if (!gophership_may_allocate())
+		return NULL;
+	buf = gophership_payload_alloc(pool, class, order, gfp);
+	if (!buf)
+		return NULL;
+	batch = refill_batch(class, gfp);
+	for (nr = 0; nr < batch - 1; nr++) {
+		more[nr] = gophership_payload_alloc(pool, class, order, modest);
+		if (!more[nr])
+			break;
+	}
+	if (nr)
+		stock(pool, class, more, nr);
+	gophership_reclaim_arm();
+	this_cpu_inc(pool->heads[class].misses);
+	trace_gophership_refill(pool->name, class, nr + 1);
+	return buf;
+}
+
+/* With the head's help if it is free, else past it. */
+static struct gophership_buf *take_cached(struct gophership_pool *pool, unsigned int class,
+					  unsigned long call_site)
+{
+	struct gophership_buf *buf = NULL;
+	struct gophership_head *head;
+
+	preempt_disable();
+	head = this_cpu_ptr(pool->heads + class);
+	if (head_enter(head)) {
+		while (gophership_head_reload(head)) {
+			buf = head_pop(head, call_site);
+			if (buf)
+				break;
+			gophership_head_drop(head);
+		}
+		head_leave(head);
+	}
+	if (!buf) {
+		buf = gophership_depot_take_one(head->depot);
+		if (buf)
+			this_cpu_inc(pool->heads[class].slow_acquires);
+	}
+	preempt_enable();
+	return buf;
+}
+
+/* After the magazine had none: the depot, the page allocator, what else there is. */
+static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsigned int class,
+					     gfp_t gfp, unsigned long call_site)
+{
+	struct gophership_buf *buf = take_cached(pool, class, call_site);
+
+	if (buf)
+		return buf;
+	buf = refill(pool, class, gfp);
+	if (!buf)
+		buf = gophership_pool_steal(pool, class);
+	if (!buf)
+		return NULL;
+	/* Whatever head the buffer goes back to will count its release. */
+	this_cpu_inc(buf->heads->slow_acquires);
+	return buf;
+}
+
+/* Above the largest class: from the page allocator, and back to it. */
+static struct gophership_buf *acquire_large(struct gophership_pool *pool, size_t size, gfp_t gfp,
+					    unsigned long call_site)
+{
+	unsigned int order = get_order(size);
+	struct gophership_buf *buf;
+
+	if (order > GOPHERSHIP_MAX_ORDER || !gophership_may_allocate())
+		return NULL;
+	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].misses);
+	buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_LARGE, order, gfp);
+	if (!buf)
+		return NULL;
+	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].slow_acquires);
+	return buf;
+}
+
+/* What is done with a buffer in hand when somebody watches. */
+static noinline struct gophership_buf *acquire_watched(struct gophership_buf *buf,
+						       unsigned long call_site)
+{
+	if (static_branch_unlikely(&gophership_poison_key))
+		gophership_payload_check(buf);
+	trace_gophership_acquire(buf, call_site);
+	return buf;
+}
+
+static noinline struct gophership_buf *acquire_slow(struct gophership_pool *pool, size_t size,
+						    gfp_t gfp, unsigned long call_site)
+{
+	unsigned int class = gophership_class(size);
+	struct gophership_buf *buf;
+
+	/* The pool's pages are from any zone. */
+	if (gfp & (__GFP_DMA | __GFP_DMA32))
+		return NULL;
+	if (class == GOPHERSHIP_CLASS_LARGE)
+		buf = acquire_large(pool, size, gfp & ~__GFP_ZERO, call_site);
+	else
+		buf = acquire_pooled(pool, class, gfp & ~__GFP_ZERO, call_site);
+	if (!buf)
+		return NULL;
+	WRITE_ONCE(buf->acquired_by, call_site);
+	acquire_watched(buf, call_site);
+	if (gfp & __GFP_ZERO)
+		memset(buf->data, 0, buf->capacity);
+	return buf;
+}
+
+/* Short enough to need no stack: all that is rare is a tail call. */
+static __always_inline struct gophership_buf *acquire(struct gophership_pool *pool, size_t size,
+						      gfp_t gfp, unsigned long call_site)
+{
+	unsigned int class = gophership_class(size);
+	struct gophership_buf *buf = NULL;
+	struct gophership_head *head;
+
+	if (unlikely(class == GOPHERSHIP_CLASS_LARGE || (gfp & GOPHERSHIP_GFP_SPECIAL)))
+		return acquire_slow(pool, size, gfp, call_site);
+
+	preempt_disable();
+	head = this_cpu_ptr(pool->heads + class);
+	if (head_enter(head)) {
+		buf = head_pop(head, call_site);
+		head_leave(head);
+	}
+	preempt_enable();
+
+	if (unlikely(!buf))
+		return acquire_slow(pool, size, gfp, call_site);
+	if (static_branch_unlikely(&gophership_poison_key) || trace_gophership_acquire_enabled())
+		return acquire_watched(buf, call_site);
+	return buf;
+}
+
+static void large_free(struct rcu_head *rcu)
+{
+	gophership_payload_free(container_of(rcu, struct gophership_buf, rcu));
+}
+
+/* Large buffers released where nothing can be freed (NMI). */
+static LLIST_HEAD(large_deferred);
+
+static void large_free_deferred(struct irq_work *work)
+{
+	struct llist_node *node = llist_del_all(&large_deferred), *next;
+
+	for (; node; node = next) {
+		next = node->next;
+		call_rcu(&llist_entry(node, struct gophership_buf, node)->rcu, large_free);
+	}
+}
+
+static DEFINE_IRQ_WORK(large_work, large_free_deferred);
+
+/*
+ * Rows without magazines: every release is a claim. The descriptor stays until
+ * nobody can be looking at it; the payload need not.
+ */
+static int release_unpooled(struct gophership_head *head, struct gophership_buf *buf,
+			    unsigned long from, unsigned long call_site)
+{
+	bool reserve = head->class == GOPHERSHIP_CLASS_RESERVE;
+	unsigned long to = reserve ? GOPHERSHIP_SEAL_RESERVED : GOPHERSHIP_SEAL_DOOMED;
+
+	if (!gophership_claim(buf, from, to))
+		return -EALREADY;
+	WRITE_ONCE(buf->len, 0);
+	WRITE_ONCE(buf->released_by, call_site);
+	this_cpu_inc(head->pool->heads[head->class].slow_releases);
+	if (reserve) {
+		gophership_reserve_give(head->pool, buf);
+		return 0;
+	}
+	if (in_nmi()) {
+		llist_add(&buf->node, &large_deferred);
+		irq_work_queue(&large_work);
+		return 0;
+	}
+	if (gophership_may_allocate())
+		gophership_payload_drop(buf);
+	call_rcu(&buf->rcu, large_free);
+	return 0;
+}
+
+/* Where no head can take it: the inbox of the node that it belongs to. */
+static int release_listed(struct gophership_head *head, struct gophership_buf *buf,
+			  unsigned long from, unsigned long call_site)
+{
+	struct gophership_pool *pool = head->pool;
+	unsigned int class = head->class;
+	struct gophership_depot *depot;
+
+	depot = gophership_pool_depot(pool, gophership_payload_node(buf), class);
+	if (!gophership_claim(buf, from, GOPHERSHIP_SEAL_LISTED))
+		return -EALREADY;
+	WRITE_ONCE(buf->len, 0);
+	WRITE_ONCE(buf->released_by, call_site);
+	this_cpu_inc(pool->heads[class].slow_releases);
+	gophership_depot_list(depot, buf);
+	gophership_pool_wake(pool);
+	return 0;
+}
+
+/*
+ * One try; -EAGAIN asks for a magazine. @mag is one that may be used, or an
+ * error pointer where there is none to be had.
+ */
+static int release_try(struct gophership_buf *buf, unsigned long from, unsigned long call_site,
+		       struct gophership_magazine **mag)
+{
+	struct gophership_magazine *none = NULL;
+	struct gophership_head *head;
+	bool room;
+
+	if (!gophership_sealed(buf, from))
+		return -EALREADY;
+	head = this_cpu_ptr(buf->heads);
+	if (head->class >= GOPHERSHIP_NR_CLASSES)
+		return release_unpooled(head, buf, from, call_site);
+	if (atomic_read(&head->pool->waiters) ||
+	    gophership_payload_node(buf) != head->depot->node || !head_enter(head))
+		return release_listed(head, buf, from, call_site);
+	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);
+	if (room) {
+		head_push(head, buf, call_site);
+		count_release(head);
+	}
+	head_leave(head);
+	if (room)
+		return 0;
+	if (IS_ERR(*mag))
+		return release_listed(head, buf, from, call_site);
+	return -EAGAIN;
+}
+
+static int release_with(struct gophership_buf *buf, unsigned long from, unsigned long call_site)
+{
+	struct gophership_magazine *mag = NULL;
+	int ret;
+
+	for (;;) {
+		preempt_disable();
+		ret = release_try(buf, from, call_site, &mag);
+		preempt_enable();
+		if (ret != -EAGAIN)
+			break;
+		if (gophership_may_allocate())
+			mag = gophership_magazine_alloc(gophership_class(buf->capacity),
+							GFP_NOWAIT);
+		else
+			mag = NULL;
+		if (!mag)
+			mag = ERR_PTR(-ENOMEM);
+	}
+	if (!IS_ERR_OR_NULL(mag))
+		kfree(mag);
+	return ret;
+}
+
+/*
+ * With poison=1 every release comes here, so that whoever fills the payload
+ * has claimed the buffer first.
+ */
+static int release_poisoned(struct gophership_buf *buf, unsigned long call_site)
+{
+	bool mine;
+
+	preempt_disable();
+	mine = gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_CLAIMED);
+	preempt_enable();
+	if (!mine)
+		return -EALREADY;
+	gophership_payload_poison(buf);
+	return release_with(buf, GOPHERSHIP_SEAL_CLAIMED, call_site);
+}
+
+static noinline int release_slow(struct gophership_buf *buf, unsigned long call_site)
+{
+	int ret;
+
+	if (!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
+		return gophership_reject(buf, call_site);
+	trace_gophership_release(buf, call_site);
+	if (static_branch_unlikely(&gophership_poison_key))
+		ret = release_poisoned(buf, call_site);
+	else
+		ret = release_with(buf, GOPHERSHIP_SEAL_LEASED, call_site);
+	return ret ? gophership_reject(buf, call_site) : 0;
+}
+
+/* May the hot path put @buf into @head? */
+static __always_inline bool head_fits(const struct gophership_head *head,
+				      const struct gophership_buf *buf)
+{
+	if (unlikely(head->nr >= READ_ONCE(head->cap)))
+		return false;
+	if (static_branch_unlikely(&gophership_poison_key))
+		return false;
+	if (static_branch_unlikely(&gophership_numa_key))
+		return gophership_payload_node(buf) == head->depot->node;
+	return true;
+}
+
+/* As acquire(): all that is rare is a tail call. */
+static __always_inline int release(struct gophership_buf *buf, unsigned long call_site)
+{
+	struct gophership_head *head;
+
+	if (unlikely(!gophership_plausible(buf)))
+		return gophership_reject(buf, call_site);
+	if (trace_gophership_release_enabled())
+		return release_slow(buf, call_site);
+
+	preempt_disable();
+	if (unlikely(!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED)))
+		goto slow;
+	head = this_cpu_ptr(buf->heads);
+	if (!head_enter(head))
+		goto slow;
+	if (unlikely(!head_fits(head, buf))) {
+		head_leave(head);
+		goto slow;
+	}
+	head_push(head, buf, call_site);
+	count_release(head);
+	head_leave(head);
+	preempt_enable();
+	return 0;
+
+slow:
+	preempt_enable();
+	return release_slow(buf, call_site);
+}
+
+/* For gophership_pool.c, which has its caller's call site. */
+struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
+						    gfp_t gfp, unsigned long call_site)
+{
+	return acquire(pool, size, gfp, call_site);
+}
+
+/**
+ * gophership_buf_acquire() - borrow a buffer from the pool of the machine
+ * @size: bytes that it must hold; 0 means one page
+ * @gfp: what a miss may do. GFP_KERNEL where sleeping is allowed, GFP_ATOMIC or
+ *	GFP_NOWAIT elsewhere. __GFP_ZERO clears the payload. Zones cannot be
+ *	asked for (__GFP_DMA, __GFP_DMA32: NULL).
+ *
+ * The payload is not cleared: it holds what the last borrower wrote. Misses
+ * never make the page allocator complain in the log.
+ *
+ * Context: any, NMI included. In NMI, and on PREEMPT_RT with preemption off,
+ * only a cached buffer can be had.
+ * Return: a buffer with @len 0 and at least @size bytes, or NULL: no memory,
+ * or @size is more than the page allocator can ever give.
+ */
+struct gophership_buf *gophership_buf_acquire(size_t size, gfp_t gfp)
+{
+	return acquire(gophership_kernel_pool, size, gfp, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(gophership_buf_acquire);
+
+/**
+ * gophership_pool_acquire() - borrow a buffer from a pool
+ * @pool: from gophership_pool_create()
+ * @size: bytes that it must hold; 0 means one page
+ * @gfp: as for gophership_buf_acquire()
+ *
+ * Context: any, as gophership_buf_acquire().
+ * Return: as gophership_buf_acquire().
+ */
+struct gophership_buf *gophership_pool_acquire(struct gophership_pool *pool, size_t size,
+					       gfp_t gfp)
+{
+	return acquire(pool, size, gfp, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(gophership_pool_acquire);
+
+/**
+ * gophership_buf_release() - give a buffer back to the pool it came from
+ * @buf: any value at all; NULL is nothing to do
+ *
+ * Cannot fail for a leased buffer. Any other value is refused with a
+ * rate-limited line in the log, a counter and the tracepoint
+ * gophership:gophership_reject; the memory it points to is not changed.
+ *
+ * Two CPUs that release one buffer at the same moment may both be told 0. The
+ * buffer is in the pool once all the same, and the second release is reported
+ * when its entry comes up.
+ *
+ * Context: any, NMI included.
+ * Return: 0; -EINVAL if @buf is no buffer of ours; -EALREADY if it is one that
+ * is not leased.
+ */
+int gophership_buf_release(struct gophership_buf *buf)
+{
+	return release(buf, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(gophership_buf_release);
+
+/**
+ * gophership_buf_acquire_bulk() - borrow many from the pool of the machine
+ * @size: bytes that each must hold; 0 means one page
+ * @gfp: as for gophership_buf_acquire()
+ * @nr: how many
+ * @bufs: room for @nr pointers
+ *
+ * Context: any, as gophership_buf_acquire().
+ * Return: how many there were, from the start of @bufs: less than @nr without
+ * memory.
+ */
+unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr,
+					 struct gophership_buf **bufs)
+{
+	struct gophership_pool *pool = gophership_kernel_pool;
+	unsigned int class = gophership_class(size), i = 0;
+	bool simple = class < GOPHERSHIP_NR_CLASSES && !(gfp & GOPHERSHIP_GFP_SPECIAL);
+	struct gophership_head *head;
+
+	while (i < nr) {
+		unsigned int start = i;
+
+		preempt_disable();
+		head = this_cpu_ptr(pool->heads + class);
+		if (simple && head_enter(head)) {
+			while (i < nr && (bufs[i] = head_pop(head, _RET_IP_)))
+				i++;
+			head_leave(head);
+		}
+		preempt_enable();
+		if (static_branch_unlikely(&gophership_poison_key) ||
+		    trace_gophership_acquire_enabled())
+			for (; start < i; start++)
+				acquire_watched(bufs[start], _RET_IP_);
+		if (i == nr)
+			break;
+		bufs[i] = acquire(pool, size, gfp, _RET_IP_);
+		if (!bufs[i])
+			break;
+		i++;
+	}
+	return i;
+}
+EXPORT_SYMBOL_GPL(gophership_buf_acquire_bulk);
+
+/*
+ * Release from the start of @bufs while that is simple: leased buffers that
+ * all go to one head which has room. Returns how many were.
+ */
+static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
+				unsigned long call_site)
+{
+	struct gophership_head *head = NULL;
+	unsigned int i;
+
+	preempt_disable();
+	for (i = 0; i < nr; i++) {
+		struct gophership_buf *buf = bufs[i];
+
+		if (!gophership_plausible(buf) || !gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
+			break;
+		if (!head) {
+			struct gophership_head *mine = this_cpu_ptr(buf->heads);
+
+			if (!head_enter(mine))
+				break;
+			head = mine;
+		} else if (head != this_cpu_ptr(buf->heads)) {
+			break;
+		}
+		if (!head_fits(head, buf))
+			break;
+		trace_gophership_release(buf, call_site);
+		head_push(head, buf, call_site);
+		count_release(head);
+	}
+	if (head)
+		head_leave(head);
+	preempt_enable();
+	return i;
+}
+
+/**
+ * gophership_buf_release_bulk() - give many buffers back
+ * @bufs: @nr values, of any pools and sizes; checked one by one as by
+ *	gophership_buf_release()
+ * @nr: how many
+ *
+ * A value that is refused is reported and does not stop the others.
+ *
+ * Context: any, NMI included.
+ * Return: how many were taken back.
+ */
+unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned int nr)
+{
+	unsigned int i = 0, done = 0, run;
+
+	while (i < nr) {
+		run = release_run(bufs + i, nr - i, _RET_IP_);
+		i += run;
+		done += run;
+		if (i < nr) {
+			done += bufs[i] && !release(bufs[i], _RET_IP_);
+			i++;
+		}
+	}
+	return done;
+}
+EXPORT_SYMBOL_GPL(gophership_buf_release_bulk);
+
+/* For the device: see gophership_pool.h. */
+struct gophership_buf *gophership_pool_fresh(struct gophership_pool *pool, size_t size,
+					     gfp_t gfp)
+{
+	unsigned int class = gophership_class(size);
+	struct gophership_buf *buf;
+
+	if (class == GOPHERSHIP_CLASS_LARGE)
+		return NULL;
+	buf = gophership_payload_alloc(pool, class, gophership_class_order(class), gfp);
+	if (!buf)
+		return NULL;
+	gophership_reclaim_arm();
+	this_cpu_inc(pool->heads[class].misses);
+	this_cpu_inc(pool->heads[class].slow_acquires);
+	WRITE_ONCE(buf->acquired_by, _RET_IP_);
+	return buf;
+}
+
+/*
+ * For the device: see gophership_pool.h. Only the device ever holds this
+ * buffer, and only one thread gets to end a lease, so no other release of it
+ * is under way and the list node may serve as the RCU head.
+ */
+void gophership_buf_retire(struct gophership_buf *buf)
+{
+	if (WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_DOOMED)))
+		return;
+	WRITE_ONCE(buf->released_by, _RET_IP_);
+	this_cpu_inc(buf->heads->slow_releases);
+	this_cpu_inc(buf->heads->shrunk);
+	call_rcu(&buf->rcu, large_free);
+}

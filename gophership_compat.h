@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: what differs between kernel versions, and no other
+ * file has a difference in it.
+ */
+#ifndef GOPHERSHIP_COMPAT_H
+#define GOPHERSHIP_COMPAT_H
+
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/shrinker.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+
+/* The largest order of the page allocator: renamed in 6.8, moved by one in 6.4. */
+#if defined(MAX_PAGE_ORDER)
+#define GOPHERSHIP_MAX_ORDER	MAX_PAGE_ORDER
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define GOPHERSHIP_MAX_ORDER	MAX_ORDER
+#else
+#define GOPHERSHIP_MAX_ORDER	(MAX_ORDER - 1)
+#endif
+
+/*
+ * Load a word of the direct mapping into *@value, or go to @fault if nothing is
+ * mapped there. The macro for User-Mode Linux cannot be used from a module (its
+ * absolute relocation does not reach), and need not: all of a guest's memory
+ * is mapped at all times.
+ */
+#ifdef CONFIG_UML
+#define gophership_get_nofault(value, word, fault)			\
+	do {								\
+		if (0)							\
+			goto fault;					\
+		*(value) = READ_ONCE(*(word));				\
+	} while (0)
+#else
+#define gophership_get_nofault(value, word, fault)			\
+	__get_kernel_nofault(value, word, unsigned long, fault)
+#endif
+
+/* Shrinkers are allocated by the kernel since 6.7. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *gophership_shrinker_register(struct shrinker *model,
+							    const char *name)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = model->count_objects;
+	shrinker->scan_objects = model->scan_objects;
+	shrinker->seeks = model->seeks;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void gophership_shrinker_unregister(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+static inline struct shrinker *gophership_shrinker_register(struct shrinker *model,
+							    const char *name)
+{
+	return register_shrinker(model, "%s", name) ? NULL : model;
+}
+
+static inline void gophership_shrinker_unregister(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+}
+#endif
+
+/* The flags of a VMA are changed by a function since 6.3. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+static inline void gophership_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
+					   unsigned long clear)
+{
+	vm_flags_mod(vma, set, clear);
+}
+#else
+static inline void gophership_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
+					   unsigned long clear)
+{
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+}
+#endif
+
+/* Memory cgroups charge kernel memory by an option of its own up to 6.10. */
+#if defined(CONFIG_MEMCG) && \
+	(defined(CONFIG_MEMCG_KMEM) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0))
+#define GOPHERSHIP_MEMCG	1
+#endif
+
+#ifdef GOPHERSHIP_MEMCG
+/* Renamed in 6.3. False until there is a cgroup, and with cgroup.memory=nokmem. */
+static inline bool gophership_memcg_online(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	return memcg_kmem_online();
+#else
+	return memcg_kmem_enabled();
+#endif
+}
+
+/* Whether an allocation with __GFP_ACCOUNT is charged to the task's cgroup. */
+static inline bool gophership_memcg_charges(void)
+{
+	return !mem_cgroup_disabled();
+}
+
+/*
+ * Whether the cgroup that pays for @page (the head of pages that were allocated
+ * with __GFP_ACCOUNT) is the current task's. Nobody pays for the root's pages.
+ */
+static inline bool gophership_memcg_match(struct page *page)
+{
+	struct mem_cgroup *task;
+	bool match;
+
+	if (!gophership_memcg_online())
+		return true;
+	rcu_read_lock();
+	task = mem_cgroup_from_task(current);
+	if (task && !parent_mem_cgroup(task))
+		task = NULL;
+	match = page_memcg_check(page) == task;
+	rcu_read_unlock();
+	return match;
+}
+#else
+static inline bool gophership_memcg_charges(void)
+{
+	return false;
+}
+
+static inline bool gophership_memcg_match(struct page *page)
+{
+	return true;
+}
+#endif
+
+#endif /* GOPHERSHIP_COMPAT_H */

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: contexts, and the buffers they have on loan.
+ *
+ * When a buffer leaves its context
+ * --------------------------------
+ * 1. Its handle is cleared under the context's lock: from now on it is neither
+ *    faulted in nor released once more.
+ * 2. If a page of it was ever faulted in, it is unmapped from everywhere. No
+ *    PTE for it can appear after that: see gophership_window.c.
+ * 3. If the pages have a reference beyond the pool's own, somebody may still
+ *    read or write them (O_DIRECT or io_uring in flight, a pipe, a debugger):
+ *    the buffer is retired, and its pages go with their last reference.
+ *    Otherwise it goes back to the pool.
+ * 4. Only then the slot is free, and the pages are paid for no more.
+ *
+ * One look at the reference count is enough in step 3:
+ *  - A mapped page has a reference for each PTE. Whoever clears a PTE, on
+ *    whichever CPU, drops its reference after the flush of the TLBs. So a
+ *    count of 1 also says that no TLB holds a translation.
+ *  - A slow get_user_pages() takes its reference under the page table lock,
+ *    while the PTE is there. A fast one takes the reference first and keeps it
+ *    only if it then finds the PTE unchanged. With the full barriers in
+ *    between, on both sides, a reference that was kept was taken before the
+ *    PTE's own was dropped; who sees the second sees the first.
+ *  - A fast one that finds the PTE changed drops its reference without a look
+ *    at the page, and so does anyone who tries pages by their number. Seen at
+ *    step 3, such a reference costs a needless retirement; later it does
+ *    nothing at all. The pages are freed by whoever drops the last one.
+ *  - New references come from old references or from PTEs only, and there are
+ *    none of either.
+ *
+ * Whose bytes a buffer has
+ * ------------------------
+ * buf->writer is the id of the context that had the buffer last; for any other
+ * context the whole payload is cleared before the loan becomes live. Ids are
+ * not used twice, however long the machine runs: when the 32 bits are used up
+ * (4 billion opens), further contexts get 0, and 0 matches nothing.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitfield.h>
+#include <linux/capability.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+
+#include "gophership_compat.h"
+#include "gophership_context.h"
+#include "gophership_pool.h"
+
+/*
+ * A handle. The generation is the low bits of a counter of 64 bits; the MAC
+ * covers all of it. A slot's handle is compared as a whole. The MAC decides
+ * what to call a handle that is not live: one of ours from before, or none.
+ * So a handle that is more than 2^24 generations old counts as none.
+ */
+#define HANDLE_SLOT		GENMASK_ULL(17, 0)
+#define HANDLE_CLASS		GENMASK_ULL(20, 18)
+#define HANDLE_GENERATION	GENMASK_ULL(44, 21)
+#define HANDLE_MAC		GENMASK_ULL(63, 45)
+#define HANDLE_PLACE		(HANDLE_SLOT | HANDLE_CLASS)
+
+static_assert((u64)GOPHERSHIP_QUOTA_MB_MAX << 20 >> PAGE_SHIFT <= HANDLE_SLOT + 1);
+static_assert((GOPHERSHIP_NR_CLASSES - 1) * (HANDLE_SLOT + 1) <= HANDLE_CLASS);
+
+#define GOPHERSHIP_FS_MAGIC	0x676f7068	/* "goph" */
+
+static struct kmem_cache *loan_cache;
+static struct vfsmount *inode_mount;
+
+static atomic64_t last_id = ATOMIC64_INIT(0);
+static atomic_long_t nr_contexts = ATOMIC_LONG_INIT(0);
+static atomic_long_t machine_pages = ATOMIC_LONG_INIT(0);
+
+/*
+ * Who pays
+ */
+
+/* Add @pages to @counter unless that takes it above @limit. */
+static bool charge(atomic_long_t *counter, long pages, long limit)
+{
+	long old = atomic_long_read(counter);
+
+	do {
+		if (old > limit - pages)
+			return false;
+	} while (!atomic_long_try_cmpxchg(counter, &old, old + pages));
+	return true;
+}
+
+static bool charge_owner(struct gophership_context *context, long pages)
+{
+	if (!context->owner)
+		return true;
+	return charge(&context->owner->user->locked_vm, pages,
+		      rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT);
+}
+
+static void uncharge_owner(struct gophership_context *context, long pages)
+{
+	if (context->owner)
+		atomic_long_sub(pages, &context->owner->user->locked_vm);
+}
+
+static int context_charge(struct gophership_context *context, long pages)
+{
+	if (!charge(&context->pages, pages, gophership_quota_pages))
+		return -EDQUOT;
+	if (!charge_owner(context, pages))
+		goto uncharge_context;
+	if (charge(&machine_pages, pages, gophership_limit_pages))
+		return 0;
+
+	uncharge_owner(context, pages);
+	atomic_long_sub(pages, &context->pages);
+	return -ENOMEM;
+
+uncharge_context:
+	atomic_long_sub(pages, &context->pages);
+	return -EDQUOT;
+}
+
+static void context_uncharge(struct gophership_context *context, long pages)
+{
+	atomic_long_sub(pages, &machine_pages);
+	uncharge_owner(context, pages);
+	atomic_long_sub(pages, &context->pages);
+}
+
+/*
+ * Handles
+ */
+
+static u64 handle_make(const struct gophership_context *context, u64 place, u64 generation)
+{
+	u64 mac = siphash_2u64(place, generation, &context->key);
+
+	return place | FIELD_PREP(HANDLE_GENERATION, generation & FIELD_MAX(HANDLE_GENERATION)) |
+	       (mac & HANDLE_MAC);
+}
+
+/* A handle for @loan. Context: context->lock held for writing. */
+static u64 handle_next(struct gophership_context *context, const struct gophership_loan *loan)
+{
+	u64 place = FIELD_PREP(HANDLE_SLOT, loan->slot) | FIELD_PREP(HANDLE_CLASS, loan->class);
+	u64 handle;
+
+	do {
+		handle = handle_make(context, place, ++context->generation);
+	} while (!handle);
+	return handle;
+}
+
+/* What is wrong with a handle that is not live. Context: context->lock held. */
+static int handle_verdict(const struct gophership_context *context, u64 handle)
+{
+	u64 low = FIELD_GET(HANDLE_GENERATION, handle);
+	u64 age = (context->generation - low) & FIELD_MAX(HANDLE_GENERATION);
+
+	if (age >= context->generation - context->first)
+		return -EINVAL;
+	if (handle != handle_make(context, handle & HANDLE_PLACE, context->generation - age))
+		return -EINVAL;
+	return -EALREADY;
+}
+
+/* The live loan that @handle names, or NULL. Context: context->lock held. */
+static struct gophership_loan *find_loan(struct gophership_context *context, u64 handle)
+{
+	unsigned int class = FIELD_GET(HANDLE_CLASS, handle);
+	struct gophership_loan *loan;
+
+	if (!handle || class >= GOPHERSHIP_NR_CLASSES)
+		return NULL;
+	loan = xa_load(&context->loans[class], FIELD_GET(HANDLE_SLOT, handle));
+	return loan && loan->handle == handle ? loan : NULL;
+}
+
+/*
+ * Leasing
+ */
+
+static struct gophership_buf *take_buf(unsigned int class)
+{
+	size_t size = PAGE_SIZE << class;
+	struct gophership_buf *buf;
+
+	buf = gophership_pool_acquire(gophership_user_pool, size, GFP_KERNEL);
+	if (!buf || gophership_memcg_match(virt_to_page(buf->data)))
+		return buf;
+
+	/* Another memory cgroup pays for its pages. */
+	gophership_buf_retire(buf);
+	return gophership_pool_fresh(gophership_user_pool, size, GFP_KERNEL);
+}
+
+/*
+ * Hide what others wrote. vm_insert_page() does the cache flushes that some
+ * architectures need between this and user space. Returns whether there was
+ * something to clear.
+ */
+static bool clear_buf(const struct gophership_context *context, struct gophership_buf *buf)
+{
+	if (context->id && buf->writer == context->id)
+		return false;
+	memset(buf->data, 0, buf->capacity);
+	buf->writer = context->id;
+	return true;
+}
+
+static int lease_charged(struct gophership_context *context, unsigned int class,
+			 struct gophership_lease *lease)
+{
+	struct gophership_loan *loan;
+	bool cleared;
+	int ret;
+
+	loan = kmem_cache_zalloc(loan_cache, GFP_KERNEL);
+	if (!loan)
+		return -ENOMEM;
+	loan->class = class;
+	loan->buf = take_buf(class);
+	if (!loan->buf) {
+		ret = -ENOMEM;
+		goto free_loan;
+	}
+	cleared = clear_buf(context, loan->buf);
+
+	ret = xa_alloc(&context->loans[class], &loan->slot, loan,
+		       XA_LIMIT(0, gophership_window_slots(class) - 1), GFP_KERNEL);
+	if (ret)
+		goto release_buf;
+
+	lease->offset = gophership_window_offset(class, loan->slot);
+	lease->capacity = loan->buf->capacity;
+	lease->reserved = 0;
+
+	down_write(&context->lock);
+	loan->handle = handle_next(context, loan);
+	lease->handle = loan->handle;
+	context->nr_loans++;
+	context->acquires++;
+	context->cleared += cleared;
+	up_write(&context->lock);
+	return 0;
+
+release_buf:
+	/* The charge bounds the slots, so none is missing; be correct anyway. */
+	if (ret == -EBUSY)
+		ret = -EDQUOT;
+	gophership_buf_release(loan->buf);
+free_loan:
+	kmem_cache_free(loan_cache, loan);
+	return ret;
+}
+
+/**
+ * gophership_context_lease() - lease one buffer
+ * @context: for whom
+ * @class: size class of the buffer
+ * @lease: where to tell of it
+ *
+ * Context: process, may sleep.
+ * Return: 0; -EDQUOT if the context's quota or the owner's RLIMIT_MEMLOCK is
+ * used up; -ENOMEM if the machine's limit or its memory is.
+ */
+int gophership_context_lease(struct gophership_context *context, unsigned int class,
+			     struct gophership_lease *lease)
+{
+	int ret;
+
+	ret = context_charge(context, 1L << class);
+	if (ret)
+		return ret;
+	ret = lease_charged(context, class, lease);
+	if (ret)
+		context_uncharge(context, 1L << class);
+	return ret;
+}
+
+/*
+ * Giving back
+ */
+
+/*
+ * Part with the buffer of a loan that nobody maps and nobody can map: step 3
+ * above. Returns whether it had to be retired.
+ */
+static bool return_buf(struct gophership_context *context, struct gophership_buf *buf)
+{
+	if (page_count(virt_to_page(buf->data)) > 1) {
+		gophership_buf_retire(buf);
+		return true;
+	}
+	/*
+	 * What others did to the pages before they dropped their references
+	 * (a full barrier) is done before anything that comes from here on.
+	 */
+	smp_mb();
+	buf->writer = context->id;
+	gophership_buf_release(buf);
+	return false;
+}
+
+/*
+ * Take the loans that @handles name out of service: step 1. Stops at the first
+ * bad handle. Returns the number of loans.
+ */
+static unsigned int detach_loans(struct gophership_context *context, const u64 *handles,
+				 unsigned int nr, struct gophership_loan **loans, int *error)
+{
+	unsigned int i;
+
+	*error = 0;
+	down_write(&context->lock);
+	for (i = 0; i < nr; i++) {
+		loans[i] = find_loan(context, handles[i]);
+		if (!loans[i]) {
+			*error = handle_verdict(context, handles[i]);
+			break;
+		}
+		loans[i]->handle = 0;
+	}
+	context->nr_loans -= i;
+	context->releases += i;
+	up_write(&context->lock);
+	return i;
+}
+
+/* Free the slots: step 4. */
+static void forget_loans(struct gophership_context *context, struct gophership_loan **loans,
+			 unsigned int nr, unsigned int retired)
+{
+	long pages = 0;
+	unsigned int i;
+
+	down_write(&context->lock);
+	context->retired += retired;
+	for (i = 0; i < nr; i++)
+		xa_erase(&context->loans[loans[i]->class], loans[i]->slot);
+	up_write(&context->lock);
+
+	for (i = 0; i < nr; i++) {
+		pages += 1L << loans[i]->class;
+		kmem_cache_free(loan_cache, loans[i]);
+	}
+	context_uncharge(context, pages);
+}
+
+/**
+ * gophership_context_release() - give buffers back
+ * @context: who has them
+ * @handles: their handles, taken in order up to the first bad one
+ * @nr: number of handles, at most GOPHERSHIP_RELEASE_CHUNK
+ * @done: the number of buffers given back
+ *
+ * Context: process, may sleep; not under an mmap_lock.
+ * Return: 0; -EINVAL for a handle that the context did not give out, -EALREADY
+ * for one that was released before.
+ */
+int gophership_context_release(struct gophership_context *context, const u64 *handles,
+			       unsigned int nr, unsigned int *done)
+{
+	struct gophership_loan *loans[GOPHERSHIP_RELEASE_CHUNK];
+	unsigned int retired = 0;
+	unsigned int i;
+	int error;
+
+	nr = detach_loans(context, handles, nr, loans, &error);
+	if (nr) {
+		gophership_window_unmap(context, loans, nr);
+		for (i = 0; i < nr; i++)
+			retired += return_buf(context, loans[i]->buf);
+		forget_loans(context, loans, nr, retired);
+	}
+	*done = nr;
+	return error;
+}
+
+/*
+ * Contexts
+ */
+
+/**
+ * gophership_context_new() - a context that belongs to the current task
+ *
+ * Context: process, may sleep.
+ * Return: the context, or an error pointer.
+ */
+struct gophership_context *gophership_context_new(void)
+{
+	struct gophership_context *context;
+	unsigned int class;
+	u64 id;
+	int ret;
+
+	context = kzalloc(sizeof(*context), GFP_KERNEL_ACCOUNT);
+	if (!context)
+		return ERR_PTR(-ENOMEM);
+	context->inode = alloc_anon_inode(inode_mount->mnt_sb);
+	if (IS_ERR(context->inode)) {
+		ret = PTR_ERR(context->inode);
+		kfree(context);
+		return ERR_PTR(ret);
+	}
+
+	init_rwsem(&context->lock);
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		xa_init_flags(&context->loans[class], XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
+		context->owner = get_current_cred();
+	get_random_bytes(&context->key, sizeof(context->key));
+	context->first = get_random_u32();
+	context->generation = context->first;
+	id = atomic64_inc_return(&last_id);
+	context->id = id <= U32_MAX ? id : 0;
+	atomic_long_inc(&nr_contexts);
+	return context;
+}
+
+static void free_loans(struct gophership_context *context, struct xarray *loans)
+{
+	struct gophership_loan *loan;
+	unsigned long slot;
+
+	xa_for_each(loans, slot, loan) {
+		return_buf(context, loan->buf);
+		context_uncharge(context, 1L << loan->class);
+		kmem_cache_free(loan_cache, loan);
+		cond_resched();
+	}
+	xa_destroy(loans);
+}
+
+/**
+ * gophership_context_free() - give back everything that a context has
+ * @context: a context without users: its file is closed for good, so no call
+ *	is under way and no mapping is left (each has a reference to the file)
+ *
+ * Context: process, may sleep.
+ */
+void gophership_context_free(struct gophership_context *context)
+{
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		free_loans(context, &context->loans[class]);
+	if (context->owner)
+		put_cred(context->owner);
+	iput(context->inode);
+	atomic_long_dec(&nr_contexts);
+	kfree_sensitive(context);
+}
+
+/* The context's part of @stats. Context: process. */
+void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats)
+{
+	down_read(&context->lock);
+	stats->leased = context->nr_loans;
+	stats->acquires = context->acquires;
+	stats->releases = context->releases;
+	stats->cleared = context->cleared;
+	stats->retired = context->retired;
+	up_read(&context->lock);
+	stats->leased_bytes = (u64)atomic_long_read(&context->pages) << PAGE_SHIFT;
+	stats->foreign = atomic64_read(&context->foreign);
+	stats->doubled = atomic64_read(&context->doubled);
+	stats->faults = atomic64_read(&context->faults);
+	stats->contexts = atomic_long_read(&nr_contexts);
+	stats->machine_bytes = (u64)atomic_long_read(&machine_pages) << PAGE_SHIFT;
+}
+
+static int inode_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, GOPHERSHIP_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+/*
+ * Home of the contexts' inodes. It is not registered, so nobody else mounts
+ * it, and it has no owner: our own mount would keep the module from unloading.
+ * Open files hold the module, and without them there are no inodes.
+ */
+static struct file_system_type inode_fs = {
+	.name = "gophership",
+	.init_fs_context = inode_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+int gophership_contexts_init(void)
+{
+	loan_cache = KMEM_CACHE(gophership_loan, SLAB_ACCOUNT);
+	if (!loan_cache)
+		return -ENOMEM;
+	inode_mount = kern_mount(&inode_fs);
+	if (IS_ERR(inode_mount)) {
+		kmem_cache_destroy(loan_cache);
+		return PTR_ERR(inode_mount);
+	}
+	return 0;
+}
+
+void gophership_contexts_exit(void)
+{
+	kern_unmount(inode_mount);
+	kmem_cache_destroy(loan_cache);
+}

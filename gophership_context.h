@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: the device and its contexts.
+ *
+ * One open of /dev/gophership is one context: a trust domain that has buffers
+ * of the user pool on loan, shows them in its windows and names them by
+ * handles. gophership_dev.c talks to user space, gophership_context.c knows
+ * what is on loan and who pays for it, gophership_window.c maps and unmaps.
+ *
+ * Locks, outermost first: mmap_lock or a VMA's lock, context->lock, page table
+ * locks. Nothing touches user memory or allocates under context->lock, except
+ * that a page fault may allocate page tables under its read side.
+ */
+#ifndef GOPHERSHIP_CONTEXT_H
+#define GOPHERSHIP_CONTEXT_H
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/rwsem.h>
+#include <linux/siphash.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+#include <uapi/linux/gophership.h>
+
+#include "gophership_buf.h"
+
+/* Loans that one call of gophership_context_release() takes. */
+#define GOPHERSHIP_RELEASE_CHUNK	32
+
+/*
+ * The windows begin at (class + 1) << GOPHERSHIP_STRIDE_SHIFT bytes: distinct,
+ * the same on every machine, and in reach of mmap2() of 32-bit programs. A
+ * kernel of 32 bits maps nothing of a device above 4 GiB.
+ */
+#if BITS_PER_LONG == 64
+#define GOPHERSHIP_STRIDE_SHIFT		36
+#define GOPHERSHIP_QUOTA_MB_MAX		1024U
+#else
+#define GOPHERSHIP_STRIDE_SHIFT		29
+#define GOPHERSHIP_QUOTA_MB_MAX		512U
+#endif
+
+/**
+ * struct gophership_loan - a slot in use: one buffer that a context has
+ * @buf: the buffer; constant
+ * @handle: what user space names the loan by; 0 while the buffer is on its way
+ *	in or out: such a loan can be neither faulted in nor released. Protected
+ *	by the context's lock
+ * @slot: index in the context's table of @class; constant once it is there
+ * @class: size class; constant
+ * @faulted: a page of it was mapped at least once. Set under the read side of
+ *	the context's lock, read after the write side was held
+ */
+struct gophership_loan {
+	struct gophership_buf *buf;
+	u64 handle;
+	u32 slot;
+	u8 class;
+	bool faulted;
+};
+
+/**
+ * struct gophership_context - what one open file of the device owns
+ * @lock: see the fields
+ * @loans: the tables of slots, per class. An entry is added at any time,
+ *	becomes live (gets a handle) and is erased under @lock for writing. A
+ *	loan that was found under @lock is there until @lock is dropped.
+ * @inode: its mapping is the file's mapping: the windows' address space.
+ *	Private to the context, so that unmapping here touches no one else
+ * @owner: whose locked memory the loans count as, or NULL: nobody's. Constant
+ * @key: the secret of the handles; constant
+ * @id: for gophership_buf.writer; never the same for two contexts, except
+ *	that 0 is nobody in particular; constant
+ * @first: where @generation began; constant
+ * @generation: that of the youngest handle; protected by @lock
+ * @nr_loans: live loans, and
+ * @acquires, @releases, @cleared, @retired: for STATS; protected by @lock
+ * @pages: pages charged for the loans
+ * @faults, @foreign, @doubled: for STATS
+ */
+struct gophership_context {
+	struct rw_semaphore lock;
+	struct xarray loans[GOPHERSHIP_NR_CLASSES];
+	struct inode *inode;
+	const struct cred *owner;
+	siphash_key_t key;
+	u32 id;
+	u64 first;
+	u64 generation;
+	u64 nr_loans;
+	u64 acquires;
+	u64 releases;
+	u64 cleared;
+	u64 retired;
+	atomic_long_t pages;
+	atomic64_t faults;
+	atomic64_t foreign;
+	atomic64_t doubled;
+};
+
+/* Bounds on pages on loan, set before the first context: gophership_dev.c */
+extern unsigned long gophership_quota_pages;
+extern unsigned long gophership_limit_pages;
+
+int gophership_dev_init(void);
+void gophership_dev_exit(void);
+
+int gophership_contexts_init(void);
+void gophership_contexts_exit(void);
+
+struct gophership_context *gophership_context_new(void);
+void gophership_context_free(struct gophership_context *context);
+int gophership_context_lease(struct gophership_context *context, unsigned int class,
+			     struct gophership_lease *lease);
+int gophership_context_release(struct gophership_context *context, const u64 *handles,
+			       unsigned int nr, unsigned int *done);
+void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats);
+
+u32 gophership_window_slots(unsigned int class);
+u64 gophership_window_offset(unsigned int class, u32 slot);
+int gophership_window_mmap(struct file *file, struct vm_area_struct *vma);
+void gophership_window_unmap(struct gophership_context *context, struct gophership_loan **loans,
+			     unsigned int nr);
+
+#endif /* GOPHERSHIP_CONTEXT_H */

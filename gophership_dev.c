@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: /dev/gophership.
+ *
+ * Every command works on every open, whatever its mode: what can be mapped is
+ * up to the mode, as with any file (nothing with O_WRONLY, PROT_WRITE only
+ * with O_RDWR).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/build_bug.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "gophership_compat.h"
+#include "gophership_context.h"
+#include "gophership_pool.h"
+
+/* The sizes of the structures as they were first published. */
+#define INFO_SIZE_VER0		240
+#define ACQUIRE_SIZE_VER0	32
+#define RELEASE_SIZE_VER0	24
+#define STATS_SIZE_VER0		640
+
+static_assert(sizeof(struct gophership_info) >= INFO_SIZE_VER0);
+static_assert(sizeof(struct gophership_acquire) >= ACQUIRE_SIZE_VER0);
+static_assert(sizeof(struct gophership_release) >= RELEASE_SIZE_VER0);
+static_assert(sizeof(struct gophership_stats) >= STATS_SIZE_VER0);
+static_assert(GOPHERSHIP_NR_CLASSES + 1 <= GOPHERSHIP_CLASSES_MAX);
+
+/* Leases that ACQUIRE need not allocate memory for. */
+#define FEW_LEASES		16
+
+static unsigned int quota_mb = 256;
+module_param(quota_mb, uint, 0444);
+MODULE_PARM_DESC(quota_mb, "MiB that one open of the device can lease (default 256)");
+
+static unsigned int user_limit_mb;
+module_param(user_limit_mb, uint, 0444);
+MODULE_PARM_DESC(user_limit_mb,
+		 "MiB that all opens together can lease (default 0: a quarter of the memory)");
+
+unsigned long gophership_quota_pages __read_mostly;
+unsigned long gophership_limit_pages __read_mostly;
+
+/*
+ * Read the structure at @arg, of which the caller's version is smaller or
+ * larger than ours. Returns the caller's size or an error.
+ */
+static ssize_t get_arg(void *to, size_t size, size_t size_ver0, const void __user *arg)
+{
+	u32 user_size;
+	int ret;
+
+	if (get_user(user_size, (const u32 __user *)arg))
+		return -EFAULT;
+	if (user_size < size_ver0)
+		return -EINVAL;
+	if (user_size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(to, size, arg, user_size);
+	return ret ? ret : user_size;
+}
+
+/* The address that @value carries, or NULL if it is beyond any address. */
+static void __user *user_pointer(u64 value)
+{
+	return value == (unsigned long)value ? u64_to_user_ptr(value) : NULL;
+}
+
+static long ioctl_info(void __user *arg)
+{
+	struct gophership_info info;
+	unsigned int class;
+	ssize_t size;
+
+	size = get_arg(&info, sizeof(info), INFO_SIZE_VER0, arg);
+	if (size < 0)
+		return size;
+	if (info.flags || info.reserved)
+		return -EINVAL;
+
+	memset(&info, 0, sizeof(info));
+	info.size = sizeof(info);
+	if (gophership_memcg_charges())
+		info.features |= GOPHERSHIP_FEATURE_MEMCG;
+	info.page_size = PAGE_SIZE;
+	info.nr_classes = GOPHERSHIP_NR_CLASSES;
+	info.batch_max = GOPHERSHIP_BATCH_MAX;
+	info.quota = (u64)gophership_quota_pages << PAGE_SHIFT;
+	info.machine_limit = (u64)gophership_limit_pages << PAGE_SHIFT;
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		struct gophership_class_info *row = &info.classes[class];
+
+		row->capacity = PAGE_SIZE << class;
+		row->slots = gophership_window_slots(class);
+		row->offset = gophership_window_offset(class, 0);
+		row->length = (u64)row->slots * row->capacity;
+	}
+	return copy_to_user(arg, &info, min_t(size_t, size, sizeof(info))) ? -EFAULT : 0;
+}
+
+/*
+ * Lease up to @count buffers. Returns how many, or why there is none. A signal
+ * ends the call early, but one that does not kill lets it have one first: it
+ * would never get anywhere under a fast timer otherwise.
+ */
+static int lease_some(struct gophership_context *context, unsigned int class, u32 count,
+		      struct gophership_lease *leases)
+{
+	u32 granted;
+	int ret = 0;
+
+	for (granted = 0; granted < count; granted++) {
+		if (granted ? signal_pending(current) : fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		ret = gophership_context_lease(context, class, &leases[granted]);
+		if (ret)
+			break;
+		cond_resched();
+	}
+	return granted ? granted : ret;
+}
+
+/* Tell the caller, who shall have either all that it was granted or nothing. */
+static int report_leases(struct gophership_acquire __user *arg, void __user *to,
+			 const struct gophership_lease *leases, u32 granted)
+{
+	if (copy_to_user(to, leases, array_size(granted, sizeof(*leases))))
+		return -EFAULT;
+	return put_user(granted, &arg->granted);
+}
+
+/* A thread that guessed a handle may have released it already: no matter. */
+static void take_back(struct gophership_context *context, const struct gophership_lease *leases,
+		      u32 nr)
+{
+	unsigned int done;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		gophership_context_release(context, &leases[i].handle, 1, &done);
+		cond_resched();
+	}
+}
+
+static int acquire_into(struct gophership_context *context,
+			const struct gophership_acquire *acquire,
+			struct gophership_acquire __user *arg, struct gophership_lease *leases)
+{
+	unsigned int class = get_order(max_t(u64, acquire->min_size, 1));
+	int granted;
+
+	granted = lease_some(context, class, acquire->count, leases);
+	if (granted <= 0)
+		return granted;
+	if (!report_leases(arg, user_pointer(acquire->leases), leases, granted))
+		return 0;
+	take_back(context, leases, granted);
+	return -EFAULT;
+}
+
+static long ioctl_acquire(struct gophership_context *context, struct gophership_acquire __user *arg)
+{
+	struct gophership_lease few[FEW_LEASES];
+	struct gophership_lease *leases = few;
+	struct gophership_acquire acquire;
+	ssize_t size;
+	long ret;
+
+	size = get_arg(&acquire, sizeof(acquire), ACQUIRE_SIZE_VER0, arg);
+	if (size < 0)
+		return size;
+	if (acquire.flags || acquire.min_size > GOPHERSHIP_MAX_POOLED)
+		return -EINVAL;
+	if (acquire.count < 1 || acquire.count > GOPHERSHIP_BATCH_MAX)
+		return -EINVAL;
+
+	if (acquire.count > FEW_LEASES) {
+		leases = kvmalloc_array(acquire.count, sizeof(*leases), GFP_KERNEL_ACCOUNT);
+		if (!leases)
+			return -ENOMEM;
+	}
+	ret = acquire_into(context, &acquire, arg, leases);
+	if (leases != few)
+		kvfree(leases);
+	return ret;
+}
+
+/*
+ * Read up to @nr handles. Returns how many could be read: what comes before a
+ * bad page counts.
+ */
+static u32 get_handles(u64 *handles, const u64 __user *from, u32 nr)
+{
+	unsigned long left = copy_from_user(handles, from, nr * sizeof(*handles));
+
+	return (nr * sizeof(*handles) - left) / sizeof(*handles);
+}
+
+/* Release handle after handle up to the first bad one; *@done: how many. */
+static int release_some(struct gophership_context *context, const u64 __user *from, u32 count,
+			u32 *done)
+{
+	u64 handles[GOPHERSHIP_RELEASE_CHUNK];
+	unsigned int released;
+	u32 want, nr;
+	int ret;
+
+	for (*done = 0; *done < count; cond_resched()) {
+		want = min_t(u32, count - *done, GOPHERSHIP_RELEASE_CHUNK);
+		nr = get_handles(handles, from + *done, want);
+		ret = gophership_context_release(context, handles, nr, &released);
+		*done += released;
+		if (ret)
+			return ret;
+		if (nr < want)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static long ioctl_release(struct gophership_context *context, struct gophership_release __user *arg)
+{
+	struct gophership_release release;
+	ssize_t size;
+	u32 done;
+	int ret;
+
+	size = get_arg(&release, sizeof(release), RELEASE_SIZE_VER0, arg);
+	if (size < 0)
+		return size;
+	if (release.flags || release.count < 1 || release.count > GOPHERSHIP_BATCH_MAX)
+		return -EINVAL;
+
+	ret = release_some(context, user_pointer(release.handles), release.count, &done);
+	if (ret == -EINVAL)
+		atomic64_inc(&context->foreign);
+	if (ret == -EALREADY)
+		atomic64_inc(&context->doubled);
+	return put_user(done, &arg->done) ? -EFAULT : ret;
+}
+
+/* The pool's part of @stats. */
+static noinline_for_stack void pool_stats(struct gophership_stats *stats,
+					  struct gophership_pool *pool)
+{
+	struct gophership_pool_stats from;
+	unsigned int class;
+
+	gophership_pool_stats(pool, &from);
+	stats->pool_foreign = from.foreign;
+	stats->pool_doubled = from.doubled;
+	stats->pool_poisoned = from.poisoned;
+	stats->nr_classes = ARRAY_SIZE(from.class);
+	for (class = 0; class < ARRAY_SIZE(from.class); class++) {
+		stats->classes[class] = (struct gophership_class_counters) {
+			.capacity = from.class[class].capacity,
+			.acquires = from.class[class].acquires,
+			.hits = from.class[class].hits,
+			.misses = from.class[class].misses,
+			.releases = from.class[class].releases,
+			.shrunk = from.class[class].shrunk,
+			.cached = from.class[class].cached,
+			.leased = from.class[class].leased,
+		};
+	}
+}
+
+static long ioctl_stats(struct gophership_context *context, void __user *arg)
+{
+	struct gophership_stats stats;
+	ssize_t size;
+	u32 pool;
+
+	size = get_arg(&stats, sizeof(stats), STATS_SIZE_VER0, arg);
+	if (size < 0)
+		return size;
+	pool = stats.pool;
+	if (stats.flags || pool > GOPHERSHIP_POOL_KERNEL)
+		return -EINVAL;
+
+	memset(&stats, 0, sizeof(stats));
+	stats.size = sizeof(stats);
+	stats.pool = pool;
+	gophership_context_stats(context, &stats);
+	pool_stats(&stats, pool == GOPHERSHIP_POOL_USER ? gophership_user_pool :
+							  gophership_kernel_pool);
+	return copy_to_user(arg, &stats, min_t(size_t, size, sizeof(stats))) ? -EFAULT : 0;
+}
+
+/* The size in a command is not looked at: the structures carry their own. */
+#define COMMAND(cmd)	((cmd) & ~IOCSIZE_MASK)
+
+static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct gophership_context *context = file->private_data;
+
+	switch (COMMAND(cmd)) {
+	case COMMAND(GOPHERSHIP_IOC_INFO):
+		return ioctl_info((void __user *)arg);
+	case COMMAND(GOPHERSHIP_IOC_ACQUIRE):
+		return ioctl_acquire(context, (void __user *)arg);
+	case COMMAND(GOPHERSHIP_IOC_RELEASE):
+		return ioctl_release(context, (void __user *)arg);
+	case COMMAND(GOPHERSHIP_IOC_STATS):
+		return ioctl_stats(context, (void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int gophership_open(struct inode *inode, struct file *file)
+{
+	struct gophership_context *context = gophership_context_new();
+
+	if (IS_ERR(context))
+		return PTR_ERR(context);
+	file->private_data = context;
+	file->f_mapping = context->inode->i_mapping;
+	return stream_open(inode, file);
+}
+
+static int gophership_close(struct inode *inode, struct file *file)
+{
+	file->f_mapping = inode->i_mapping;
+	gophership_context_free(file->private_data);
+	return 0;
+}
+
+static const struct file_operations gophership_fops = {
+	.owner = THIS_MODULE,
+	.open = gophership_open,
+	.release = gophership_close,
+	.unlocked_ioctl = gophership_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = gophership_window_mmap,
+};
+
+static struct miscdevice gophership_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "gophership",
+	.fops = &gophership_fops,
+	.mode = 0600,
+};
+
+static int __init set_bounds(void)
+{
+	unsigned long ram_mb = totalram_pages() >> (20 - PAGE_SHIFT);
+
+	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
+		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
+		       GOPHERSHIP_QUOTA_MB_MAX);
+		return -EINVAL;
+	}
+	if (user_limit_mb > ram_mb) {
+		pr_err("user_limit_mb=%u is out of range: 1 to %lu, or 0 for a quarter of that\n",
+		       user_limit_mb, ram_mb);
+		return -EINVAL;
+	}
+	gophership_quota_pages = (unsigned long)quota_mb << (20 - PAGE_SHIFT);
+	gophership_limit_pages = totalram_pages() / 4;
+	if (user_limit_mb)
+		gophership_limit_pages = (unsigned long)user_limit_mb << (20 - PAGE_SHIFT);
+	return 0;
+}
+
+int __init gophership_dev_init(void)
+{
+	int ret;
+
+	ret = set_bounds();
+	if (ret)
+		return ret;
+	ret = gophership_contexts_init();
+	if (ret)
+		return ret;
+	ret = misc_register(&gophership_misc);
+	if (ret)
+		gophership_contexts_exit();
+	return ret;
+}
+
+void gophership_dev_exit(void)
+{
+	misc_deregister(&gophership_misc);
+	gophership_contexts_exit();
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: the slow side of a CPU's head.
+ *
+ * Every function here is called on the head's CPU with preemption off and the
+ * busy mark set by the caller (gophership_head_flush() sets it itself).
+ */
+#include <linux/minmax.h>
+#include <linux/slab.h>
+
+#include "gophership_pool.h"
+
+/*
+ * What the hot path may fill. A waiter sets cap to 0 after it raised the
+ * count; the barrier pairs with the one between the two, so one of us sees
+ * the other.
+ */
+static void set_cap(struct gophership_head *head)
+{
+	WRITE_ONCE(head->cap, head->loaded ? head->loaded->capacity : 0);
+	smp_mb(); /* pairs with waiters_raise() */
+	if (unlikely(atomic_read(&head->pool->waiters)))
+		WRITE_ONCE(head->cap, 0);
+}
+
+static void load(struct gophership_head *head, struct gophership_magazine *mag)
+{
+	head->loaded = mag;
+	WRITE_ONCE(head->nr, mag ? mag->nr : 0);
+	set_cap(head);
+}
+
+static void set_spare(struct gophership_head *head, struct gophership_magazine *mag)
+{
+	head->spare = mag;
+	WRITE_ONCE(head->spare_nr, mag ? mag->nr : 0);
+}
+
+/* While a head has a magazine loaded, the count lives in the head. */
+static struct gophership_magazine *unload(struct gophership_head *head)
+{
+	struct gophership_magazine *mag = head->loaded;
+
+	if (mag)
+		mag->nr = head->nr;
+	return mag;
+}
+
+static void swap_spare(struct gophership_head *head)
+{
+	struct gophership_magazine *mag = unload(head);
+
+	load(head, head->spare);
+	set_spare(head, mag);
+}
+
+/* Fill the loaded magazine from the inbox. */
+static void drain_inbox(struct gophership_head *head)
+{
+	struct gophership_depot *depot = head->depot;
+	struct gophership_magazine *mag = head->loaded;
+	struct llist_node *node, *next;
+	struct gophership_buf *buf;
+
+	/* In NMI the freeing of a stale entry could not be done. */
+	if (!mag || in_nmi() || llist_empty(&depot->inbox))
+		return;
+	node = llist_del_all(&depot->inbox);
+	for (; node; node = next) {
+		next = node->next;
+		buf = gophership_depot_unlist(node);
+		if (!buf)
+			continue;
+		if (head->nr == mag->capacity) {
+			gophership_depot_list(depot, buf);
+			continue;
+		}
+		mag->slot[head->nr] = buf;
+		WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)&mag->slot[head->nr]));
+		WRITE_ONCE(head->nr, head->nr + 1);
+	}
+}
+
+/**
+ * gophership_head_reload() - get buffers into the loaded magazine
+ * @head: a head without buffers in its loaded magazine
+ *
+ * Return: true if there are some now.
+ */
+bool gophership_head_reload(struct gophership_head *head)
+{
+	struct gophership_magazine *mag;
+
+	if (head->nr)
+		return true;
+	if (head->spare && head->spare->nr) {
+		swap_spare(head);
+		return true;
+	}
+	unload(head);
+	mag = gophership_depot_take(head->depot, head->loaded);
+	if (mag) {
+		load(head, mag);
+		return true;
+	}
+	if (!head->loaded && head->spare)
+		swap_spare(head);
+	drain_inbox(head);
+	return head->nr;
+}
+
+/**
+ * gophership_head_make_room() - get room into the loaded magazine
+ * @head: the head
+ * @mag: an empty magazine that the head may take (then set to NULL), or NULL
+ *
+ * Return: false if that needs a magazine more than there are.
+ */
+bool gophership_head_make_room(struct gophership_head *head, struct gophership_magazine **mag)
+{
+	struct gophership_magazine *empty = NULL;
+
+	if (head->loaded && head->nr < head->loaded->capacity) {
+		set_cap(head);
+		return true;
+	}
+	if (head->spare && head->spare->nr < head->spare->capacity) {
+		swap_spare(head);
+		return true;
+	}
+	/* Both are full or missing: the spare one goes to the depot. */
+	if (head->spare && head->loaded) {
+		if (!gophership_depot_give(head->depot, head->spare, &empty))
+			return false;
+		set_spare(head, NULL);
+	}
+	if (!head->spare) {
+		unload(head);
+		set_spare(head, head->loaded);
+		load(head, NULL);
+	}
+	if (!empty)
+		empty = gophership_depot_take_empty(head->depot);
+	if (!empty && *mag) {
+		empty = *mag;
+		*mag = NULL;
+	}
+	if (!empty)
+		return false;
+	load(head, empty);
+	return true;
+}
+
+/* Drop the top entry: its buffer does not confirm it. See "The seal". */
+void gophership_head_drop(struct gophership_head *head)
+{
+	WRITE_ONCE(head->nr, head->nr - 1);
+	gophership_reject_stale(head->loaded->slot[head->nr]);
+}
+
+static bool flush_magazine(struct gophership_head *head, struct gophership_magazine *mag)
+{
+	if (!mag)
+		return true;
+	if (mag->nr)
+		return gophership_depot_give(head->depot, mag, NULL);
+	return gophership_depot_give_empty(head->depot, mag);
+}
+
+/**
+ * gophership_head_flush() - give both magazines to the depot
+ * @head: a head of this CPU, or of one that is dead
+ *
+ * Context: preemption off; not NMI.
+ * Return: false if the head was busy: this is an interrupt on top of its user.
+ */
+bool gophership_head_flush(struct gophership_head *head)
+{
+	if (READ_ONCE(head->busy))
+		return false;
+	WRITE_ONCE(head->busy, 1);
+	barrier();
+	unload(head);
+	flush_magazine(head, head->loaded);
+	load(head, NULL);
+	flush_magazine(head, head->spare);
+	set_spare(head, NULL);
+	barrier();
+	WRITE_ONCE(head->busy, 0);
+	return true;
+}
+
+/* Buffers in the head's magazines; a peek. */
+unsigned int gophership_head_cached(const struct gophership_head *head)
+{
+	return READ_ONCE(head->nr) + READ_ONCE(head->spare_nr);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: load and unload, in order.
+ */
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "gophership_context.h"
+#include "gophership_pool.h"
+
+static int __init gophership_init(void)
+{
+	int ret;
+
+	ret = gophership_payload_init();
+	if (ret)
+		return ret;
+	ret = gophership_depots_init();
+	if (ret)
+		goto exit_payload;
+	ret = gophership_reclaim_init();
+	if (ret)
+		goto exit_payload;
+	ret = gophership_pools_init();
+	if (ret)
+		goto exit_reclaim;
+	ret = gophership_dev_init();
+	if (ret)
+		goto exit_pools;
+	return 0;
+
+exit_pools:
+	gophership_pools_exit();
+exit_reclaim:
+	gophership_reclaim_exit();
+exit_payload:
+	gophership_payload_exit();
+	return ret;
+}
+
+static void __exit gophership_exit(void)
+{
+	gophership_dev_exit();
+	gophership_pools_exit();
+	gophership_reclaim_exit();
+	gophership_payload_exit();
+}
+
+module_init(gophership_init);
+module_exit(gophership_exit);
+
+MODULE_DESCRIPTION("GopherShip: a pool of page-aligned buffers for drivers and user space");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: descriptors with their payloads, made and unmade.
+ *
+ * A descriptor keeps its payload for life. Every descriptor is in its pool's
+ * registry (pool->all) from birth to death, so that a pool that goes away can
+ * name what was never released.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "gophership_pool.h"
+
+#define POISON_BYTE	0xa6
+
+static struct kmem_cache *descriptors;
+
+/* Flags that make no sense for memory that outlives the request. */
+#define GOPHERSHIP_GFP_STRIP	(__GFP_ZERO | __GFP_ACCOUNT | __GFP_HIGHMEM | \
+				 __GFP_MOVABLE | __GFP_RECLAIMABLE | __GFP_COMP)
+
+static unsigned long registry_key(const struct gophership_buf *buf)
+{
+	return (unsigned long)buf / __alignof__(*buf);
+}
+
+static int registry_add(struct gophership_pool *pool, struct gophership_buf *buf, gfp_t gfp)
+{
+	unsigned long flags;
+	int ret;
+
+	if (gfpflags_allow_blocking(gfp))
+		return xa_insert_irq(&pool->all, registry_key(buf), buf, gfp);
+
+	/* Without blocking __xa_insert() keeps the lock, so irqsave is safe. */
+	xa_lock_irqsave(&pool->all, flags);
+	ret = __xa_insert(&pool->all, registry_key(buf), buf, gfp);
+	xa_unlock_irqrestore(&pool->all, flags);
+	return ret;
+}
+
+static void registry_remove(struct gophership_pool *pool, struct gophership_buf *buf)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&pool->all, flags);
+	__xa_erase(&pool->all, registry_key(buf));
+	xa_unlock_irqrestore(&pool->all, flags);
+}
+
+static void widen_low(unsigned long addr)
+{
+	unsigned long old = READ_ONCE(gophership_bounds.low);
+
+	while (addr < old && !try_cmpxchg(&gophership_bounds.low, &old, addr))
+		;
+}
+
+static void widen_high(unsigned long addr)
+{
+	unsigned long old = READ_ONCE(gophership_bounds.high);
+
+	while (addr >= old && !try_cmpxchg(&gophership_bounds.high, &old, addr + 1))
+		;
+}
+
+static struct gophership_pool *payload_pool(const struct gophership_buf *buf)
+{
+	/* The same on every CPU. */
+	return raw_cpu_ptr(buf->heads)->pool;
+}
+
+/* The memory node of @buf's payload. */
+int gophership_payload_node(const struct gophership_buf *buf)
+{
+	return page_to_nid(virt_to_page(buf->data));
+}
+
+/*
+ * A new buffer of @pool, leased to the caller, that will be released to the
+ * row @class. NULL without memory; no message from the page allocator.
+ */
+struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
+						unsigned int class, unsigned int order, gfp_t gfp)
+{
+	struct gophership_buf *buf;
+	struct page *page;
+	gfp_t account;
+
+	account = pool->flags & GOPHERSHIP_POOL_ACCOUNT ? __GFP_ACCOUNT : 0;
+	gfp = (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN;
+	buf = kmem_cache_alloc(descriptors, gfp);
+	if (!buf)
+		return NULL;
+	page = alloc_pages_node(numa_mem_id(), gfp | __GFP_COMP | account, order);
+	if (!page)
+		goto free_buf;
+
+	memset(buf, 0, sizeof(*buf));
+	buf->data = page_address(page);
+	buf->capacity = PAGE_SIZE << order;
+	buf->heads = pool->heads + class;
+	if (static_branch_unlikely(&gophership_poison_key))
+		gophership_payload_poison(buf);
+	if (registry_add(pool, buf, gfp))
+		goto free_page;
+
+	widen_low((unsigned long)buf);
+	widen_high((unsigned long)buf);
+	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
+	return buf;
+
+free_page:
+	__free_pages(page, order);
+free_buf:
+	kmem_cache_free(descriptors, buf);
+	return NULL;
+}
+
+/*
+ * Free @buf and drop the pool's reference to its pages. The caller knows that
+ * no release of it can be under way: see "The seal".
+ */
+void gophership_payload_free(struct gophership_buf *buf)
+{
+	registry_remove(payload_pool(buf), buf);
+	gophership_payload_drop(buf);
+	/* No stale pointer shall find a seal that fits. */
+	WRITE_ONCE(buf->seal, 0);
+	kmem_cache_free(descriptors, buf);
+}
+
+/* Drop the pool's reference to @buf's pages; they go with the last one. */
+void gophership_payload_drop(struct gophership_buf *buf)
+{
+	if (!buf->data)
+		return;
+	__free_pages(virt_to_page(buf->data), get_order(buf->capacity));
+	buf->data = NULL;
+}
+
+/* Fill the payload, to see who writes to it while it is free. */
+void gophership_payload_poison(struct gophership_buf *buf)
+{
+	memset(buf->data, POISON_BYTE, buf->capacity);
+	buf->writer = 0;
+}
+
+/* Report it if somebody wrote to the payload since it was poisoned. */
+void gophership_payload_check(struct gophership_buf *buf)
+{
+	void *bad = memchr_inv(buf->data, POISON_BYTE, buf->capacity);
+
+	if (bad)
+		gophership_reject_poison(buf, bad - buf->data);
+}
+
+int gophership_payload_init(void)
+{
+	descriptors = kmem_cache_create("gophership_buf", sizeof(struct gophership_buf),
+					__alignof__(struct gophership_buf), 0, NULL);
+	return descriptors ? 0 : -ENOMEM;
+}
+
+void gophership_payload_exit(void)
+{
+	rcu_barrier();
+	kmem_cache_destroy(descriptors);
+}

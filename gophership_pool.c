@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: pools, their reserve, those who wait, statistics.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/moduleparam.h>
+#include <linux/nodemask.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "gophership_pool.h"
+
+struct gophership_pool *gophership_kernel_pool __ro_after_init;
+struct gophership_pool *gophership_user_pool __ro_after_init;
+
+/*
+ * Where buffers go that outlive their pool. Its row for large requests is the
+ * only one in use: what is released there goes back to the page allocator.
+ */
+static struct gophership_pool *orphans __ro_after_init;
+
+LIST_HEAD(gophership_pools);
+DEFINE_MUTEX(gophership_pools_lock);
+
+static unsigned int reserve = 4;
+module_param(reserve, uint, 0444);
+MODULE_PARM_DESC(reserve,
+		 "Buffers of 16 pages set aside for gophership_buf_must_acquire(), 0 to 1024 (default 4)");
+
+static bool poison;
+module_param(poison, bool, 0444);
+MODULE_PARM_DESC(poison,
+		 "Fill released buffers and report who writes to them (slow; default off)");
+
+/* How long a waiter sleeps before it looks again by itself. */
+#define WAIT_JIFFIES	max(HZ / 10, 1)
+
+struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,
+					       unsigned int class)
+{
+	return &pool->depots[node * GOPHERSHIP_NR_CLASSES + class];
+}
+
+static void wake_waiters(struct irq_work *work)
+{
+	wake_up_all(&container_of(work, struct gophership_pool, wake)->wait);
+}
+
+/* A buffer came back where a waiter can find it. In any context. */
+void gophership_pool_wake(struct gophership_pool *pool)
+{
+	if (unlikely(atomic_read(&pool->waiters)))
+		irq_work_queue(&pool->wake);
+}
+
+static void init_heads(struct gophership_pool *pool)
+{
+	unsigned int class;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
+
+		for (class = 0; class < GOPHERSHIP_NR_HEADS; class++) {
+			heads[class].class = class;
+			heads[class].pool = pool;
+		}
+		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+			heads[class].depot = gophership_pool_depot(pool, cpu_to_mem(cpu), class);
+	}
+}
+
+static void init_depots(struct gophership_pool *pool)
+{
+	unsigned int class;
+	int node;
+
+	for (node = 0; node < nr_node_ids; node++)
+		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+			gophership_depot_init(gophership_pool_depot(pool, node, class), pool,
+					      class, node);
+}
+
+static void pool_free(struct gophership_pool *pool)
+{
+	xa_destroy(&pool->all);
+	free_percpu(pool->heads);
+	kfree(pool->depots);
+	kfree(pool);
+}
+
+static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
+{
+	struct gophership_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+
+	if (!pool)
+		return NULL;
+	strscpy(pool->name, name, sizeof(pool->name));
+	pool->flags = flags;
+	xa_init_flags(&pool->all, XA_FLAGS_LOCK_IRQ);
+	init_waitqueue_head(&pool->wait);
+	init_irq_work(&pool->wake, wake_waiters);
+	init_llist_head(&pool->reserve);
+	spin_lock_init(&pool->reserve_lock);
+	INIT_LIST_HEAD(&pool->entry);
+	pool->heads = __alloc_percpu(sizeof(struct gophership_head) * GOPHERSHIP_NR_HEADS,
+				     __alignof__(struct gophership_head));
+	pool->depots = kcalloc(nr_node_ids * GOPHERSHIP_NR_CLASSES,
+			       sizeof(struct gophership_depot), GFP_KERNEL);
+	if (!pool->heads || !pool->depots) {
+		pool_free(pool);
+		return NULL;
+	}
+	init_depots(pool);
+	init_heads(pool);
+	return pool;
+}
+
+/* A released buffer of the reserve, sealed as such. In any context. */
+void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf)
+{
+	atomic_inc(&pool->nr_reserve);
+	llist_add(&buf->node, &pool->reserve);
+	gophership_pool_wake(pool);
+}
+
+static struct gophership_buf *reserve_pop(struct gophership_pool *pool)
+{
+	struct llist_node *node;
+
+	spin_lock(&pool->reserve_lock);
+	node = llist_del_first(&pool->reserve);
+	spin_unlock(&pool->reserve_lock);
+	if (!node)
+		return NULL;
+	atomic_dec(&pool->nr_reserve);
+	return llist_entry(node, struct gophership_buf, node);
+}
+
+static struct gophership_buf *reserve_take(struct gophership_pool *pool, size_t size,
+					   unsigned long call_site)
+{
+	struct gophership_buf *buf;
+
+	if (size > pool->reserve_size)
+		return NULL;
+	buf = reserve_pop(pool);
+	if (!buf)
+		return NULL;
+	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_RESERVE].slow_acquires);
+	WRITE_ONCE(buf->acquired_by, call_site);
+	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
+	return buf;
+}
+
+static int reserve_fill(struct gophership_pool *pool, unsigned int nr, size_t size)
+{
+	unsigned int class = gophership_class(size);
+	struct gophership_buf *buf;
+
+	pool->reserve_size = gophership_class_size(class);
+	while (nr--) {
+		buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_RESERVE,
+					       gophership_class_order(class), GFP_KERNEL);
+		if (!buf)
+			return -ENOMEM;
+		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_RESERVED));
+		gophership_reserve_give(pool, buf);
+	}
+	return 0;
+}
+
+/* Nobody can release a buffer twice that is in the reserve: free it at once. */
+static void reserve_drain(struct gophership_pool *pool)
+{
+	struct gophership_buf *buf;
+
+	synchronize_rcu();
+	while ((buf = reserve_pop(pool)))
+		gophership_payload_free(buf);
+}
+
+/**
+ * gophership_pool_steal() - a buffer from where nobody looks first
+ * @pool: the pool
+ * @class: the class that it must at least have
+ *
+ * When the page allocator has failed: the depots of all nodes, and of the
+ * larger classes.
+ *
+ * Context: any.
+ * Return: a leased buffer that is not counted as acquired yet, or NULL.
+ */
+struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsigned int class)
+{
+	struct gophership_buf *buf;
+	int node;
+
+	for (; class < GOPHERSHIP_NR_CLASSES; class++) {
+		for_each_node_state(node, N_MEMORY) {
+			buf = gophership_depot_take_one(gophership_pool_depot(pool, node, class));
+			if (buf)
+				return buf;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * From now on every release takes the slow path, sees the waiter and puts the
+ * buffer where the waiter can get it. A CPU that restores its cap at this very
+ * moment sees the count: the barrier pairs with the one in set_cap().
+ */
+static void waiters_raise(struct gophership_pool *pool)
+{
+	unsigned int class;
+	int cpu;
+
+	atomic_inc(&pool->waiters);
+	smp_mb__after_atomic();
+	for_each_possible_cpu(cpu) {
+		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
+
+		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+			WRITE_ONCE(heads[class].cap, 0);
+	}
+}
+
+/* Heads restore their cap with the next release that takes the slow path. */
+static void waiters_lower(struct gophership_pool *pool)
+{
+	atomic_dec(&pool->waiters);
+}
+
+static struct gophership_buf *must_try(struct gophership_pool *pool, size_t size, gfp_t gfp,
+				       unsigned long call_site)
+{
+	struct gophership_buf *buf = gophership_pool_acquire_from(pool, size, gfp, call_site);
+
+	return buf ?: reserve_take(pool, size, call_site);
+}
+
+static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t size,
+					unsigned long call_site)
+{
+	struct gophership_buf *buf;
+	DEFINE_WAIT(wait);
+
+	waiters_raise(pool);
+	for (;;) {
+		/* What lies in other CPUs' magazines is out of reach. */
+		gophership_pool_flush(pool);
+		prepare_to_wait(&pool->wait, &wait, TASK_UNINTERRUPTIBLE);
+		buf = must_try(pool, size, GFP_NOWAIT, call_site);
+		if (buf)
+			break;
+		io_schedule_timeout(WAIT_JIFFIES);
+		finish_wait(&pool->wait, &wait);
+		buf = must_try(pool, size, GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC,
+			       call_site);
+		if (buf)
+			break;
+	}
+	finish_wait(&pool->wait, &wait);
+	waiters_lower(pool);
+	return buf;
+}
+
+/*
+ * As mempool_alloc() does: first without effort, then with some, then from
+ * what was set aside, then wait until something comes back.
+ */
+static struct gophership_buf *must_acquire(struct gophership_pool *pool, size_t size,
+					   unsigned long call_site)
+{
+	struct gophership_buf *buf;
+
+	if (gophership_class(size) == GOPHERSHIP_CLASS_LARGE)
+		return NULL;
+	might_sleep();
+	buf = gophership_pool_acquire_from(pool, size, GFP_NOWAIT, call_site);
+	if (likely(buf))
+		return buf;
+	buf = must_try(pool, size, GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC, call_site);
+	return buf ?: must_wait(pool, size, call_site);
+}
+
+/**
+ * gophership_buf_must_acquire() - borrow a buffer, however long it takes
+ * @size: bytes that it must hold; 0 means one page
+ *
+ * The promise of forward progress: without memory the buffer comes from the
+ * reserve of the pool (module parameter reserve), and if that is used up, the
+ * caller sleeps until somebody gives a buffer back. So it must not wait for a
+ * buffer that only itself could release.
+ *
+ * Context: process; may sleep, may do I/O to reclaim memory (memalloc_noio_save()
+ * and memalloc_nofs_save() are honoured).
+ * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
+ */
+struct gophership_buf *gophership_buf_must_acquire(size_t size)
+{
+	return must_acquire(gophership_kernel_pool, size, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(gophership_buf_must_acquire);
+
+/**
+ * gophership_pool_must_acquire() - borrow a buffer, however long it takes
+ * @pool: from gophership_pool_create()
+ * @size: bytes that it must hold; 0 means one page. Only requests up to the
+ *	pool's reserve_size can be served from its reserve.
+ *
+ * Context: process; as gophership_buf_must_acquire().
+ * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
+ */
+struct gophership_buf *gophership_pool_must_acquire(struct gophership_pool *pool, size_t size)
+{
+	return must_acquire(pool, size, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(gophership_pool_must_acquire);
+
+/* Everything idle back to the page allocator; @max buffers of each depot. */
+static unsigned long pool_trim(struct gophership_pool *pool)
+{
+	unsigned long nr = 0;
+	unsigned int i;
+
+	gophership_pool_flush(pool);
+	for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES; i++) {
+		nr += gophership_depot_trim(&pool->depots[i], UINT_MAX);
+		cond_resched();
+	}
+	return nr;
+}
+
+/**
+ * gophership_pool_trim() - give everything idle back to the page allocator
+ * @pool: from gophership_pool_create(), or NULL for the pool of the machine
+ *
+ * The reserve stays. Other users of the pool may go on meanwhile; what they
+ * put back while this runs may stay, too.
+ *
+ * Context: process; sleeps for an RCU grace period.
+ * Return: the number of buffers that were freed.
+ */
+unsigned long gophership_pool_trim(struct gophership_pool *pool)
+{
+	unsigned long nr = pool_trim(pool ?: gophership_kernel_pool);
+
+	rcu_barrier();
+	return nr;
+}
+EXPORT_SYMBOL_GPL(gophership_pool_trim);
+
+/* The pool goes, the buffer stays with whoever has it. */
+static void orphan(struct gophership_pool *pool, struct gophership_buf *buf, unsigned long key)
+{
+	pr_warn("pool %s is destroyed while buffer %p (%u bytes) is leased: acquired by %pS\n",
+		pool->name, buf, buf->capacity, (void *)READ_ONCE(buf->acquired_by));
+	xa_store_irq(&orphans->all, key, buf, GFP_KERNEL | __GFP_NOFAIL);
+	WRITE_ONCE(buf->heads, orphans->heads + GOPHERSHIP_CLASS_LARGE);
+	xa_erase_irq(&pool->all, key);
+}
+
+static int pool_destroy(struct gophership_pool *pool)
+{
+	struct gophership_buf *buf;
+	unsigned long key;
+	int leaked = 0;
+
+	mutex_lock(&gophership_pools_lock);
+	list_del_init(&pool->entry);
+	mutex_unlock(&gophership_pools_lock);
+
+	reserve_drain(pool);
+	pool_trim(pool);
+	rcu_barrier();
+	xa_for_each(&pool->all, key, buf) {
+		orphan(pool, buf, key);
+		leaked++;
+	}
+	/* A release that saw the old heads has ended then; what it left goes. */
+	synchronize_rcu();
+	pool_trim(pool);
+	reserve_drain(pool);
+	rcu_barrier();
+	irq_work_sync(&pool->wake);
+	pool_free(pool);
+	return leaked;
+}
+
+static struct gophership_pool *pool_create(const char *name, unsigned int nr_reserve,
+					   size_t reserve_size, unsigned int flags)
+{
+	struct gophership_pool *pool = pool_alloc(name, flags);
+
+	if (!pool)
+		return NULL;
+	if (reserve_fill(pool, nr_reserve, reserve_size)) {
+		reserve_drain(pool);
+		pool_free(pool);
+		return NULL;
+	}
+	mutex_lock(&gophership_pools_lock);
+	list_add_tail(&pool->entry, &gophership_pools);
+	mutex_unlock(&gophership_pools_lock);
+	return pool;
+}
+
+/**
+ * gophership_pool_create() - make a pool of one's own
+ * @params: see struct gophership_pool_params
+ *
+ * Its buffers and its reserve are shared with nobody.
+ *
+ * Context: process; may sleep.
+ * Return: the pool, or an error pointer: -EINVAL (a parameter is missing or out
+ * of range), -ENOMEM.
+ */
+struct gophership_pool *gophership_pool_create(const struct gophership_pool_params *params)
+{
+	struct gophership_pool *pool;
+	size_t len;
+
+	if (!params || !params->name)
+		return ERR_PTR(-EINVAL);
+	len = strnlen(params->name, GOPHERSHIP_POOL_NAME_LEN);
+	if (!len || len == GOPHERSHIP_POOL_NAME_LEN)
+		return ERR_PTR(-EINVAL);
+	if (params->flags & ~GOPHERSHIP_POOL_ACCOUNT ||
+	    params->reserve > GOPHERSHIP_RESERVE_MAX ||
+	    params->reserve_size > GOPHERSHIP_MAX_POOLED)
+		return ERR_PTR(-EINVAL);
+	pool = pool_create(params->name, params->reserve,
+			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, params->flags);
+	return pool ?: ERR_PTR(-ENOMEM);
+}
+EXPORT_SYMBOL_GPL(gophership_pool_create);
+
+/**
+ * gophership_pool_destroy() - end a pool
+ * @pool: from gophership_pool_create(); NULL and error pointers are ignored
+ *
+ * The caller sees to it that nobody acquires from the pool any more. Buffers
+ * that are still leased are named in the log, each with the call site that
+ * acquired it; they stay valid, and their release frees them.
+ *
+ * Context: process; sleeps for RCU grace periods.
+ * Return: the number of buffers that were still leased.
+ */
+int gophership_pool_destroy(struct gophership_pool *pool)
+{
+	if (IS_ERR_OR_NULL(pool))
+		return 0;
+	return pool_destroy(pool);
+}
+EXPORT_SYMBOL_GPL(gophership_pool_destroy);
+
+static void add_head(struct gophership_class_stats *row, const struct gophership_head *head)
+{
+	u64 hits = READ_ONCE(head->hits);
+
+	row->acquires += hits + READ_ONCE(head->slow_acquires);
+	row->hits += hits;
+	row->misses += READ_ONCE(head->misses);
+	row->releases += READ_ONCE(head->releases) + READ_ONCE(head->slow_releases);
+	row->shrunk += READ_ONCE(head->shrunk);
+	row->cached += gophership_head_cached(head);
+}
+
+static void class_stats(struct gophership_pool *pool, unsigned int class,
+			struct gophership_class_stats *row)
+{
+	int cpu, node;
+
+	row->capacity = class < GOPHERSHIP_NR_CLASSES ? gophership_class_size(class) : 0;
+	for_each_possible_cpu(cpu)
+		add_head(row, per_cpu_ptr(pool->heads + class, cpu));
+	/* A buffer of the reserve counts in the class of its size. */
+	if (row->capacity == pool->reserve_size)
+		for_each_possible_cpu(cpu)
+			add_head(row, per_cpu_ptr(pool->heads + GOPHERSHIP_CLASS_RESERVE, cpu));
+	if (class < GOPHERSHIP_NR_CLASSES)
+		for (node = 0; node < nr_node_ids; node++)
+			row->cached += gophership_depot_cached(gophership_pool_depot(pool, node,
+										    class));
+	if (row->acquires > row->releases)
+		row->leased = row->acquires - row->releases;
+}
+
+/**
+ * gophership_pool_stats() - read the counters of a pool
+ * @pool: from gophership_pool_create(), or NULL for the pool of the machine
+ * @stats: filled in
+ *
+ * Context: any but NMI.
+ */
+void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_stats *stats)
+{
+	unsigned int class;
+
+	if (!pool)
+		pool = gophership_kernel_pool;
+	memset(stats, 0, sizeof(*stats));
+	for (class = 0; class < ARRAY_SIZE(stats->class); class++)
+		class_stats(pool, class, &stats->class[class]);
+	gophership_reject_stats(stats);
+	stats->reserve = atomic_read(&pool->nr_reserve);
+	stats->waiters = atomic_read(&pool->waiters);
+}
+EXPORT_SYMBOL_GPL(gophership_pool_stats);
+
+/* The last users are gone, so nobody can hold these. */
+static void orphans_free(void)
+{
+	struct gophership_buf *buf;
+	unsigned long key;
+
+	rcu_barrier();
+	xa_for_each(&orphans->all, key, buf)
+		gophership_payload_free(buf);
+	pool_free(orphans);
+}
+
+int __init gophership_pools_init(void)
+{
+	if (reserve > GOPHERSHIP_RESERVE_MAX) {
+		pr_err("reserve=%u is out of range: 0 to %d\n", reserve, GOPHERSHIP_RESERVE_MAX);
+		return -EINVAL;
+	}
+	get_random_bytes(&gophership_bounds.secret, sizeof(gophership_bounds.secret));
+	if (poison)
+		static_branch_enable(&gophership_poison_key);
+	if (num_possible_nodes() > 1)
+		static_branch_enable(&gophership_numa_key);
+
+	orphans = pool_alloc("orphans", 0);
+	if (!orphans)
+		return -ENOMEM;
+	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, 0);
+	if (!gophership_kernel_pool)
+		goto free_orphans;
+	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED,
+					   GOPHERSHIP_POOL_ACCOUNT);
+	if (!gophership_user_pool)
+		goto destroy_kernel;
+	return 0;
+
+destroy_kernel:
+	pool_destroy(gophership_kernel_pool);
+free_orphans:
+	orphans_free();
+	return -ENOMEM;
+}
+
+void gophership_pools_exit(void)
+{
+	pool_destroy(gophership_user_pool);
+	pool_destroy(gophership_kernel_pool);
+	orphans_free();
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: what the files of the module share.
+ *
+ * A pool is, per size class, one head on each CPU and one depot on each memory
+ * node. A head owns up to two magazines (arrays of buffer pointers) and serves
+ * the hot path; heads and depots exchange whole magazines. After Bonwick and
+ * Adams, "Magazines and Vmem" (USENIX 2001).
+ *
+ * The seal
+ * --------
+ * buf->seal is secret ^ address ^ state, one word that carries the magic, the
+ * ownership and the place:
+ *
+ *   state 0                 leased
+ *   address of a slot       free, in that slot of a magazine
+ *   GOPHERSHIP_SEAL_LISTED  free, on a depot's inbox
+ *   GOPHERSHIP_SEAL_RESERVED free, in a pool's reserve
+ *   GOPHERSHIP_SEAL_CLAIMED being filled with the poison, on its way to free
+ *   GOPHERSHIP_SEAL_DOOMED  on its way back to the page allocator
+ *
+ * A release by the hot path reads the seal and, if it says leased, stores the
+ * slot: no locked instruction. Two CPUs that release one buffer at once may
+ * both get that far. Both put the pointer into a slot, but the seal can name
+ * one slot only, the one that was stored last; whoever takes a pointer out of
+ * a slot believes it only if the buffer's seal names that very slot. So the
+ * buffer is in the pool exactly once, and the other entry is found, dropped
+ * and reported when it comes up. An entry that is not believed is not followed
+ * either: its buffer may be gone (gophership_peek()).
+ *
+ * The paths off the hot one (inbox, reserve, large buffers) claim the buffer
+ * with cmpxchg() instead. A store by a hot-path release that lost against a
+ * claim turns the loser into the one valid entry, by the same rule.
+ *
+ * What remains is a release that was delayed from before the first release
+ * until after the next acquire. It is a release of the new lease, as with any
+ * pool that is handed a bare pointer.
+ *
+ * A descriptor and its payload are freed only after an RCU grace period in
+ * which the seal said "doomed" throughout (gophership_magazine_doom()): the
+ * check and the store of a release run with preemption off, so none that saw
+ * "leased" is under way by then, and a seal that changed meanwhile keeps the
+ * buffer alive.
+ *
+ * A buffer of a row without magazines (large, reserve) never sees the hot
+ * path's plain store: its every release is a claim, and is exact.
+ */
+#ifndef GOPHERSHIP_POOL_H
+#define GOPHERSHIP_POOL_H
+
+#include <linux/atomic.h>
+#include <linux/cache.h>
+#include <linux/irq_work.h>
+#include <linux/jump_label.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "gophership_buf.h"
+#include "gophership_compat.h"
+
+/* Rows of a pool's heads beyond the size classes; neither has a magazine. */
+enum {
+	GOPHERSHIP_CLASS_LARGE = GOPHERSHIP_NR_CLASSES,	/* never pooled */
+	GOPHERSHIP_CLASS_RESERVE,	/* goes back to the reserve */
+	GOPHERSHIP_NR_HEADS
+};
+
+/* States other than a slot's address, which is never that small. */
+#define GOPHERSHIP_SEAL_LEASED		0UL
+#define GOPHERSHIP_SEAL_LISTED		2UL
+#define GOPHERSHIP_SEAL_RESERVED	4UL
+#define GOPHERSHIP_SEAL_DOOMED		6UL
+#define GOPHERSHIP_SEAL_CLAIMED		8UL
+
+/**
+ * struct gophership_magazine - an array of free buffers
+ * @next: in a list of the depot; protected by the depot's lock
+ * @nr: entries in use while no head has it loaded; protected by the depot's
+ *	lock, or by the owning head's busy mark
+ * @capacity: entries there are; constant
+ * @rcu: for the way back to the page allocator
+ * @slot: the buffers; protected as @nr
+ */
+struct gophership_magazine {
+	struct gophership_magazine *next;
+	u32 nr;
+	u32 capacity;
+	struct rcu_head rcu;
+	struct gophership_buf *slot[];
+};
+
+/**
+ * struct gophership_head - a CPU's share of one size class
+ * @busy: set by whoever works on the head; read and written on this CPU only,
+ *	with preemption off. Contexts nest on a CPU (process, softirq, hardirq,
+ *	NMI) and the inner one ends before the outer one goes on, so a plain
+ *	flag and compiler barriers do: an inner context either finds it set and
+ *	leaves the head alone, or it leaves the flag as it found it before the
+ *	outer one looks at anything else.
+ * @nr: entries of @loaded in use; protected by @busy; others may peek
+ * @cap: entries that the hot path may fill: the magazine's capacity, or 0 to
+ *	send every release to the slow path (no magazine; a task waits for a
+ *	buffer; a row that is never pooled). Written under @busy; must_acquire
+ *	writes 0 from other CPUs, see gophership_waiters_raise().
+ * @loaded: the magazine the hot path works on, or NULL; protected by @busy
+ * @hits: acquires served here; protected by @busy; others may peek
+ * @releases: releases that ended here; as @hits
+ * @spare: the other magazine, full or empty (or NULL); protected by @busy
+ * @spare_nr: entries of @spare, for those who peek; protected by @busy
+ * @slow_acquires: acquires served by the slow path; this_cpu operations
+ * @slow_releases: releases that went to an inbox, the reserve or the page
+ *	allocator; this_cpu operations
+ * @misses: requests that went to the allocator; this_cpu operations
+ * @shrunk: buffers given back; this_cpu operations
+ * @pool, @depot, @class: constant; @depot is the one of this CPU's node
+ * @aged_use: acquires and releases when the ageing last looked, and
+ * @quiet: for how many looks there were no new ones; both protected by
+ *	gophership_pools_lock (only the ageing touches them)
+ */
+struct gophership_head {
+	/* the hot line */
+	u32 busy;
+	u32 nr;
+	u32 cap;
+	u32 class;
+	struct gophership_magazine *loaded;
+	u64 hits;
+	u64 releases;
+	struct gophership_magazine *spare;
+	struct gophership_depot *depot;
+	struct gophership_pool *pool;
+	/* off the hot path */
+	u32 spare_nr ____cacheline_aligned;
+	u32 quiet;
+	unsigned long slow_acquires;
+	unsigned long slow_releases;
+	unsigned long misses;
+	unsigned long shrunk;
+	u64 aged_use;
+} ____cacheline_aligned;
+
+/**
+ * struct gophership_depot - a memory node's store for one size class
+ * @lock: held for the swap of a pointer or the move of one entry, interrupts
+ *	off; NMI tries only
+ * @full: magazines with entries; protected by @lock
+ * @empty: magazines without; protected by @lock
+ * @nr_full, @nr_empty: their numbers; protected by @lock; others may peek
+ * @nr_bufs: buffers in @full; protected by @lock; others may peek
+ * @low, @old_low: the fewest full magazines in this and in the last period
+ *	between two looks of the ageing: what lay idle; protected by @lock
+ * @inbox: buffers that were released where no magazine was to be had (on top
+ *	of a busy head, on a CPU of another node, without memory for a
+ *	magazine). Lock-free: anyone adds, in any context; whoever runs out of
+ *	buffers takes all.
+ * @pool, @class, @node: constant
+ */
+struct gophership_depot {
+	raw_spinlock_t lock;
+	struct gophership_magazine *full;
+	struct gophership_magazine *empty;
+	u32 nr_full;
+	u32 nr_empty;
+	u32 nr_bufs;
+	u32 low;
+	u32 old_low;
+	struct gophership_pool *pool;
+	u32 class;
+	int node;
+	struct llist_head inbox ____cacheline_aligned;
+} ____cacheline_aligned;
+
+/**
+ * struct gophership_pool - a named pool
+ * @heads: GOPHERSHIP_NR_HEADS of them on each possible CPU; constant
+ * @depots: [node * GOPHERSHIP_NR_CLASSES + class]; constant
+ * @flags: GOPHERSHIP_POOL_*; constant
+ * @all: every descriptor of the pool, keyed by its address >> 6; protected by
+ *	its own lock (irq-safe). Only the allocation and the freeing of
+ *	descriptors write it.
+ * @waiters: tasks in must_acquire that found nothing; written under
+ *	@wait.lock; read anywhere
+ * @wait: where they sleep
+ * @wake: wakes them, from any context
+ * @reserve: free buffers of the reserve. Lock-free add from any context;
+ *	removal under @reserve_lock (llist_del_first() wants one remover)
+ * @nr_reserve: their number, by atomics (for statistics)
+ * @reserve_size: bytes each of them holds; constant
+ * @entry: in gophership_pools; protected by gophership_pools_lock
+ * @name: constant
+ */
+struct gophership_pool {
+	struct gophership_head __percpu *heads;
+	struct gophership_depot *depots;
+	unsigned int flags;
+	struct xarray all;
+	atomic_t waiters;
+	wait_queue_head_t wait;
+	struct irq_work wake;
+	struct llist_head reserve;
+	spinlock_t reserve_lock;
+	atomic_t nr_reserve;
+	size_t reserve_size;
+	struct list_head entry;
+	char name[GOPHERSHIP_POOL_NAME_LEN];
+};
+
+/* The pool of the machine (gophership_buf_*) and that of the device. */
+extern struct gophership_pool *gophership_kernel_pool;
+extern struct gophership_pool *gophership_user_pool;
+
+/* Every pool, for those who walk them all. */
+extern struct list_head gophership_pools;
+extern struct mutex gophership_pools_lock;
+
+/**
+ * struct gophership_bounds - what a pointer is judged by
+ * @secret: the key of the seals; constant after init
+ * @low: no descriptor was ever below; only falls
+ * @high: no descriptor ever began at or above; only rises
+ *
+ * Both bounds are addresses of the direct mapping, so what lies between them
+ * is kernel memory that may be unmapped but never user space, a device or
+ * non-canonical. Written by whoever allocates a descriptor outside of them,
+ * which soon stops to happen: the line is as good as constant.
+ */
+struct gophership_bounds {
+	unsigned long secret;
+	unsigned long low;
+	unsigned long high;
+};
+
+extern struct gophership_bounds gophership_bounds;
+
+DECLARE_STATIC_KEY_FALSE(gophership_poison_key);	/* poison=1 */
+DECLARE_STATIC_KEY_FALSE(gophership_numa_key);	/* more than one node */
+
+/**
+ * gophership_peek() - read a word that may be gone
+ * @word: an aligned address between the bounds
+ * @value: the word
+ *
+ * One load and an entry in the exception table.
+ *
+ * Return: false if nothing is mapped there.
+ */
+static __always_inline bool gophership_peek(const unsigned long *word, unsigned long *value)
+{
+	gophership_get_nofault(value, word, fault);
+	return true;
+fault:
+	return false;
+}
+
+/* The seal of @buf in @state. */
+static __always_inline unsigned long gophership_seal(const struct gophership_buf *buf,
+						     unsigned long state)
+{
+	return gophership_bounds.secret ^ (unsigned long)buf ^ state;
+}
+
+/* Does the seal of @buf, which may be gone, say @state? */
+static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
+					      unsigned long state)
+{
+	unsigned long seal;
+
+	return gophership_peek(&buf->seal, &seal) && seal == gophership_seal(buf, state);
+}
+
+/* Can there be a descriptor at @buf? */
+static __always_inline bool gophership_plausible(const struct gophership_buf *buf)
+{
+	unsigned long addr = (unsigned long)buf;
+
+	return addr >= READ_ONCE(gophership_bounds.low) &&
+	       addr < READ_ONCE(gophership_bounds.high) &&
+	       !(addr & (__alignof__(*buf) - 1));
+}
+
+/* Take the buffer from @from to @to, unless somebody else was faster. */
+static inline bool gophership_claim(struct gophership_buf *buf, unsigned long from,
+				    unsigned long to)
+{
+	unsigned long seal = gophership_seal(buf, from);
+
+	return cmpxchg(&buf->seal, seal, gophership_seal(buf, to)) == seal;
+}
+
+/* The page order of a size class. */
+static inline unsigned int gophership_class_order(unsigned int class)
+{
+	return class;
+}
+
+/* Bytes of a buffer of @class. */
+static inline size_t gophership_class_size(unsigned int class)
+{
+	return PAGE_SIZE << gophership_class_order(class);
+}
+
+/* The smallest class that holds @size bytes, GOPHERSHIP_CLASS_LARGE if none. */
+static __always_inline unsigned int gophership_class(size_t size)
+{
+	unsigned int class;
+
+	if (likely(size <= PAGE_SIZE))
+		return 0;
+	class = fls_long((size - 1) >> PAGE_SHIFT);
+	return class < GOPHERSHIP_NR_CLASSES ? class : GOPHERSHIP_CLASS_LARGE;
+}
+
+/*
+ * May this context ask the slab and page allocators, with suitable flags? Not
+ * in NMI, and on PREEMPT_RT (where their locks sleep) not without preemption.
+ */
+static inline bool gophership_may_allocate(void)
+{
+	if (in_nmi())
+		return false;
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+/* gophership_buf.c: the hot path and its slow side */
+struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
+						    gfp_t gfp, unsigned long call_site);
+
+/* gophership_payload.c: descriptors with their payloads */
+struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
+						unsigned int class, unsigned int order, gfp_t gfp);
+void gophership_payload_free(struct gophership_buf *buf);
+void gophership_payload_drop(struct gophership_buf *buf);
+int gophership_payload_node(const struct gophership_buf *buf);
+void gophership_payload_poison(struct gophership_buf *buf);
+void gophership_payload_check(struct gophership_buf *buf);
+int gophership_payload_init(void);
+void gophership_payload_exit(void);
+
+/* gophership_depot.c: magazines and their store */
+struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp);
+unsigned int gophership_magazine_doom(struct gophership_magazine *mag);
+void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
+			   unsigned int class, int node);
+struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot,
+						  struct gophership_magazine *empty);
+bool gophership_depot_give(struct gophership_depot *depot, struct gophership_magazine *full,
+			   struct gophership_magazine **empty);
+struct gophership_magazine *gophership_depot_take_empty(struct gophership_depot *depot);
+bool gophership_depot_give_empty(struct gophership_depot *depot,
+				 struct gophership_magazine *empty);
+struct gophership_buf *gophership_depot_take_one(struct gophership_depot *depot);
+void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf);
+struct gophership_buf *gophership_depot_unlist(struct llist_node *node);
+unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int max);
+unsigned int gophership_depot_age(struct gophership_depot *depot);
+unsigned int gophership_depot_cached(const struct gophership_depot *depot);
+int gophership_depots_init(void);
+extern atomic_long_t gophership_depot_bytes;
+
+/* gophership_head.c: a CPU's share */
+bool gophership_head_reload(struct gophership_head *head);
+bool gophership_head_make_room(struct gophership_head *head, struct gophership_magazine **mag);
+void gophership_head_drop(struct gophership_head *head);
+bool gophership_head_flush(struct gophership_head *head);
+unsigned int gophership_head_cached(const struct gophership_head *head);
+
+/* gophership_pool.c: pools, their reserve and their waiters */
+struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,
+					       unsigned int class);
+struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsigned int class);
+void gophership_pool_wake(struct gophership_pool *pool);
+void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf);
+int gophership_pools_init(void);
+void gophership_pools_exit(void);
+
+/* gophership_reclaim.c: memory goes back */
+void gophership_reclaim_arm(void);
+void gophership_pool_flush(struct gophership_pool *pool);
+int gophership_reclaim_init(void);
+void gophership_reclaim_exit(void);
+
+/* gophership_reject.c: what is said of a refused release */
+int gophership_reject(const struct gophership_buf *buf, unsigned long call_site);
+void gophership_reject_stale(const struct gophership_buf *buf);
+void gophership_reject_poison(const struct gophership_buf *buf, size_t offset);
+void gophership_reject_stats(struct gophership_pool_stats *stats);
+
+/*
+ * For the device
+ */
+
+/**
+ * gophership_pool_fresh() - a buffer straight from the page allocator
+ * @pool: the pool that the buffer belongs to and is released to
+ * @size: bytes, at most GOPHERSHIP_MAX_POOLED
+ * @gfp: as for the page allocator
+ *
+ * For who must not get a cached one (its pages are charged to somebody else).
+ *
+ * Context: as @gfp says.
+ * Return: the buffer, or NULL without memory.
+ */
+struct gophership_buf *gophership_pool_fresh(struct gophership_pool *pool, size_t size,
+					     gfp_t gfp);
+
+/**
+ * gophership_buf_retire() - end a lease and take the buffer out of the pool
+ * @buf: a leased buffer
+ *
+ * For a payload that somebody else still has a reference to: the pool drops its
+ * own reference, so the pages go with the last one, and the descriptor goes too.
+ *
+ * Context: process.
+ */
+void gophership_buf_retire(struct gophership_buf *buf);
+
+#endif /* GOPHERSHIP_POOL_H */

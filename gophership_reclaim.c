@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: memory goes back.
+ *
+ * By the shrinker when memory is short, by ageing when it lies idle, by CPU
+ * hotplug when nobody is left who could use it. Everything leaves by way of a
+ * depot; what lies in a CPU's head is first flushed there, by that CPU.
+ */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/jiffies.h>
+#include <linux/shrinker.h>
+#include <linux/smp.h>
+#include <linux/workqueue.h>
+
+#include "gophership_pool.h"
+
+/* The ageing looks that often, and an idle magazine goes at the second look. */
+#define AGE_SECONDS	5
+#define AGE_QUIET	2
+
+static void age_pools(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(age_work, age_pools);
+static struct shrinker *shrinker;
+static int hotplug_state;
+
+/* The loaded magazines of this CPU; an interrupt, or with preemption off. */
+static void flush_cpu(void *data)
+{
+	struct gophership_pool *pool = data;
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		gophership_head_flush(this_cpu_ptr(pool->heads + class));
+}
+
+static bool cpu_has_any(int cpu, void *data)
+{
+	struct gophership_pool *pool = data;
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		if (gophership_head_cached(per_cpu_ptr(pool->heads + class, cpu)))
+			return true;
+	return false;
+}
+
+/**
+ * gophership_pool_flush() - move what the CPUs' heads hold to the depots
+ * @pool: the pool
+ *
+ * A head that is at work at this moment keeps its magazines.
+ *
+ * Context: process, interrupts on.
+ */
+void gophership_pool_flush(struct gophership_pool *pool)
+{
+	on_each_cpu_cond(cpu_has_any, flush_cpu, pool, true);
+}
+
+/* Only the heads that were quiet long enough. */
+static void flush_quiet_cpu(void *data)
+{
+	struct gophership_pool *pool = data;
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		struct gophership_head *head = this_cpu_ptr(pool->heads + class);
+
+		if (READ_ONCE(head->quiet) >= AGE_QUIET)
+			gophership_head_flush(head);
+	}
+}
+
+static bool head_ages(struct gophership_head *head)
+{
+	u64 used = READ_ONCE(head->hits) + READ_ONCE(head->releases);
+
+	if (!gophership_head_cached(head) || used != head->aged_use) {
+		head->aged_use = used;
+		WRITE_ONCE(head->quiet, 0);
+		return false;
+	}
+	WRITE_ONCE(head->quiet, head->quiet + 1);
+	return head->quiet >= AGE_QUIET;
+}
+
+static bool cpu_ages(int cpu, void *data)
+{
+	struct gophership_pool *pool = data;
+	unsigned int class;
+	bool ages = false;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		ages |= head_ages(per_cpu_ptr(pool->heads + class, cpu));
+	return ages;
+}
+
+static unsigned long pool_cached_pages(struct gophership_pool *pool)
+{
+	unsigned int class;
+	unsigned long pages = 0;
+	int cpu, node;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		unsigned long nr = 0;
+
+		for_each_possible_cpu(cpu)
+			nr += gophership_head_cached(per_cpu_ptr(pool->heads + class, cpu));
+		for (node = 0; node < nr_node_ids; node++)
+			nr += gophership_depot_cached(gophership_pool_depot(pool, node, class));
+		pages += nr << gophership_class_order(class);
+	}
+	return pages;
+}
+
+static void age_pools(struct work_struct *work)
+{
+	struct gophership_pool *pool;
+	unsigned long left = 0;
+	unsigned int i;
+
+	mutex_lock(&gophership_pools_lock);
+	list_for_each_entry(pool, &gophership_pools, entry) {
+		on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
+		for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES; i++)
+			gophership_depot_age(&pool->depots[i]);
+		left += pool_cached_pages(pool);
+		cond_resched();
+	}
+	mutex_unlock(&gophership_pools_lock);
+	/* An idle machine is left alone; the next refill starts the clock again. */
+	if (left)
+		gophership_reclaim_arm();
+}
+
+/* There is something that can grow old. Any context that may allocate. */
+void gophership_reclaim_arm(void)
+{
+	if (!delayed_work_pending(&age_work))
+		schedule_delayed_work(&age_work, AGE_SECONDS * HZ);
+}
+
+static unsigned long count_objects(struct shrinker *unused, struct shrink_control *sc)
+{
+	struct gophership_pool *pool;
+	unsigned long pages = 0;
+
+	if (!mutex_trylock(&gophership_pools_lock))
+		return 0;
+	list_for_each_entry(pool, &gophership_pools, entry)
+		pages += pool_cached_pages(pool);
+	mutex_unlock(&gophership_pools_lock);
+	return pages ?: SHRINK_EMPTY;
+}
+
+/* Pages of @pool on their way to the page allocator, about @want. */
+static unsigned long shrink_depots(struct gophership_pool *pool, unsigned long want)
+{
+	unsigned long pages = 0;
+	unsigned int i, order;
+
+	for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES && pages < want; i++) {
+		struct gophership_depot *depot = &pool->depots[i];
+
+		order = gophership_class_order(depot->class);
+		pages += (unsigned long)gophership_depot_trim(depot,
+				((want - pages - 1) >> order) + 1) << order;
+	}
+	return pages;
+}
+
+static unsigned long scan_objects(struct shrinker *unused, struct shrink_control *sc)
+{
+	struct gophership_pool *pool;
+	unsigned long want = sc->nr_to_scan, pages = 0;
+
+	if (!mutex_trylock(&gophership_pools_lock))
+		return SHRINK_STOP;
+	list_for_each_entry(pool, &gophership_pools, entry) {
+		if (pages < want)
+			pages += shrink_depots(pool, want - pages);
+		if (pages >= want)
+			break;
+		gophership_pool_flush(pool);
+		pages += shrink_depots(pool, want - pages);
+	}
+	mutex_unlock(&gophership_pools_lock);
+	return pages ?: SHRINK_STOP;
+}
+
+static struct shrinker shrinker_model = {
+	.count_objects = count_objects,
+	.scan_objects = scan_objects,
+	.seeks = DEFAULT_SEEKS,
+};
+
+/* @cpu is dead: its heads are ours. What interrupts it had are over, too. */
+static int cpu_dead(unsigned int cpu)
+{
+	struct gophership_pool *pool;
+	unsigned int class;
+
+	mutex_lock(&gophership_pools_lock);
+	list_for_each_entry(pool, &gophership_pools, entry) {
+		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+			gophership_head_flush(per_cpu_ptr(pool->heads + class, cpu));
+	}
+	mutex_unlock(&gophership_pools_lock);
+	return 0;
+}
+
+int __init gophership_reclaim_init(void)
+{
+	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership:dead", NULL,
+						  cpu_dead);
+	if (hotplug_state < 0)
+		return hotplug_state;
+	shrinker = gophership_shrinker_register(&shrinker_model, "gophership");
+	if (!shrinker) {
+		cpuhp_remove_state_nocalls(hotplug_state);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void gophership_reclaim_exit(void)
+{
+	gophership_shrinker_unregister(shrinker);
+	cpuhp_remove_state_nocalls(hotplug_state);
+	cancel_delayed_work_sync(&age_work);
+}

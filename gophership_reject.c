@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: what is said of a release that was refused.
+ *
+ * Nothing here follows a pointer: words are read with gophership_peek() from
+ * addresses that passed gophership_plausible().
+ *
+ * The lines are warnings, not WARN(): a caller's mistake is no reason to stop
+ * a machine that runs with panic_on_warn.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
+
+#include "gophership_pool.h"
+#include "gophership_trace.h"
+
+/* For the machine; this_cpu operations. */
+struct reject_counters {
+	unsigned long foreign;
+	unsigned long doubled;
+	unsigned long poisoned;
+};
+
+static DEFINE_PER_CPU(struct reject_counters, counters);
+
+static DEFINE_RATELIMIT_STATE(reject_limit, DEFAULT_RATELIMIT_INTERVAL,
+			      DEFAULT_RATELIMIT_BURST);
+
+/* A word of what may be a descriptor, 0 if it is gone. */
+static unsigned long peek(const unsigned long *word)
+{
+	unsigned long value;
+
+	return gophership_peek(word, &value) ? value : 0;
+}
+
+/*
+ * A seal that fits no state is a foreign pointer. A free buffer's state is a
+ * small number or the address of a slot, which is kernel memory: on 64-bit
+ * machines a random word has no chance to look like one.
+ */
+static bool ever_ours(const struct gophership_buf *buf)
+{
+	unsigned long seal = peek(&buf->seal);
+	unsigned long state = seal ^ gophership_seal(buf, 0);
+	unsigned long there;
+
+	if (!seal)
+		return false;
+	if (state <= GOPHERSHIP_SEAL_CLAIMED)
+		return !(state & 1);
+	if (state % sizeof(void *) || state < PAGE_OFFSET || !virt_addr_valid((void *)state))
+		return false;
+	/* It was in that slot; by now it may have moved on, to a new owner. */
+	there = peek((unsigned long *)state);
+	return there == (unsigned long)buf || peek(&buf->seal) != seal;
+}
+
+static void say_foreign(const void *ptr, unsigned long call_site)
+{
+	this_cpu_inc(counters.foreign);
+	trace_gophership_reject(ptr, -EINVAL, call_site);
+	if (__ratelimit(&reject_limit))
+		pr_warn("release of %p refused: not a buffer of this pool (by %pS)\n",
+			ptr, (void *)call_site);
+}
+
+static void say_doubled(const struct gophership_buf *buf, unsigned long call_site)
+{
+	this_cpu_inc(counters.doubled);
+	trace_gophership_reject(buf, -EALREADY, call_site);
+	if (__ratelimit(&reject_limit))
+		pr_warn("release of %p refused: not leased (by %pS; last acquired by %pS, released by %pS)\n",
+			buf, (void *)call_site, (void *)peek(&buf->acquired_by),
+			(void *)peek(&buf->released_by));
+}
+
+/**
+ * gophership_reject() - judge a value that release found not to be leased
+ * @buf: any value
+ * @call_site: who released it
+ *
+ * Context: any.
+ * Return: 0 for NULL, else -EINVAL or -EALREADY.
+ */
+int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
+{
+	if (!buf)
+		return 0;
+	if (!gophership_plausible(buf) || !ever_ours(buf)) {
+		say_foreign(buf, call_site);
+		return -EINVAL;
+	}
+	say_doubled(buf, call_site);
+	return -EALREADY;
+}
+
+/*
+ * An entry of a magazine or an inbox that its buffer does not confirm: two
+ * CPUs released it at the same time, and neither could be told.
+ */
+void gophership_reject_stale(const struct gophership_buf *buf)
+{
+	unsigned long call_site = peek(&buf->released_by);
+
+	this_cpu_inc(counters.doubled);
+	trace_gophership_reject(buf, -EALREADY, call_site);
+	if (__ratelimit(&reject_limit))
+		pr_warn("buffer %p was released by two CPUs at once (last acquired by %pS, released by %pS)\n",
+			buf, (void *)peek(&buf->acquired_by), (void *)call_site);
+}
+
+/* Somebody wrote to @buf, at @offset, while it was free. */
+void gophership_reject_poison(const struct gophership_buf *buf, size_t offset)
+{
+	this_cpu_inc(counters.poisoned);
+	if (__ratelimit(&reject_limit))
+		pr_warn("buffer %p was written to after release, at byte %zu (released by %pS)\n",
+			buf, offset, (void *)buf->released_by);
+}
+
+/* Add up the counters of the machine. */
+void gophership_reject_stats(struct gophership_pool_stats *stats)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct reject_counters *c = per_cpu_ptr(&counters, cpu);
+
+		stats->foreign += READ_ONCE(c->foreign);
+		stats->doubled += READ_ONCE(c->doubled);
+		stats->poisoned += READ_ONCE(c->poisoned);
+	}
+}
