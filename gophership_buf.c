@@ -26,21 +26,6 @@ DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
 /* The most buffers that one refill allocates. */
 #define REFILL_MAX	16
 
-static __always_inline bool head_enter(struct gophership_head *head)
-{
-	if (unlikely(READ_ONCE(head->busy)))
-		return false;
-	WRITE_ONCE(head->busy, 1);
-	barrier();
-	return true;
-}
-
-static __always_inline void head_leave(struct gophership_head *head)
-{
-	barrier();
-	WRITE_ONCE(head->busy, 0);
-}
-
 /*
  * Take the top entry; NULL if there is none, or if it is not to be believed:
  * the slow path comes upon it again and drops it.
@@ -98,7 +83,7 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
 	depot = head->depot;
-	if (head_enter(head)) {
+	if (gophership_head_enter(head)) {
 		for (; i < nr; i++) {
 			if (gophership_payload_node(bufs[i]) != depot->node)
 				break;
@@ -106,7 +91,7 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 				break;
 			head_push(head, bufs[i], 0);
 		}
-		head_leave(head);
+		gophership_head_leave(head);
 	}
 	preempt_enable();
 	for (; i < nr; i++) {
@@ -159,14 +144,14 @@ static struct gophership_buf *take_cached(struct gophership_pool *pool, unsigned
 
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
-	if (head_enter(head)) {
+	if (gophership_head_enter(head)) {
 		while (gophership_head_reload(head)) {
 			buf = head_pop(head, call_site);
 			if (buf)
 				break;
 			gophership_head_drop(head);
 		}
-		head_leave(head);
+		gophership_head_leave(head);
 	}
 	if (!buf) {
 		buf = gophership_depot_take_one(head->depot);
@@ -181,8 +166,10 @@ static struct gophership_buf *take_cached(struct gophership_pool *pool, unsigned
 static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsigned int class,
 					     gfp_t gfp, unsigned long call_site)
 {
-	struct gophership_buf *buf = take_cached(pool, class, call_site);
+	struct gophership_buf *buf;
 
+	gophership_head_equip(pool, class);
+	buf = take_cached(pool, class, call_site);
 	if (buf)
 		return buf;
 	buf = refill(pool, class, gfp);
@@ -192,23 +179,6 @@ static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsig
 		return NULL;
 	/* Whatever head the buffer goes back to will count its release. */
 	this_cpu_inc(buf->heads->slow_acquires);
-	return buf;
-}
-
-/* Above the largest class: from the page allocator, and back to it. */
-static struct gophership_buf *acquire_large(struct gophership_pool *pool, size_t size, gfp_t gfp,
-					    unsigned long call_site)
-{
-	unsigned int order = get_order(size);
-	struct gophership_buf *buf;
-
-	if (order > GOPHERSHIP_MAX_ORDER || !gophership_may_allocate())
-		return NULL;
-	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].misses);
-	buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_LARGE, order, gfp);
-	if (!buf)
-		return NULL;
-	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].slow_acquires);
 	return buf;
 }
 
@@ -232,7 +202,7 @@ static noinline struct gophership_buf *acquire_slow(struct gophership_pool *pool
 	if (gfp & (__GFP_DMA | __GFP_DMA32))
 		return NULL;
 	if (class == GOPHERSHIP_CLASS_LARGE)
-		buf = acquire_large(pool, size, gfp & ~__GFP_ZERO, call_site);
+		buf = gophership_large_acquire(pool, size, gfp & ~__GFP_ZERO);
 	else
 		buf = acquire_pooled(pool, class, gfp & ~__GFP_ZERO, call_site);
 	if (!buf)
@@ -257,9 +227,9 @@ static __always_inline struct gophership_buf *acquire(struct gophership_pool *po
 
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
-	if (head_enter(head)) {
+	if (gophership_head_enter(head)) {
 		buf = head_pop(head, call_site);
-		head_leave(head);
+		gophership_head_leave(head);
 	}
 	preempt_enable();
 
@@ -270,30 +240,7 @@ static __always_inline struct gophership_buf *acquire(struct gophership_pool *po
 	return buf;
 }
 
-static void large_free(struct rcu_head *rcu)
-{
-	gophership_payload_free(container_of(rcu, struct gophership_buf, rcu));
-}
-
-/* Large buffers released where nothing can be freed (NMI). */
-static LLIST_HEAD(large_deferred);
-
-static void large_free_deferred(struct irq_work *work)
-{
-	struct llist_node *node = llist_del_all(&large_deferred), *next;
-
-	for (; node; node = next) {
-		next = node->next;
-		call_rcu(&llist_entry(node, struct gophership_buf, node)->rcu, large_free);
-	}
-}
-
-static DEFINE_IRQ_WORK(large_work, large_free_deferred);
-
-/*
- * Rows without magazines: every release is a claim. The descriptor stays until
- * nobody can be looking at it; the payload need not.
- */
+/* Rows without magazines: every release is a claim. */
 static int release_unpooled(struct gophership_head *head, struct gophership_buf *buf,
 			    unsigned long from, unsigned long call_site)
 {
@@ -309,14 +256,7 @@ static int release_unpooled(struct gophership_head *head, struct gophership_buf 
 		gophership_reserve_give(head->pool, buf);
 		return 0;
 	}
-	if (in_nmi()) {
-		llist_add(&buf->node, &large_deferred);
-		irq_work_queue(&large_work);
-		return 0;
-	}
-	if (gophership_may_allocate())
-		gophership_payload_drop(buf);
-	call_rcu(&buf->rcu, large_free);
+	gophership_large_free(buf);
 	return 0;
 }
 
@@ -356,14 +296,14 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	if (head->class >= GOPHERSHIP_NR_CLASSES)
 		return release_unpooled(head, buf, from, call_site);
 	if (atomic_read(&head->pool->waiters) ||
-	    gophership_payload_node(buf) != head->depot->node || !head_enter(head))
+	    gophership_payload_node(buf) != head->depot->node || !gophership_head_enter(head))
 		return release_listed(head, buf, from, call_site);
 	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);
 	if (room) {
 		head_push(head, buf, call_site);
 		count_release(head);
 	}
-	head_leave(head);
+	gophership_head_leave(head);
 	if (room)
 		return 0;
 	if (IS_ERR(*mag))
@@ -453,15 +393,15 @@ static __always_inline int release(struct gophership_buf *buf, unsigned long cal
 	if (unlikely(!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED)))
 		goto slow;
 	head = this_cpu_ptr(buf->heads);
-	if (!head_enter(head))
+	if (!gophership_head_enter(head))
 		goto slow;
 	if (unlikely(!head_fits(head, buf))) {
-		head_leave(head);
+		gophership_head_leave(head);
 		goto slow;
 	}
 	head_push(head, buf, call_site);
 	count_release(head);
-	head_leave(head);
+	gophership_head_leave(head);
 	preempt_enable();
 	return 0;
 
@@ -560,10 +500,10 @@ unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr
 
 		preempt_disable();
 		head = this_cpu_ptr(pool->heads + class);
-		if (simple && head_enter(head)) {
+		if (simple && gophership_head_enter(head)) {
 			while (i < nr && (bufs[i] = head_pop(head, _RET_IP_)))
 				i++;
-			head_leave(head);
+			gophership_head_leave(head);
 		}
 		preempt_enable();
 		if (static_branch_unlikely(&gophership_poison_key) ||
@@ -600,7 +540,7 @@ static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
 		if (!head) {
 			struct gophership_head *mine = this_cpu_ptr(buf->heads);
 
-			if (!head_enter(mine))
+			if (!gophership_head_enter(mine))
 				break;
 			head = mine;
 		} else if (head != this_cpu_ptr(buf->heads)) {
@@ -613,7 +553,7 @@ static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
 		count_release(head);
 	}
 	if (head)
-		head_leave(head);
+		gophership_head_leave(head);
 	preempt_enable();
 	return i;
 }
@@ -677,5 +617,5 @@ void gophership_buf_retire(struct gophership_buf *buf)
 	WRITE_ONCE(buf->released_by, _RET_IP_);
 	this_cpu_inc(buf->heads->slow_releases);
 	this_cpu_inc(buf->heads->shrunk);
-	call_rcu(&buf->rcu, large_free);
+	gophership_large_free(buf);
 }

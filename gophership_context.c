@@ -71,6 +71,9 @@ static_assert((GOPHERSHIP_NR_CLASSES - 1) * (HANDLE_SLOT + 1) <= HANDLE_CLASS);
 
 #define GOPHERSHIP_FS_MAGIC	0x676f7068	/* "goph" */
 
+/* At the end of memory, or of the cgroup's, the caller gets ENOMEM: no OOM kill. */
+#define GFP_LEASE	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 static struct kmem_cache *loan_cache;
 static struct vfsmount *inode_mount;
 
@@ -191,13 +194,13 @@ static struct gophership_buf *take_buf(unsigned int class)
 	size_t size = PAGE_SIZE << class;
 	struct gophership_buf *buf;
 
-	buf = gophership_pool_acquire(gophership_user_pool, size, GFP_KERNEL);
+	buf = gophership_pool_acquire(gophership_user_pool, size, GFP_LEASE);
 	if (!buf || gophership_memcg_match(virt_to_page(buf->data)))
 		return buf;
 
 	/* Another memory cgroup pays for its pages. */
 	gophership_buf_retire(buf);
-	return gophership_pool_fresh(gophership_user_pool, size, GFP_KERNEL);
+	return gophership_pool_fresh(gophership_user_pool, size, GFP_LEASE);
 }
 
 /*
@@ -221,7 +224,7 @@ static int lease_charged(struct gophership_context *context, unsigned int class,
 	bool cleared;
 	int ret;
 
-	loan = kmem_cache_zalloc(loan_cache, GFP_KERNEL);
+	loan = kmem_cache_zalloc(loan_cache, GFP_LEASE);
 	if (!loan)
 		return -ENOMEM;
 	loan->class = class;
@@ -233,7 +236,7 @@ static int lease_charged(struct gophership_context *context, unsigned int class,
 	cleared = clear_buf(context, loan->buf);
 
 	ret = xa_alloc(&context->loans[class], &loan->slot, loan,
-		       XA_LIMIT(0, gophership_window_slots(class) - 1), GFP_KERNEL);
+		       XA_LIMIT(0, gophership_window_slots(class) - 1), GFP_LEASE);
 	if (ret)
 		goto release_buf;
 

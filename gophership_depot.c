@@ -69,16 +69,24 @@ static void magazine_free(struct rcu_head *rcu)
 	kfree(mag);
 }
 
+/* An entry that its buffer does not confirm was a second release of it. */
+static void drop_stale(struct gophership_depot *depot, const struct gophership_buf *buf)
+{
+	this_cpu_dec(depot->pool->heads[depot->class].slow_releases);
+	gophership_reject_stale(buf);
+}
+
 /**
  * gophership_magazine_doom() - give a magazine and its buffers back
+ * @depot: where it is from
  * @mag: a magazine that nobody else can see
  *
  * Context: any but NMI.
  * Return: the number of buffers that will be freed after a grace period.
  */
-unsigned int gophership_magazine_doom(struct gophership_magazine *mag)
+unsigned int gophership_magazine_doom(struct gophership_depot *depot,
+				      struct gophership_magazine *mag)
 {
-	struct gophership_head __percpu *heads = NULL;
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < mag->nr; i++) {
@@ -87,19 +95,14 @@ unsigned int gophership_magazine_doom(struct gophership_magazine *mag)
 
 		if (!gophership_sealed(buf, here) ||
 		    !gophership_claim(buf, here, GOPHERSHIP_SEAL_DOOMED)) {
-			gophership_reject_stale(buf);
+			drop_stale(depot, buf);
 			continue;
 		}
-		heads = buf->heads;
 		mag->slot[nr++] = buf;
 	}
 	mag->nr = nr;
-	if (nr) {
-		struct gophership_head *head = raw_cpu_ptr(heads);
-
-		this_cpu_add(heads->shrunk, nr);
-		trace_gophership_trim(head->pool->name, head->class, nr);
-	}
+	this_cpu_add(depot->pool->heads[depot->class].shrunk, nr);
+	trace_gophership_trim(depot->pool->name, depot->class, nr);
 	call_rcu(&mag->rcu, magazine_free);
 	return nr;
 }
@@ -220,7 +223,7 @@ bool gophership_depot_give(struct gophership_depot *depot, struct gophership_mag
 		*empty = pop_empty(depot);
 	depot_unlock(depot, flags);
 	if (!keep)
-		gophership_magazine_doom(full);
+		gophership_magazine_doom(depot, full);
 	return true;
 }
 
@@ -256,8 +259,10 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
  */
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf)
 {
-	if (!xchg(&buf->listed, 1))
-		llist_add(&buf->node, &depot->inbox);
+	if (xchg(&buf->listed, 1))
+		return;
+	atomic_inc(&depot->nr_listed);
+	llist_add(&buf->node, &depot->inbox);
 }
 
 static void payload_free_rcu(struct rcu_head *rcu)
@@ -267,48 +272,42 @@ static void payload_free_rcu(struct rcu_head *rcu)
 
 /*
  * An entry was taken off an inbox: is it to be believed? Returns the buffer,
- * still sealed as "listed", or NULL. @node's link must have been read before:
- * from the exchange on, somebody else may link it anew.
+ * still sealed as "listed", or NULL. From the exchange on, somebody else may
+ * link the node anew.
  */
-struct gophership_buf *gophership_depot_unlist(struct llist_node *node)
+static struct gophership_buf *unlinked(struct gophership_depot *depot, struct llist_node *node)
 {
 	struct gophership_buf *buf = llist_entry(node, struct gophership_buf, node);
 	u32 listed = xchg(&buf->listed, 0);
 
+	atomic_dec(&depot->nr_listed);
 	if (gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED))
 		return buf;
-	gophership_reject_stale(buf);
+	drop_stale(depot, buf);
 	/* Its grace period is over: magazine_free() left it to us. */
 	if (listed == 2)
 		call_rcu(&buf->rcu, payload_free_rcu);
 	return NULL;
 }
 
-/* Put a chain of unlinked inbox entries back, as they are. */
-static void inbox_return(struct gophership_depot *depot, struct llist_node *first)
+/*
+ * The next buffer of the inbox, sealed as "listed", or NULL. Not in NMI: the
+ * freeing of a stale entry could not be done there.
+ */
+struct gophership_buf *gophership_depot_unlist(struct gophership_depot *depot)
 {
-	struct llist_node *last = first;
-
-	if (!first)
-		return;
-	while (last->next)
-		last = last->next;
-	llist_add_batch(first, last, &depot->inbox);
-}
-
-static struct gophership_buf *inbox_take_one(struct gophership_depot *depot)
-{
-	struct llist_node *node, *next;
 	struct gophership_buf *buf = NULL;
+	struct llist_node *node;
+	unsigned long flags;
 
-	/* In NMI the freeing of a stale entry could not be done. */
-	if (in_nmi() || llist_empty(&depot->inbox))
-		return NULL;
-	for (node = llist_del_all(&depot->inbox); node && !buf; node = next) {
-		next = node->next;
-		buf = gophership_depot_unlist(node);
+	while (!buf && !in_nmi() && !llist_empty(&depot->inbox)) {
+		depot_lock(depot, &flags);
+		node = llist_del_first(&depot->inbox);
+		depot_unlock(depot, flags);
+		if (!node)
+			break;
+		buf = unlinked(depot, node);
 	}
-	inbox_return(depot, node);
 	return buf;
 }
 
@@ -350,7 +349,7 @@ static struct gophership_buf *magazine_take_one(struct gophership_depot *depot)
 		if (gophership_sealed(buf, slot) &&
 		    gophership_claim(buf, slot, GOPHERSHIP_SEAL_LEASED))
 			return buf;
-		gophership_reject_stale(buf);
+		drop_stale(depot, buf);
 	}
 	return NULL;
 }
@@ -369,17 +368,19 @@ struct gophership_buf *gophership_depot_take_one(struct gophership_depot *depot)
 	buf = magazine_take_one(depot);
 	if (buf)
 		return buf;
-	buf = inbox_take_one(depot);
+	buf = gophership_depot_unlist(depot);
 	if (buf)
 		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	return buf;
 }
 
-/* Move what lies on the inbox into a magazine of the depot. Process context. */
+/*
+ * Move what lies on the inbox into a magazine of the depot. Returns whether
+ * there may be more. Process context.
+ */
 static bool inbox_pack(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag;
-	struct llist_node *node, *next;
 	struct gophership_buf *buf;
 
 	if (llist_empty(&depot->inbox))
@@ -389,22 +390,15 @@ static bool inbox_pack(struct gophership_depot *depot)
 		mag = gophership_magazine_alloc(depot->class, GFP_NOWAIT);
 	if (!mag)
 		return false;
-	node = llist_del_all(&depot->inbox);
-	for (; node && mag->nr < mag->capacity; node = next) {
-		next = node->next;
-		buf = gophership_depot_unlist(node);
-		if (!buf)
-			continue;
+	while (mag->nr < mag->capacity && (buf = gophership_depot_unlist(depot))) {
 		mag->slot[mag->nr] = buf;
 		WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)&mag->slot[mag->nr]));
 		mag->nr++;
 	}
-	inbox_return(depot, node);
 	if (!mag->nr)
-		gophership_depot_give_empty(depot, mag);
-	else
-		gophership_depot_give(depot, mag, NULL);
-	return node;
+		return !gophership_depot_give_empty(depot, mag);
+	gophership_depot_give(depot, mag, NULL);
+	return true;
 }
 
 static void free_empties(struct gophership_depot *depot)
@@ -431,7 +425,7 @@ unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int 
 	while (inbox_pack(depot))
 		cond_resched();
 	while (nr < max && (mag = gophership_depot_take(depot, NULL)))
-		nr += gophership_magazine_doom(mag);
+		nr += gophership_magazine_doom(depot, mag);
 	free_empties(depot);
 	return nr;
 }
@@ -463,16 +457,16 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 
 	while (idle-- && (mag = gophership_depot_take(depot, NULL)))
-		nr += gophership_magazine_doom(mag);
+		nr += gophership_magazine_doom(depot, mag);
 	if (nr)
 		free_empties(depot);
 	return nr;
 }
 
-/* Buffers in the depot's magazines; a peek. */
+/* Buffers in the depot's magazines and on its inbox; a peek. */
 unsigned int gophership_depot_cached(const struct gophership_depot *depot)
 {
-	return READ_ONCE(depot->nr_bufs);
+	return READ_ONCE(depot->nr_bufs) + atomic_read(&depot->nr_listed);
 }
 
 int __init gophership_depots_init(void)

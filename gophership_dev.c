@@ -184,7 +184,8 @@ static long ioctl_acquire(struct gophership_context *context, struct gophership_
 		return -EINVAL;
 
 	if (acquire.count > FEW_LEASES) {
-		leases = kvmalloc_array(acquire.count, sizeof(*leases), GFP_KERNEL_ACCOUNT);
+		leases = kvmalloc_array(acquire.count, sizeof(*leases),
+					GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 		if (!leases)
 			return -ENOMEM;
 	}

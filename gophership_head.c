@@ -2,8 +2,8 @@
 /*
  * GopherShip buffer pool: the slow side of a CPU's head.
  *
- * Every function here is called on the head's CPU with preemption off and the
- * busy mark set by the caller (gophership_head_flush() sets it itself).
+ * Unless it says otherwise, a function here is called on the head's CPU with
+ * preemption off and the busy mark set by the caller.
  */
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -57,28 +57,44 @@ static void swap_spare(struct gophership_head *head)
 /* Fill the loaded magazine from the inbox. */
 static void drain_inbox(struct gophership_head *head)
 {
-	struct gophership_depot *depot = head->depot;
 	struct gophership_magazine *mag = head->loaded;
-	struct llist_node *node, *next;
 	struct gophership_buf *buf;
 
-	/* In NMI the freeing of a stale entry could not be done. */
-	if (!mag || in_nmi() || llist_empty(&depot->inbox))
+	if (!mag)
 		return;
-	node = llist_del_all(&depot->inbox);
-	for (; node; node = next) {
-		next = node->next;
-		buf = gophership_depot_unlist(node);
-		if (!buf)
-			continue;
-		if (head->nr == mag->capacity) {
-			gophership_depot_list(depot, buf);
-			continue;
-		}
+	while (head->nr < mag->capacity && (buf = gophership_depot_unlist(head->depot))) {
 		mag->slot[head->nr] = buf;
 		WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)&mag->slot[head->nr]));
 		WRITE_ONCE(head->nr, head->nr + 1);
 	}
+}
+
+/*
+ * Give this CPU's head of @class an empty magazine if it has none at all: its
+ * first use, or the first one after it was flushed. Called with preemption on
+ * (or off, where that cannot be helped) and the head not entered.
+ */
+void gophership_head_equip(struct gophership_pool *pool, unsigned int class)
+{
+	struct gophership_magazine *mag;
+	struct gophership_head *head;
+
+	if (this_cpu_read(pool->heads[class].loaded) || !gophership_may_allocate())
+		return;
+	mag = gophership_magazine_alloc(class, GFP_NOWAIT);
+	if (!mag)
+		return;
+	preempt_disable();
+	head = this_cpu_ptr(pool->heads + class);
+	if (gophership_head_enter(head)) {
+		if (!head->loaded) {
+			load(head, mag);
+			mag = NULL;
+		}
+		gophership_head_leave(head);
+	}
+	preempt_enable();
+	kfree(mag);
 }
 
 /**
@@ -155,6 +171,7 @@ bool gophership_head_make_room(struct gophership_head *head, struct gophership_m
 void gophership_head_drop(struct gophership_head *head)
 {
 	WRITE_ONCE(head->nr, head->nr - 1);
+	this_cpu_dec(head->pool->heads[head->class].slow_releases);
 	gophership_reject_stale(head->loaded->slot[head->nr]);
 }
 
@@ -176,17 +193,14 @@ static bool flush_magazine(struct gophership_head *head, struct gophership_magaz
  */
 bool gophership_head_flush(struct gophership_head *head)
 {
-	if (READ_ONCE(head->busy))
+	if (!gophership_head_enter(head))
 		return false;
-	WRITE_ONCE(head->busy, 1);
-	barrier();
 	unload(head);
 	flush_magazine(head, head->loaded);
 	load(head, NULL);
 	flush_magazine(head, head->spare);
 	set_spare(head, NULL);
-	barrier();
-	WRITE_ONCE(head->busy, 0);
+	gophership_head_leave(head);
 	return true;
 }
 

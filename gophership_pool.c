@@ -390,6 +390,7 @@ static int pool_destroy(struct gophership_pool *pool)
 	synchronize_rcu();
 	pool_trim(pool);
 	reserve_drain(pool);
+	gophership_large_sync();
 	rcu_barrier();
 	irq_work_sync(&pool->wake);
 	pool_free(pool);
@@ -523,6 +524,7 @@ static void orphans_free(void)
 	struct gophership_buf *buf;
 	unsigned long key;
 
+	gophership_large_sync();
 	rcu_barrier();
 	xa_for_each(&orphans->all, key, buf)
 		gophership_payload_free(buf);

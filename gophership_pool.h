@@ -118,7 +118,8 @@ struct gophership_magazine {
  * @spare_nr: entries of @spare, for those who peek; protected by @busy
  * @slow_acquires: acquires served by the slow path; this_cpu operations
  * @slow_releases: releases that went to an inbox, the reserve or the page
- *	allocator; this_cpu operations
+ *	allocator, less those that turned out to be second releases; this_cpu
+ *	operations
  * @misses: requests that went to the allocator; this_cpu operations
  * @shrunk: buffers given back; this_cpu operations
  * @pool, @depot, @class: constant; @depot is the one of this CPU's node
@@ -142,7 +143,7 @@ struct gophership_head {
 	u32 spare_nr ____cacheline_aligned;
 	u32 quiet;
 	unsigned long slow_acquires;
-	unsigned long slow_releases;
+	long slow_releases;
 	unsigned long misses;
 	unsigned long shrunk;
 	u64 aged_use;
@@ -160,8 +161,9 @@ struct gophership_head {
  *	between two looks of the ageing: what lay idle; protected by @lock
  * @inbox: buffers that were released where no magazine was to be had (on top
  *	of a busy head, on a CPU of another node, without memory for a
- *	magazine). Lock-free: anyone adds, in any context; whoever runs out of
- *	buffers takes all.
+ *	magazine). Anyone adds, without a lock, in any context; removal is
+ *	protected by @lock (llist_del_first() wants one remover)
+ * @nr_listed: entries of @inbox, counted before they are linked
  * @pool, @class, @node: constant
  */
 struct gophership_depot {
@@ -177,6 +179,7 @@ struct gophership_depot {
 	u32 class;
 	int node;
 	struct llist_head inbox ____cacheline_aligned;
+	atomic_t nr_listed;
 } ____cacheline_aligned;
 
 /**
@@ -345,9 +348,16 @@ void gophership_payload_check(struct gophership_buf *buf);
 int gophership_payload_init(void);
 void gophership_payload_exit(void);
 
+/* gophership_large.c: requests above the largest class */
+struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,
+						gfp_t gfp);
+void gophership_large_free(struct gophership_buf *buf);
+void gophership_large_sync(void);
+
 /* gophership_depot.c: magazines and their store */
 struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp);
-unsigned int gophership_magazine_doom(struct gophership_magazine *mag);
+unsigned int gophership_magazine_doom(struct gophership_depot *depot,
+				      struct gophership_magazine *mag);
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
 			   unsigned int class, int node);
 struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot,
@@ -359,14 +369,34 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
 				 struct gophership_magazine *empty);
 struct gophership_buf *gophership_depot_take_one(struct gophership_depot *depot);
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf);
-struct gophership_buf *gophership_depot_unlist(struct llist_node *node);
+struct gophership_buf *gophership_depot_unlist(struct gophership_depot *depot);
 unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int max);
 unsigned int gophership_depot_age(struct gophership_depot *depot);
 unsigned int gophership_depot_cached(const struct gophership_depot *depot);
 int gophership_depots_init(void);
 extern atomic_long_t gophership_depot_bytes;
 
+/*
+ * Set the busy mark of this CPU's head, unless somebody below us has it set.
+ * Preemption is off. What the head holds may be read only after this.
+ */
+static __always_inline bool gophership_head_enter(struct gophership_head *head)
+{
+	if (unlikely(READ_ONCE(head->busy)))
+		return false;
+	WRITE_ONCE(head->busy, 1);
+	barrier();
+	return true;
+}
+
+static __always_inline void gophership_head_leave(struct gophership_head *head)
+{
+	barrier();
+	WRITE_ONCE(head->busy, 0);
+}
+
 /* gophership_head.c: a CPU's share */
+void gophership_head_equip(struct gophership_pool *pool, unsigned int class);
 bool gophership_head_reload(struct gophership_head *head);
 bool gophership_head_make_room(struct gophership_head *head, struct gophership_magazine **mag);
 void gophership_head_drop(struct gophership_head *head);

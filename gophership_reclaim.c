@@ -134,11 +134,18 @@ static void age_pools(struct work_struct *work)
 		gophership_reclaim_arm();
 }
 
-/* There is something that can grow old. Any context that may allocate. */
+static void start_clock(struct irq_work *work)
+{
+	schedule_delayed_work(&age_work, AGE_SECONDS * HZ);
+}
+
+static DEFINE_IRQ_WORK(clock_work, start_clock);
+
+/* There is something that can grow old. Any context, under any lock. */
 void gophership_reclaim_arm(void)
 {
 	if (!delayed_work_pending(&age_work))
-		schedule_delayed_work(&age_work, AGE_SECONDS * HZ);
+		irq_work_queue(&clock_work);
 }
 
 static unsigned long count_objects(struct shrinker *unused, struct shrink_control *sc)
@@ -228,5 +235,6 @@ void gophership_reclaim_exit(void)
 {
 	gophership_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
+	irq_work_sync(&clock_work);
 	cancel_delayed_work_sync(&age_work);
 }

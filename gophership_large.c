@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: requests above the largest class.
+ *
+ * They come from the page allocator and go back to it. Every release of one is
+ * a claim, so the loser of a race never gets past its cmpxchg() and the list
+ * node may serve as the RCU head.
+ */
+#include <linux/irq_work.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+
+#include "gophership_pool.h"
+
+/* A buffer of at least @size bytes, leased, or NULL. */
+struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,
+						gfp_t gfp)
+{
+	unsigned int order = get_order(size);
+	struct gophership_buf *buf;
+
+	if (order > GOPHERSHIP_MAX_ORDER || !gophership_may_allocate())
+		return NULL;
+	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].misses);
+	buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_LARGE, order, gfp);
+	if (buf)
+		this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].slow_acquires);
+	return buf;
+}
+
+static void free_rcu(struct rcu_head *rcu)
+{
+	gophership_payload_free(container_of(rcu, struct gophership_buf, rcu));
+}
+
+/* Released where nothing can be freed and no grace period asked for: NMI. */
+static LLIST_HEAD(deferred);
+
+static void free_deferred(struct irq_work *work)
+{
+	struct llist_node *node = llist_del_all(&deferred), *next;
+
+	for (; node; node = next) {
+		next = node->next;
+		call_rcu(&llist_entry(node, struct gophership_buf, node)->rcu, free_rcu);
+	}
+}
+
+static DEFINE_IRQ_WORK(deferred_work, free_deferred);
+
+/**
+ * gophership_large_free() - free a buffer that is sealed as doomed
+ * @buf: the buffer; nobody but a refused release can be looking at it
+ *
+ * The descriptor stays for a grace period, for those; the payload need not.
+ *
+ * Context: any.
+ */
+void gophership_large_free(struct gophership_buf *buf)
+{
+	if (in_nmi()) {
+		llist_add(&buf->node, &deferred);
+		irq_work_queue(&deferred_work);
+		return;
+	}
+	if (gophership_may_allocate())
+		gophership_payload_drop(buf);
+	call_rcu(&buf->rcu, free_rcu);
+}
+
+/* No buffer is left on its way to call_rcu(). */
+void gophership_large_sync(void)
+{
+	irq_work_sync(&deferred_work);
+}
