@@ -15,7 +15,7 @@
 #include "gophership_pool.h"
 #include "gophership_trace.h"
 
-struct gophership_bounds gophership_bounds __read_mostly = { .low = ULONG_MAX };
+struct gophership_bounds gophership_bounds __read_mostly;
 
 DEFINE_STATIC_KEY_FALSE(gophership_poison_key);
 DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
@@ -25,6 +25,12 @@ DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
 
 /* The most buffers that one refill allocates. */
 #define REFILL_MAX	16
+
+/* Not with poison=1. */
+static bool use_heads(void)
+{
+	return !static_branch_unlikely(&gophership_poison_key);
+}
 
 /*
  * Take the top entry; NULL if there is none, or if it is not to be believed:
@@ -45,7 +51,7 @@ static __always_inline struct gophership_buf *head_pop(struct gophership_head *h
 	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	WRITE_ONCE(buf->acquired_by, call_site);
 	WRITE_ONCE(head->nr, nr - 1);
-	WRITE_ONCE(head->hits, head->hits + 1);
+	data_race(head->hits++);
 	return buf;
 }
 
@@ -65,7 +71,7 @@ static __always_inline void head_push(struct gophership_head *head, struct gophe
 
 static __always_inline void count_release(struct gophership_head *head)
 {
-	WRITE_ONCE(head->releases, head->releases + 1);
+	data_race(head->releases++);
 }
 
 /*
@@ -83,7 +89,7 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
 	depot = head->depot;
-	if (gophership_head_enter(head)) {
+	if (use_heads() && gophership_head_enter(head)) {
 		for (; i < nr; i++) {
 			if (gophership_payload_node(bufs[i]) != depot->node)
 				break;
@@ -144,7 +150,7 @@ static struct gophership_buf *take_cached(struct gophership_pool *pool, unsigned
 
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
-	if (gophership_head_enter(head)) {
+	if (use_heads() && gophership_head_enter(head)) {
 		while (gophership_head_reload(head)) {
 			buf = head_pop(head, call_site);
 			if (buf)
@@ -219,25 +225,28 @@ static __always_inline struct gophership_buf *acquire(struct gophership_pool *po
 						      gfp_t gfp, unsigned long call_site)
 {
 	unsigned int class = gophership_class(size);
-	struct gophership_buf *buf = NULL;
 	struct gophership_head *head;
+	struct gophership_buf *buf;
 
 	if (unlikely(class == GOPHERSHIP_CLASS_LARGE || (gfp & GOPHERSHIP_GFP_SPECIAL)))
 		return acquire_slow(pool, size, gfp, call_site);
 
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
-	if (gophership_head_enter(head)) {
-		buf = head_pop(head, call_site);
-		gophership_head_leave(head);
-	}
-	preempt_enable();
-
+	if (!gophership_head_enter(head))
+		goto slow;
+	buf = head_pop(head, call_site);
+	gophership_head_leave(head);
 	if (unlikely(!buf))
-		return acquire_slow(pool, size, gfp, call_site);
-	if (static_branch_unlikely(&gophership_poison_key) || trace_gophership_acquire_enabled())
+		goto slow;
+	preempt_enable();
+	if (trace_gophership_acquire_enabled())
 		return acquire_watched(buf, call_site);
 	return buf;
+
+slow:
+	preempt_enable();
+	return acquire_slow(pool, size, gfp, call_site);
 }
 
 /* Rows without magazines: every release is a claim. */
@@ -295,7 +304,7 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	head = this_cpu_ptr(buf->heads);
 	if (head->class >= GOPHERSHIP_NR_CLASSES)
 		return release_unpooled(head, buf, from, call_site);
-	if (atomic_read(&head->pool->waiters) ||
+	if (!use_heads() || atomic_read(&head->pool->waiters) ||
 	    gophership_payload_node(buf) != head->depot->node || !gophership_head_enter(head))
 		return release_listed(head, buf, from, call_site);
 	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);
@@ -371,8 +380,6 @@ static __always_inline bool head_fits(const struct gophership_head *head,
 				      const struct gophership_buf *buf)
 {
 	if (unlikely(head->nr >= READ_ONCE(head->cap)))
-		return false;
-	if (static_branch_unlikely(&gophership_poison_key))
 		return false;
 	if (static_branch_unlikely(&gophership_numa_key))
 		return gophership_payload_node(buf) == head->depot->node;
@@ -506,8 +513,7 @@ unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr
 			gophership_head_leave(head);
 		}
 		preempt_enable();
-		if (static_branch_unlikely(&gophership_poison_key) ||
-		    trace_gophership_acquire_enabled())
+		if (trace_gophership_acquire_enabled())
 			for (; start < i; start++)
 				acquire_watched(bufs[start], _RET_IP_);
 		if (i == nr)

@@ -130,6 +130,28 @@ static inline bool gophership_memcg_match(struct page *page)
 	rcu_read_unlock();
 	return match;
 }
+
+static inline bool gophership_memcg_near_limit(struct mem_cgroup *memcg)
+{
+	unsigned long limit = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+
+	return page_counter_read(&memcg->memory) > limit - limit / 4;
+}
+
+/* Whether a cgroup that pays for @page has used up most of what it may use. */
+static inline bool gophership_memcg_tight(struct page *page)
+{
+	struct mem_cgroup *memcg;
+	bool tight = false;
+
+	if (!gophership_memcg_online())
+		return false;
+	rcu_read_lock();
+	for (memcg = page_memcg_check(page); memcg && !tight; memcg = parent_mem_cgroup(memcg))
+		tight = gophership_memcg_near_limit(memcg);
+	rcu_read_unlock();
+	return tight;
+}
 #else
 static inline bool gophership_memcg_charges(void)
 {
@@ -139,6 +161,11 @@ static inline bool gophership_memcg_charges(void)
 static inline bool gophership_memcg_match(struct page *page)
 {
 	return true;
+}
+
+static inline bool gophership_memcg_tight(struct page *page)
+{
+	return false;
 }
 #endif
 

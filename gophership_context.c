@@ -43,6 +43,7 @@
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
+#include <linux/mutex.h>
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -76,6 +77,8 @@ static_assert((GOPHERSHIP_NR_CLASSES - 1) * (HANDLE_SLOT + 1) <= HANDLE_CLASS);
 
 static struct kmem_cache *loan_cache;
 static struct vfsmount *inode_mount;
+
+static DEFINE_MUTEX(trim_lock);	/* for gophership_pool_trim() */
 
 static atomic64_t last_id = ATOMIC64_INIT(0);
 static atomic_long_t nr_contexts = ATOMIC_LONG_INIT(0);
@@ -189,9 +192,8 @@ static struct gophership_loan *find_loan(struct gophership_context *context, u64
  * Leasing
  */
 
-static struct gophership_buf *take_buf(unsigned int class)
+static struct gophership_buf *try_take_buf(size_t size)
 {
-	size_t size = PAGE_SIZE << class;
 	struct gophership_buf *buf;
 
 	buf = gophership_pool_acquire(gophership_user_pool, size, GFP_LEASE);
@@ -201,6 +203,24 @@ static struct gophership_buf *take_buf(unsigned int class)
 	/* Another memory cgroup pays for its pages. */
 	gophership_buf_retire(buf);
 	return gophership_pool_fresh(gophership_user_pool, size, GFP_LEASE);
+}
+
+/*
+ * What lies idle in the pool is no reason to refuse: some of it may be charged
+ * to the very cgroup that is at its limit. One trim at a time; each waits for
+ * RCU, so they are not many.
+ */
+static struct gophership_buf *take_buf(unsigned int class)
+{
+	size_t size = PAGE_SIZE << class;
+	struct gophership_buf *buf;
+
+	buf = try_take_buf(size);
+	if (buf || mutex_lock_killable(&trim_lock))
+		return buf;
+	gophership_pool_trim(gophership_user_pool);
+	mutex_unlock(&trim_lock);
+	return try_take_buf(size);
 }
 
 /*
@@ -293,13 +313,23 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 
 /*
  * Part with the buffer of a loan that nobody maps and nobody can map: step 3
- * above. Returns whether it had to be retired.
+ * above. Returns whether its pages were still in use.
  */
 static bool return_buf(struct gophership_context *context, struct gophership_buf *buf)
 {
-	if (page_count(virt_to_page(buf->data)) > 1) {
+	struct page *page = virt_to_page(buf->data);
+
+	if (page_count(page) > 1) {
 		gophership_buf_retire(buf);
 		return true;
+	}
+	/*
+	 * The reclaim of a cgroup knows nothing of the pool, which would keep
+	 * the pages charged to it: do not let them lie where they are missed.
+	 */
+	if (gophership_memcg_tight(page)) {
+		gophership_buf_retire(buf);
+		return false;
 	}
 	/*
 	 * What others did to the pages before they dropped their references

@@ -81,6 +81,8 @@ void gophership_head_equip(struct gophership_pool *pool, unsigned int class)
 
 	if (this_cpu_read(pool->heads[class].loaded) || !gophership_may_allocate())
 		return;
+	if (static_branch_unlikely(&gophership_poison_key))
+		return;
 	mag = gophership_magazine_alloc(class, GFP_NOWAIT);
 	if (!mag)
 		return;

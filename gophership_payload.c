@@ -52,19 +52,13 @@ static void registry_remove(struct gophership_pool *pool, struct gophership_buf 
 	xa_unlock_irqrestore(&pool->all, flags);
 }
 
-static void widen_low(unsigned long addr)
+/* Before anybody can release @buf. */
+static void widen_bounds(const struct gophership_buf *buf)
 {
-	unsigned long old = READ_ONCE(gophership_bounds.low);
+	unsigned long old = READ_ONCE(gophership_bounds.units);
+	unsigned long units = gophership_units(buf);
 
-	while (addr < old && !try_cmpxchg(&gophership_bounds.low, &old, addr))
-		;
-}
-
-static void widen_high(unsigned long addr)
-{
-	unsigned long old = READ_ONCE(gophership_bounds.high);
-
-	while (addr >= old && !try_cmpxchg(&gophership_bounds.high, &old, addr + 1))
+	while (units >= old && !try_cmpxchg(&gophership_bounds.units, &old, units + 1))
 		;
 }
 
@@ -109,8 +103,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	if (registry_add(pool, buf, gfp))
 		goto free_page;
 
-	widen_low((unsigned long)buf);
-	widen_high((unsigned long)buf);
+	widen_bounds(buf);
 	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	return buf;
 

@@ -537,6 +537,7 @@ int __init gophership_pools_init(void)
 		pr_err("reserve=%u is out of range: 0 to %d\n", reserve, GOPHERSHIP_RESERVE_MAX);
 		return -EINVAL;
 	}
+	gophership_bounds.base = PAGE_OFFSET;
 	get_random_bytes(&gophership_bounds.secret, sizeof(gophership_bounds.secret));
 	if (poison)
 		static_branch_enable(&gophership_poison_key);

@@ -49,11 +49,13 @@
 #define GOPHERSHIP_POOL_H
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/cache.h>
 #include <linux/irq_work.h>
 #include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/llist.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
@@ -228,23 +230,30 @@ extern struct mutex gophership_pools_lock;
 /**
  * struct gophership_bounds - what a pointer is judged by
  * @secret: the key of the seals; constant after init
- * @low: no descriptor was ever below; only falls
- * @high: no descriptor ever began at or above; only rises
+ * @base: where the direct mapping begins; constant after init
+ * @units: no descriptor ever began that many times 64 bytes or more above
+ *	@base; only rises
  *
- * Both bounds are addresses of the direct mapping, so what lies between them
- * is kernel memory that may be unmapped but never user space, a device or
- * non-canonical. Written by whoever allocates a descriptor outside of them,
- * which soon stops to happen: the line is as good as constant.
+ * Descriptors are slab memory, so they lie in the direct mapping. What lies
+ * between the bounds is kernel memory that may be unmapped but never user
+ * space, a device or non-canonical. @units is written by whoever allocates a
+ * descriptor beyond it, which soon stops to happen: the line is as good as
+ * constant.
  */
 struct gophership_bounds {
 	unsigned long secret;
-	unsigned long low;
-	unsigned long high;
+	unsigned long base;
+	unsigned long units;
 };
 
 extern struct gophership_bounds gophership_bounds;
 
-DECLARE_STATIC_KEY_FALSE(gophership_poison_key);	/* poison=1 */
+/*
+ * poison=1. Then the heads stay empty, so that every acquire and release takes
+ * the slow path: the hot one need not ask.
+ */
+DECLARE_STATIC_KEY_FALSE(gophership_poison_key);
+
 DECLARE_STATIC_KEY_FALSE(gophership_numa_key);	/* more than one node */
 
 /**
@@ -280,14 +289,22 @@ static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
 	return gophership_peek(&buf->seal, &seal) && seal == gophership_seal(buf, state);
 }
 
+/*
+ * How many times 64 bytes @buf lies above the base. The rotation turns what is
+ * misaligned, or below the base, into a number that is beyond any bound.
+ */
+static __always_inline unsigned long gophership_units(const struct gophership_buf *buf)
+{
+	unsigned long distance = (unsigned long)buf - gophership_bounds.base;
+	unsigned int shift = ilog2(__alignof__(*buf));
+
+	return distance >> shift | distance << (BITS_PER_LONG - shift);
+}
+
 /* Can there be a descriptor at @buf? */
 static __always_inline bool gophership_plausible(const struct gophership_buf *buf)
 {
-	unsigned long addr = (unsigned long)buf;
-
-	return addr >= READ_ONCE(gophership_bounds.low) &&
-	       addr < READ_ONCE(gophership_bounds.high) &&
-	       !(addr & (__alignof__(*buf) - 1));
+	return gophership_units(buf) < READ_ONCE(gophership_bounds.units);
 }
 
 /* Take the buffer from @from to @to, unless somebody else was faster. */
@@ -382,7 +399,7 @@ extern atomic_long_t gophership_depot_bytes;
  */
 static __always_inline bool gophership_head_enter(struct gophership_head *head)
 {
-	if (unlikely(READ_ONCE(head->busy)))
+	if (unlikely(head->busy))
 		return false;
 	WRITE_ONCE(head->busy, 1);
 	barrier();
