@@ -64,7 +64,9 @@ static ssize_t get_arg(void *to, size_t size, size_t size_ver0, const void __use
 	if (user_size > PAGE_SIZE)
 		return -E2BIG;
 	ret = copy_struct_from_user(to, size, arg, user_size);
-	return ret ? ret : user_size;
+	if (ret)
+		return ret;
+	return user_size;
 }
 
 /* The address that @value carries, or NULL if it is beyond any address. */
@@ -108,7 +110,8 @@ static long ioctl_info(void __user *arg)
 /*
  * Lease up to @count buffers. Returns how many, or why there is none. A signal
  * ends the call early, but one that does not kill lets it have one first: it
- * would never get anywhere under a fast timer otherwise.
+ * would never get anywhere under a fast timer otherwise. Task work (of an
+ * io_uring that closes, say) is no signal.
  */
 static int lease_some(struct gophership_context *context, unsigned int class, u32 count,
 		      struct gophership_lease *leases)
@@ -117,7 +120,7 @@ static int lease_some(struct gophership_context *context, unsigned int class, u3
 	int ret = 0;
 
 	for (granted = 0; granted < count; granted++) {
-		if (granted ? signal_pending(current) : fatal_signal_pending(current)) {
+		if (granted ? task_sigpending(current) : fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
