@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The commands of gophershipctl, and what their options have in common.
+ */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include <json.h>
+
+/**
+ * struct common - options that every command has
+ * @device: path of the device
+ * @json: print JSON
+ */
+struct common {
+	const char *device;
+	bool json;
+};
+
+/*
+ * For struct argp's children. Its input is a struct common, which the parser
+ * of the command hands over at ARGP_KEY_INIT.
+ */
+extern const struct argp common_argp;
+
+/* Prints the object and gives it up. */
+void command_print_json(struct json_object *object, int flags);
+
+/* Each returns an exit code; argv[0] is the name of the tool and the command. */
+int command_info(int argc, char **argv);
+int command_stat(int argc, char **argv);
+int command_ship(int argc, char **argv);
+int command_doctor(int argc, char **argv);
+
+#endif /* COMMAND_H */

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "complain.h"
+
+static bool quiet;
+
+static void say(const char *prefix, const char *format, va_list arguments)
+{
+	fputs(prefix, stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+}
+
+void complain(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say("gophershipctl: ", format, arguments);
+	va_end(arguments);
+}
+
+void advise(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say("  ", format, arguments);
+	va_end(arguments);
+}
+
+void note(const char *format, ...)
+{
+	va_list arguments;
+
+	if (quiet)
+		return;
+	va_start(arguments, format);
+	say("gophershipctl: note: ", format, arguments);
+	va_end(arguments);
+}
+
+void complain_quietly(void)
+{
+	quiet = true;
+}

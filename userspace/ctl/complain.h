@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tool says when something is wrong, and how it ends.
+ */
+#ifndef COMPLAIN_H
+#define COMPLAIN_H
+
+/* Exit codes; gophershipctl(8) documents them. 128 + N: ended by signal N. */
+enum status {
+	STATUS_OK = 0,
+	STATUS_FAILED = 1,	/* an operation failed */
+	STATUS_USAGE = 2,	/* a wrong option or argument */
+	STATUS_DEVICE = 3,	/* the device is not there, closed to us or used up */
+	STATUS_DIFFERS = 4,	/* the copy is not what was read */
+	STATUS_SIGNAL = 128
+};
+
+/* One line on stderr, with the tool's name in front. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line below it: what to do next. */
+void advise(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Something to know that is no failure. Silent after complain_quietly(). */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void complain_quietly(void);
+
+#endif /* COMPLAIN_H */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The device: everything that knows its ioctls is behind these functions.
+ *
+ * All of them complain by themselves, with what to do next, and return a
+ * status; nothing more needs to be said by the caller.
+ */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include <stdint.h>
+
+#include <linux/gophership.h>
+
+#include "complain.h"
+
+#define DEVICE_PATH	"/dev/gophership"
+
+/**
+ * struct device - one open of the device
+ * @path: where it was found
+ * @fd: the file descriptor, -1 if closed
+ * @info: what GOPHERSHIP_IOC_INFO told
+ */
+struct device {
+	const char *path;
+	int fd;
+	struct gophership_info info;
+};
+
+/**
+ * struct buffer - a borrowed buffer, mapped
+ * @data: first byte
+ * @handle: names the lease
+ * @capacity: bytes there are
+ */
+struct buffer {
+	void *data;
+	uint64_t handle;
+	uint32_t capacity;
+};
+
+enum status device_open(struct device *device, const char *path);
+void device_close(struct device *device);
+enum status device_stats(struct device *device, uint32_t pool, struct gophership_stats *stats);
+
+/* Borrows up to *nr buffers of at least size bytes; *nr becomes what was got. */
+enum status device_borrow(struct device *device, uint64_t size, unsigned int *nr,
+			  struct buffer *buffers);
+/* Unmaps them and gives them back. */
+enum status device_give_back(struct device *device, struct buffer *buffers, unsigned int nr);
+
+#endif /* DEVICE_H */

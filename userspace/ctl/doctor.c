@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gophershipctl doctor: looks at what the device and its users need, one thing
+ * after the other, and says what to do about the first that is wrong.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "device.h"
+#include "quantity.h"
+#include "ship_engine.h"
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct common *common = state->input;
+
+	switch (key) {
+	case 'D':
+		common->device = argument;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "it takes no arguments");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option argp_options[] = {
+	{ "device", 'D', "PATH", 0, "The device, if it is not " DEVICE_PATH, 0 },
+	{ 0 }
+};
+
+static void print(const char *what, const char *finding)
+{
+	printf("%-10s %s\n", what, finding);
+	/* Complaints go to stderr; they shall come in between. */
+	fflush(stdout);
+}
+
+static void check_kernel(void)
+{
+	struct utsname name;
+
+	if (!uname(&name))
+		print("kernel", name.release);
+}
+
+static void read_version(char *version, int size)
+{
+	FILE *file = fopen("/sys/module/gophership/version", "re");
+
+	if (!file)
+		return;
+	if (fgets(version, size, file))
+		version[strcspn(version, "\n")] = '\0';
+	fclose(file);
+}
+
+static void check_module(void)
+{
+	char version[32] = "", finding[64];
+
+	if (access("/sys/module/gophership", F_OK)) {
+		print("module", "NOT LOADED");
+		return;
+	}
+	read_version(version, sizeof(version));
+	snprintf(finding, sizeof(finding), "loaded%s%s", *version ? ", version " : "", version);
+	print("module", finding);
+}
+
+static void check_node(const char *path)
+{
+	char finding[128];
+	struct stat st;
+
+	if (stat(path, &st)) {
+		snprintf(finding, sizeof(finding), "%.64s IS NOT THERE", path);
+	} else if (!S_ISCHR(st.st_mode)) {
+		snprintf(finding, sizeof(finding), "%.64s IS NO DEVICE", path);
+	} else {
+		snprintf(finding, sizeof(finding), "%.64s, mode %04o, user %u, group %u", path,
+			 (unsigned int)st.st_mode & 07777, (unsigned int)st.st_uid,
+			 (unsigned int)st.st_gid);
+	}
+	print("device", finding);
+}
+
+static void check_limit(void)
+{
+	struct rlimit limit;
+	char finding[96];
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit))
+		return;
+	if (limit.rlim_cur == RLIM_INFINITY)
+		snprintf(finding, sizeof(finding), "unlimited (ulimit -l)");
+	else
+		snprintf(finding, sizeof(finding), "%s (ulimit -l)%s",
+			 quantity_bytes(limit.rlim_cur).text,
+			 geteuid() ? "" : "; root is usually exempt");
+	print("memlock", finding);
+}
+
+static void check_uring(void)
+{
+	int error = engine_uring.probe();
+	char finding[96];
+
+	if (error)
+		snprintf(finding, sizeof(finding), "no (%s); ship uses threads", strerror(error));
+	else
+		snprintf(finding, sizeof(finding), "yes");
+	print("io_uring", finding);
+}
+
+static enum status try_buffer(struct device *device)
+{
+	struct buffer buffer;
+	unsigned int nr = 1;
+	enum status status;
+	char finding[64];
+
+	status = device_borrow(device, device->info.page_size, &nr, &buffer);
+	if (status != STATUS_OK)
+		return status;
+	memset(buffer.data, 0x55, buffer.capacity);
+	snprintf(finding, sizeof(finding), "borrowed %s, wrote to it, gave it back",
+		 quantity_bytes(buffer.capacity).text);
+	status = device_give_back(device, &buffer, nr);
+	if (status == STATUS_OK)
+		print("buffer", finding);
+	return status;
+}
+
+static enum status try_device(const char *path)
+{
+	struct device device;
+	enum status status;
+
+	status = device_open(&device, path);
+	if (status != STATUS_OK)
+		return status;
+	print("open", "yes");
+	status = try_buffer(&device);
+	device_close(&device);
+	return status;
+}
+
+int command_doctor(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse,
+		.doc = "Look at all that the device needs, borrow a buffer, and say what to do if "
+		       "something is wrong. The exit status is 0 if all is well and 3 if not.",
+	};
+	struct common common = { .device = DEVICE_PATH };
+	enum status status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &common);
+	check_kernel();
+	check_module();
+	check_node(common.device);
+	check_limit();
+	check_uring();
+	status = try_device(common.device);
+	print("result", status == STATUS_OK ? "all is well" : "something is wrong, see above");
+	return status;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "command.h"
+#include "device.h"
+#include "quantity.h"
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	(void)argument;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = state->input;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "it takes no arguments");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char *features(const struct gophership_info *info)
+{
+	return info->features & GOPHERSHIP_FEATURE_MEMCG ?
+		"memcg (leases are charged to the memory cgroup)" : "none";
+}
+
+static void print_text(const struct device *device)
+{
+	const struct gophership_info *info = &device->info;
+	const struct gophership_class_info *class;
+	uint32_t i;
+
+	printf("%s\n", device->path);
+	printf("  page size      %s\n", quantity_bytes(info->page_size).text);
+	printf("  quota          %s on lease to one program (one open of the device)\n",
+	       quantity_bytes(info->quota).text);
+	printf("  machine limit  %s on lease in all\n", quantity_bytes(info->machine_limit).text);
+	printf("  batch          %u buffers in one call\n", info->batch_max);
+	printf("  features       %s\n", features(info));
+	printf("\n  %8s  %8s  %10s  %14s\n", "buffer", "slots", "window", "mmap offset");
+	for (i = 0; i < info->nr_classes; i++) {
+		class = &info->classes[i];
+		printf("  %8s  %8u  %10s  %#14" PRIx64 "\n",
+		       quantity_bytes(class->capacity).text, class->slots,
+		       quantity_bytes(class->length).text, (uint64_t)class->offset);
+	}
+}
+
+static struct json_object *class_json(const struct gophership_class_info *class)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "capacity", json_object_new_uint64(class->capacity));
+	json_object_object_add(object, "slots", json_object_new_uint64(class->slots));
+	json_object_object_add(object, "offset", json_object_new_uint64(class->offset));
+	json_object_object_add(object, "length", json_object_new_uint64(class->length));
+	return object;
+}
+
+static void print_json(const struct device *device)
+{
+	const struct gophership_info *info = &device->info;
+	struct json_object *object = json_object_new_object();
+	struct json_object *classes = json_object_new_array();
+	struct json_object *list = json_object_new_array();
+	uint32_t i;
+
+	if (info->features & GOPHERSHIP_FEATURE_MEMCG)
+		json_object_array_add(list, json_object_new_string("memcg"));
+	for (i = 0; i < info->nr_classes; i++)
+		json_object_array_add(classes, class_json(&info->classes[i]));
+	json_object_object_add(object, "device", json_object_new_string(device->path));
+	json_object_object_add(object, "page_size", json_object_new_uint64(info->page_size));
+	json_object_object_add(object, "quota", json_object_new_uint64(info->quota));
+	json_object_object_add(object, "machine_limit",
+			       json_object_new_uint64(info->machine_limit));
+	json_object_object_add(object, "batch_max", json_object_new_uint64(info->batch_max));
+	json_object_object_add(object, "features", list);
+	json_object_object_add(object, "classes", classes);
+	command_print_json(object, JSON_C_TO_STRING_PRETTY);
+}
+
+int command_info(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		.parser = parse,
+		.doc = "Show what the device offers: the size classes of its buffers, and how much "
+		       "of them a program and all programs can borrow.",
+		.children = children,
+	};
+	struct common common = { .device = DEVICE_PATH };
+	struct device device;
+	enum status status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &common);
+	status = device_open(&device, common.device);
+	if (status != STATUS_OK)
+		return status;
+	if (common.json)
+		print_json(&device);
+	else
+		print_text(&device);
+	device_close(&device);
+	return STATUS_OK;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <signal.h>
+#include <stddef.h>
+
+#include "interrupt.h"
+
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+#define NR_SIGNALS	(sizeof(signals) / sizeof(signals[0]))
+
+static volatile sig_atomic_t pending;
+
+static void notice(int signal)
+{
+	if (!pending)
+		pending = signal;
+}
+
+void interrupt_catch(void)
+{
+	struct sigaction action = { .sa_handler = notice }, before;
+	size_t i;
+
+	sigemptyset(&action.sa_mask);
+	for (i = 0; i < NR_SIGNALS; i++) {
+		/* nohup and shells that run us in the background ignore some. */
+		if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+	/* These come as errors of write(), which are handled like others. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+int interrupt_pending(void)
+{
+	return pending;
+}
+
+static void mask(int how)
+{
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < NR_SIGNALS; i++)
+		sigaddset(&set, signals[i]);
+	pthread_sigmask(how, &set, NULL);
+}
+
+void interrupt_block(void)
+{
+	mask(SIG_BLOCK);
+}
+
+void interrupt_unblock(void)
+{
+	mask(SIG_UNBLOCK);
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "complain.h"
+#include "device.h"
+
+const char *argp_program_version = "gophershipctl " GOPHERSHIP_VERSION;
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+	{ "info", command_info },
+	{ "stat", command_stat },
+	{ "ship", command_ship },
+	{ "doctor", command_doctor },
+};
+
+#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static const char doc[] =
+	"Look at the GopherShip buffer pool, and use it.\v"
+	"Commands:\n"
+	"  info             what the device offers: size classes and limits\n"
+	"  stat             what is on loan, what is cached, and all counters\n"
+	"  ship FILE DEST   copy a file through borrowed buffers, and prove the copy\n"
+	"  doctor           find out why it does not work here\n"
+	"\n"
+	"Help for a command: gophershipctl COMMAND --help\n"
+	"The manual: man gophershipctl";
+
+/* What parse() leaves for main() */
+struct choice {
+	const struct command *command;
+	int first;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct choice *choice = state->input;
+	size_t i;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		for (i = 0; i < NR_COMMANDS; i++)
+			if (!strcmp(argument, commands[i].name))
+				choice->command = &commands[i];
+		if (!choice->command)
+			argp_error(state, "there is no command \"%s\"", argument);
+		/* The rest is the command's. */
+		choice->first = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which command? There are info, stat, ship and doctor");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_common(int key, char *argument, struct argp_state *state)
+{
+	struct common *common = state->input;
+
+	switch (key) {
+	case 'D':
+		common->device = argument;
+		return 0;
+	case 'j':
+		common->json = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option common_options[] = {
+	{ "device", 'D', "PATH", 0, "The device, if it is not " DEVICE_PATH, 90 },
+	{ "json", 'j', NULL, 0, "Print JSON, for programs", 90 },
+	{ 0 }
+};
+
+const struct argp common_argp = { .options = common_options, .parser = parse_common };
+
+void command_print_json(struct json_object *object, int flags)
+{
+	puts(json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+static int run(const struct choice *choice, int argc, char **argv)
+{
+	char name[64];
+
+	/* For its --help and errors. */
+	snprintf(name, sizeof(name), "gophershipctl %s", choice->command->name);
+	argv[choice->first] = name;
+	return choice->command->run(argc - choice->first, argv + choice->first);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "COMMAND [OPTION...]",
+		.doc = doc,
+	};
+	struct choice choice = { 0 };
+	int status, failed;
+
+	argp_err_exit_status = STATUS_USAGE;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
+	status = run(&choice, argc, argv);
+	/* A full disk may show at the last moment, or long ago. */
+	failed = ferror(stdout);
+	failed |= fclose(stdout);
+	if (failed && status == STATUS_OK) {
+		complain("cannot write the output: %s", strerror(errno));
+		return STATUS_FAILED;
+	}
+	return status;
+}

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gophershipctl ship: a file goes through borrowed buffers to another place,
+ * and is proved to have arrived.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "device.h"
+#include "interrupt.h"
+#include "quantity.h"
+#include "ship_engine.h"
+#include "ship_summary.h"
+
+#define DEFAULT_BUFFERS	32
+#define MOST_BUFFERS	GOPHERSHIP_BATCH_MAX
+
+/**
+ * struct options - what was asked for
+ * @common: device and json
+ * @source: the file
+ * @destination: where to
+ * @buffers: how many to borrow
+ * @size: bytes that each must hold; 0: the largest there are
+ * @engine: how; NULL: the best that this kernel has
+ * @verify: read the copy back
+ * @direct: try O_DIRECT
+ * @progress: print progress though stderr is no terminal
+ * @quiet: print errors only
+ */
+struct options {
+	struct common common;
+	const char *source;
+	const char *destination;
+	uint64_t buffers;
+	uint64_t size;
+	const struct engine *engine;
+	bool verify;
+	bool direct;
+	bool progress;
+	bool quiet;
+};
+
+/**
+ * struct shipment - a file on its way
+ * @options: what was asked for
+ * @source: the file
+ * @destination: where to
+ * @device: the device
+ * @buffers: borrowed from it
+ * @nr_buffers: so many
+ * @engine: what carries out the passes
+ * @summary: for the end
+ */
+struct shipment {
+	const struct options *options;
+	struct ship_source source;
+	struct ship_destination destination;
+	struct device device;
+	struct buffer *buffers;
+	unsigned int nr_buffers;
+	const struct engine *engine;
+	struct summary summary;
+};
+
+/*
+ * Options
+ */
+
+enum { OPTION_NO_VERIFY = 256, OPTION_NO_DIRECT, OPTION_PROGRESS };
+
+static const struct argp_option argp_options[] = {
+	{ "buffers", 'b', "NUMBER", 0, "Borrow so many buffers, each with its own I/O in flight "
+	  "(default: 32)", 0 },
+	{ "size", 's', "BYTES", 0, "Bytes of a buffer, as in 4096 or 64K (default: the largest "
+	  "there are)", 0 },
+	{ "engine", 'e', "NAME", 0, "uring (io_uring), threads, or auto (default): io_uring if "
+	  "the kernel has it, else threads", 0 },
+	{ "no-verify", OPTION_NO_VERIFY, NULL, 0, "Do not read the copy back", 0 },
+	{ "no-direct", OPTION_NO_DIRECT, NULL, 0, "Go through the page cache, without O_DIRECT",
+	  0 },
+	{ "progress", OPTION_PROGRESS, NULL, 0, "Print progress even if stderr is no terminal",
+	  0 },
+	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 0 },
+	{ 0 }
+};
+
+static const char doc[] =
+	"Copy FILE to DEST through buffers borrowed from the GopherShip pool, with direct I/O, "
+	"many buffers in flight. Then read the copy back from the disk and compare checksums. "
+	"FILE stays as it is.\v"
+	"DEST is a file or an existing directory. It appears, whole and verified, at the very "
+	"end; if anything fails, an old DEST is still there and nothing new is left behind.\n"
+	"\n"
+	"Exit status:\n"
+	"  0      it has arrived\n"
+	"  1      it failed; stderr says why\n"
+	"  2      a wrong option or argument\n"
+	"  3      the device is not there, not open to you, or has no buffers left\n"
+	"  4      the copy differs from what was read\n"
+	"  128+N  ended by signal N (130: Ctrl-C)";
+
+static void parse_engine(const char *name, struct options *options, struct argp_state *state)
+{
+	if (!strcmp(name, engine_uring.name))
+		options->engine = &engine_uring;
+	else if (!strcmp(name, engine_threads.name))
+		options->engine = &engine_threads;
+	else if (!strcmp(name, "auto"))
+		options->engine = NULL;
+	else
+		argp_error(state, "--engine wants uring, threads or auto");
+}
+
+static error_t parse_argument(const char *argument, struct options *options,
+			      struct argp_state *state)
+{
+	if (!options->source)
+		options->source = argument;
+	else if (!options->destination)
+		options->destination = argument;
+	else
+		argp_error(state, "one FILE and one DEST, please; \"%s\" is too much", argument);
+	return 0;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case 'b':
+		if (!quantity_parse_number(argument, 1, MOST_BUFFERS, &options->buffers))
+			argp_error(state, "--buffers wants a number from 1 to %d", MOST_BUFFERS);
+		return 0;
+	case 's':
+		if (!quantity_parse_bytes(argument, &options->size) || !options->size)
+			argp_error(state, "--size wants bytes, as in 4096 or 64K");
+		return 0;
+	case 'e':
+		parse_engine(argument, options, state);
+		return 0;
+	case OPTION_NO_VERIFY:
+		options->verify = false;
+		return 0;
+	case OPTION_NO_DIRECT:
+		options->direct = false;
+		return 0;
+	case OPTION_PROGRESS:
+		options->progress = true;
+		return 0;
+	case 'q':
+		options->quiet = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_argument(argument, options, state);
+	case ARGP_KEY_END:
+		if (!options->destination)
+			argp_error(state, "it wants a FILE and a DEST");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/*
+ * What it takes
+ */
+
+static enum status choose_engine(struct shipment *shipment)
+{
+	const struct engine *engine = shipment->options->engine;
+	int error;
+
+	if (!engine) {
+		engine = engine_uring.probe() ? &engine_threads : &engine_uring;
+	} else {
+		error = engine->probe();
+		if (error) {
+			complain("this kernel does not offer io_uring: %s", strerror(error));
+			advise("Use --engine threads; or see: sysctl kernel.io_uring_disabled");
+			return STATUS_FAILED;
+		}
+	}
+	shipment->engine = engine;
+	shipment->summary.engine = engine->name;
+	return STATUS_OK;
+}
+
+/* The capacity of the class that serves the wanted size; 0: none does. */
+static uint32_t find_capacity(const struct gophership_info *info, uint64_t size)
+{
+	uint32_t i;
+
+	for (i = 0; i < info->nr_classes; i++)
+		if (size ? info->classes[i].capacity >= size : i + 1 == info->nr_classes)
+			return info->classes[i].capacity;
+	return 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static enum status borrow(struct shipment *shipment)
+{
+	const struct gophership_info *info = &shipment->device.info;
+	uint32_t capacity = find_capacity(info, shipment->options->size);
+	uint64_t chunks, nr;
+	enum status status;
+
+	if (!capacity) {
+		complain("the largest buffers there are hold %s",
+			 quantity_bytes(info->classes[info->nr_classes - 1].capacity).text);
+		advise("Sizes on offer: gophershipctl info");
+		return STATUS_USAGE;
+	}
+	/* No more than a small file has use for. */
+	chunks = (shipment->source.st.st_size + (uint64_t)capacity - 1) / capacity;
+	nr = least(shipment->options->buffers, chunks ? chunks : 1);
+	nr = least(nr, least(shipment->engine->most_buffers, info->batch_max));
+	shipment->buffers = calloc(nr, sizeof(*shipment->buffers));
+	if (!shipment->buffers) {
+		complain("out of memory");
+		return STATUS_FAILED;
+	}
+	shipment->nr_buffers = nr;
+	status = device_borrow(&shipment->device, capacity, &shipment->nr_buffers,
+			       shipment->buffers);
+	if (status != STATUS_OK) {
+		free(shipment->buffers);
+		return status;
+	}
+	if (shipment->nr_buffers < nr)
+		note("%u of %u buffers could be borrowed; going on with them",
+		     shipment->nr_buffers, (unsigned int)nr);
+	shipment->summary.nr_buffers = shipment->nr_buffers;
+	shipment->summary.buffer_bytes = shipment->buffers[0].capacity;
+	return STATUS_OK;
+}
+
+static enum status give_back(struct shipment *shipment)
+{
+	struct gophership_stats stats;
+	enum status status;
+
+	status = device_give_back(&shipment->device, shipment->buffers, shipment->nr_buffers);
+	free(shipment->buffers);
+	if (status == STATUS_OK)
+		status = device_stats(&shipment->device, GOPHERSHIP_POOL_USER, &stats);
+	if (status == STATUS_OK)
+		shipment->summary.retired = stats.retired;
+	return status;
+}
+
+/*
+ * The passes
+ */
+
+static enum status complain_pass(const struct shipment *shipment, const struct pass *pass)
+{
+	const struct ship_file *culprit = pass->culprit;
+	int error = pass->error;
+
+	if (!culprit) {
+		complain("the engine \"%s\" failed: %s", shipment->engine->name, strerror(error));
+		if (shipment->engine != &engine_threads)
+			advise("Try: --engine threads");
+		return STATUS_FAILED;
+	}
+	if (error == ENODATA && !pass->out) {
+		complain("%s became shorter after it was written", culprit->path);
+		return STATUS_DIFFERS;
+	}
+	if (error == ENODATA) {
+		complain("%s became shorter while it was read", culprit->path);
+		advise("Ship it again when nobody cuts it.");
+		return STATUS_FAILED;
+	}
+	complain("cannot %s %s: %s", culprit == pass->out ? "write" : "read", culprit->path,
+		 strerror(error));
+	return STATUS_FAILED;
+}
+
+static enum status run_pass(struct shipment *shipment, struct pass *pass, const char *verb,
+			    uint64_t *checksum)
+{
+	bool progress = !shipment->options->quiet &&
+			(shipment->options->progress || isatty(STDERR_FILENO));
+
+	pass->size = shipment->source.st.st_size;
+	pass->buffers = shipment->buffers;
+	pass->nr_buffers = shipment->nr_buffers;
+	pass->chunk_size = shipment->buffers[0].capacity;
+	pass->hash = XXH64_createState();
+	if (!pass->hash) {
+		complain("out of memory");
+		return STATUS_FAILED;
+	}
+	XXH64_reset(pass->hash, 0);
+	progress_begin(&pass->progress, verb, pass->size, progress);
+	shipment->engine->run(pass);
+	progress_end(&pass->progress, pass->done);
+	*checksum = XXH64_digest(pass->hash);
+	XXH64_freeState(pass->hash);
+	if (pass->error)
+		return complain_pass(shipment, pass);
+	return interrupt_pending() ? STATUS_SIGNAL : STATUS_OK;
+}
+
+static enum status copy(struct shipment *shipment)
+{
+	struct ship_source *source = &shipment->source;
+	struct ship_destination *destination = &shipment->destination;
+	struct pass pass = {
+		.in = &source->file,
+		.out = &destination->file,
+		.keep_holes = ship_file_is_sparse(&source->st),
+	};
+	double start = progress_clock();
+	enum status status;
+
+	if (shipment->options->direct) {
+		ship_file_direct(&source->file);
+		ship_file_direct(&destination->file);
+	}
+	status = run_pass(shipment, &pass, "copying", &shipment->summary.checksum);
+	if (status == STATUS_OK)
+		status = ship_destination_flush(destination, &source->st);
+	shipment->summary.fixed = pass.fixed;
+	shipment->summary.copy_seconds = progress_clock() - start;
+	return status;
+}
+
+static enum status verify(struct shipment *shipment)
+{
+	struct pass pass = { .in = &shipment->destination.file };
+	double start = progress_clock();
+	enum status status;
+	uint64_t checksum;
+
+	if (!shipment->options->verify)
+		return STATUS_OK;
+	status = ship_destination_reread(&shipment->destination, shipment->source.st.st_size);
+	if (status == STATUS_OK)
+		status = run_pass(shipment, &pass, "verifying", &checksum);
+	if (status != STATUS_OK)
+		return status;
+	if (checksum != shipment->summary.checksum) {
+		complain("the copy differs: checksum %016" PRIx64 " was read from %s,",
+			 shipment->summary.checksum, shipment->source.file.path);
+		advise("but the disk gives back %016" PRIx64 ". The copy is removed. Either somebody",
+		       checksum);
+		advise("else wrote to it, or the disk or the memory is broken; see: sudo dmesg");
+		return STATUS_DIFFERS;
+	}
+	shipment->summary.verified = true;
+	shipment->summary.verify_seconds = progress_clock() - start;
+	return STATUS_OK;
+}
+
+static enum status deliver(struct shipment *shipment)
+{
+	struct ship_destination *destination = &shipment->destination;
+	enum status status;
+
+	status = ship_destination_create(destination, &shipment->source);
+	if (status == STATUS_OK)
+		status = copy(shipment);
+	if (status == STATUS_OK)
+		status = verify(shipment);
+	if (status == STATUS_OK && interrupt_pending())
+		status = STATUS_SIGNAL;
+	if (status == STATUS_OK)
+		status = ship_destination_commit(destination);
+	if (status == STATUS_OK)
+		ship_source_check(&shipment->source);
+	shipment->summary.direct_read = shipment->source.file.direct;
+	shipment->summary.direct_write = destination->file.direct;
+	return status;
+}
+
+/*
+ * Taking things in order, and giving each back whatever the next step says
+ */
+
+static enum status with_device(struct shipment *shipment)
+{
+	enum status status, returned;
+
+	status = borrow(shipment);
+	if (status != STATUS_OK)
+		return status;
+	status = deliver(shipment);
+	returned = give_back(shipment);
+	return status == STATUS_OK ? returned : status;
+}
+
+static void summarize(struct shipment *shipment)
+{
+	struct summary *summary = &shipment->summary;
+
+	summary->source = shipment->source.file.path;
+	summary->destination = shipment->destination.path;
+	summary->bytes = shipment->source.st.st_size;
+	if (shipment->options->common.json)
+		summary_print_json(summary);
+	else if (!shipment->options->quiet)
+		summary_print_text(summary);
+}
+
+static enum status with_files(struct shipment *shipment)
+{
+	enum status status;
+
+	status = choose_engine(shipment);
+	if (status == STATUS_OK)
+		status = device_open(&shipment->device, shipment->options->common.device);
+	if (status != STATUS_OK)
+		return status;
+	status = with_device(shipment);
+	device_close(&shipment->device);
+	if (status == STATUS_OK)
+		summarize(shipment);
+	return status;
+}
+
+static enum status with_source(struct shipment *shipment)
+{
+	enum status status;
+
+	status = ship_destination_find(&shipment->destination, shipment->options->destination,
+				       &shipment->source);
+	if (status != STATUS_OK)
+		return status;
+	status = with_files(shipment);
+	ship_destination_close(&shipment->destination);
+	return status;
+}
+
+static enum status ship(const struct options *options)
+{
+	struct shipment shipment = { .options = options };
+	enum status status;
+
+	status = ship_source_open(&shipment.source, options->source);
+	if (status != STATUS_OK)
+		return status;
+	status = with_source(&shipment);
+	ship_source_close(&shipment.source);
+	return status;
+}
+
+int command_ship(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse,
+		.args_doc = "FILE DEST",
+		.doc = doc,
+		.children = children,
+	};
+	struct options options = {
+		.common.device = DEVICE_PATH,
+		.buffers = DEFAULT_BUFFERS,
+		.verify = true,
+		.direct = true,
+	};
+	enum status status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	if (options.quiet)
+		complain_quietly();
+	interrupt_catch();
+	status = ship(&options);
+	/* A call that was cut short by a signal failed because of it. */
+	if (status == STATUS_OK || status == STATUS_USAGE || !interrupt_pending())
+		return status;
+	complain("stopped by a signal (%s); the copy is removed", strsignal(interrupt_pending()));
+	return STATUS_SIGNAL + interrupt_pending();
+}
