@@ -51,6 +51,7 @@ static __always_inline struct gophership_buf *head_pop(struct gophership_head *h
 	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	WRITE_ONCE(buf->acquired_by, call_site);
 	WRITE_ONCE(head->nr, nr - 1);
+	/* Who sums the counters up may see an old value. */
 	data_race(head->hits++);
 	return buf;
 }
@@ -71,6 +72,7 @@ static __always_inline void head_push(struct gophership_head *head, struct gophe
 
 static __always_inline void count_release(struct gophership_head *head)
 {
+	/* As the hits. */
 	data_race(head->releases++);
 }
 

@@ -27,6 +27,7 @@ struct gophership_pool *gophership_user_pool __ro_after_init;
 static struct gophership_pool *orphans __ro_after_init;
 
 LIST_HEAD(gophership_pools);
+/* Protects the list, and so keeps a pool alive for those who walk it. */
 DEFINE_MUTEX(gophership_pools_lock);
 
 static unsigned int reserve = 4;
@@ -224,7 +225,7 @@ static void waiters_raise(struct gophership_pool *pool)
 	int cpu;
 
 	atomic_inc(&pool->waiters);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic(); /* pairs with set_cap() */
 	for_each_possible_cpu(cpu) {
 		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
 

@@ -212,7 +212,7 @@ struct gophership_pool {
 	wait_queue_head_t wait;
 	struct irq_work wake;
 	struct llist_head reserve;
-	spinlock_t reserve_lock;
+	spinlock_t reserve_lock;	/* removal from @reserve */
 	atomic_t nr_reserve;
 	size_t reserve_size;
 	struct list_head entry;
