@@ -131,14 +131,14 @@ static inline bool gophership_memcg_match(struct page *page)
 	return match;
 }
 
-static inline bool gophership_memcg_near_limit(struct mem_cgroup *memcg)
+static inline bool gophership_memcg_half_full(struct mem_cgroup *memcg)
 {
 	unsigned long limit = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
 
-	return page_counter_read(&memcg->memory) > limit - limit / 4;
+	return page_counter_read(&memcg->memory) > limit / 2;
 }
 
-/* Whether a cgroup that pays for @page has used up most of what it may use. */
+/* Whether a cgroup that pays for @page has used up half of what it may use. */
 static inline bool gophership_memcg_tight(struct page *page)
 {
 	struct mem_cgroup *memcg;
@@ -148,7 +148,7 @@ static inline bool gophership_memcg_tight(struct page *page)
 		return false;
 	rcu_read_lock();
 	for (memcg = page_memcg_check(page); memcg && !tight; memcg = parent_mem_cgroup(memcg))
-		tight = gophership_memcg_near_limit(memcg);
+		tight = gophership_memcg_half_full(memcg);
 	rcu_read_unlock();
 	return tight;
 }

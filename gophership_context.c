@@ -192,8 +192,9 @@ static struct gophership_loan *find_loan(struct gophership_context *context, u64
  * Leasing
  */
 
-static struct gophership_buf *try_take_buf(size_t size)
+static struct gophership_buf *take_buf(unsigned int class)
 {
+	size_t size = PAGE_SIZE << class;
 	struct gophership_buf *buf;
 
 	buf = gophership_pool_acquire(gophership_user_pool, size, GFP_LEASE);
@@ -203,24 +204,6 @@ static struct gophership_buf *try_take_buf(size_t size)
 	/* Another memory cgroup pays for its pages. */
 	gophership_buf_retire(buf);
 	return gophership_pool_fresh(gophership_user_pool, size, GFP_LEASE);
-}
-
-/*
- * What lies idle in the pool is no reason to refuse: some of it may be charged
- * to the very cgroup that is at its limit. One trim at a time; each waits for
- * RCU, so they are not many.
- */
-static struct gophership_buf *take_buf(unsigned int class)
-{
-	size_t size = PAGE_SIZE << class;
-	struct gophership_buf *buf;
-
-	buf = try_take_buf(size);
-	if (buf || mutex_lock_killable(&trim_lock))
-		return buf;
-	gophership_pool_trim(gophership_user_pool);
-	mutex_unlock(&trim_lock);
-	return try_take_buf(size);
 }
 
 /*
@@ -283,6 +266,20 @@ free_loan:
 	return ret;
 }
 
+/*
+ * What lies idle in the pool is no reason to refuse: some of it may be charged
+ * to the very cgroup that is at its limit. One trim at a time; each waits for
+ * RCU, so they are not many. Returns whether a new try makes sense.
+ */
+static bool free_idle(void)
+{
+	if (mutex_lock_killable(&trim_lock))
+		return false;
+	gophership_pool_trim(gophership_user_pool);
+	mutex_unlock(&trim_lock);
+	return true;
+}
+
 /**
  * gophership_context_lease() - lease one buffer
  * @context: for whom
@@ -302,6 +299,8 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 	if (ret)
 		return ret;
 	ret = lease_charged(context, class, lease);
+	if (ret == -ENOMEM && free_idle())
+		ret = lease_charged(context, class, lease);
 	if (ret)
 		context_uncharge(context, 1L << class);
 	return ret;

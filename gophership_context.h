@@ -74,10 +74,15 @@ struct gophership_loan {
  *	that 0 is nobody in particular; constant
  * @first: where @generation began; constant
  * @generation: that of the youngest handle; protected by @lock
- * @nr_loans: live loans, and
- * @acquires, @releases, @cleared, @retired: for STATS; protected by @lock
+ * @nr_loans: live loans; protected by @lock
+ * @acquires: leases granted; protected by @lock
+ * @releases: leases given back; protected by @lock
+ * @cleared: buffers zeroed at a lease; protected by @lock
+ * @retired: buffers whose pages were in use at release; protected by @lock
  * @pages: pages charged for the loans
- * @faults, @foreign, @doubled: for STATS
+ * @faults: page faults served
+ * @foreign: handles refused as none of ours
+ * @doubled: handles refused as released before
  */
 struct gophership_context {
 	struct rw_semaphore lock;

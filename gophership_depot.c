@@ -15,9 +15,16 @@
 
 /* A magazine holds about this much payload, whatever the class. */
 #define MAGAZINE_BYTES	(512U * 1024)
+#define MAGAZINE_MAX	128U
 
-/* Bytes of payload that lie in the depots of all pools. */
-atomic_long_t gophership_depot_bytes;
+/* Bytes of payload that lie in the depots of all pools, inboxes included. */
+static atomic_long_t depot_bytes;
+
+/*
+ * A magazine to give buffers back with when there is no memory for one. It
+ * comes back by way of magazine_free(). Taken and put by xchg and cmpxchg.
+ */
+static struct gophership_magazine *last_resort;
 
 static unsigned long max_cached_mb;
 module_param(max_cached_mb, ulong, 0444);
@@ -29,7 +36,8 @@ static unsigned long max_cached __ro_after_init;
 
 static unsigned int magazine_capacity(unsigned int class)
 {
-	return clamp_t(unsigned int, MAGAZINE_BYTES / gophership_class_size(class), 4, 128);
+	return clamp_t(unsigned int, MAGAZINE_BYTES / gophership_class_size(class), 4,
+		       MAGAZINE_MAX);
 }
 
 struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp)
@@ -66,7 +74,8 @@ static void magazine_free(struct rcu_head *rcu)
 			continue;
 		gophership_payload_free(buf);
 	}
-	kfree(mag);
+	if (mag->capacity < MAGAZINE_MAX || cmpxchg(&last_resort, NULL, mag))
+		kfree(mag);
 }
 
 /* An entry that its buffer does not confirm was a second release of it. */
@@ -145,7 +154,7 @@ static void count_bytes(struct gophership_depot *depot, int nr)
 {
 	depot->nr_bufs += nr;
 	atomic_long_add((long)nr * (long)gophership_class_size(depot->class),
-			&gophership_depot_bytes);
+			&depot_bytes);
 }
 
 static struct gophership_magazine *pop_full(struct gophership_depot *depot)
@@ -220,7 +229,7 @@ bool gophership_depot_give(struct gophership_depot *depot, struct gophership_mag
 			   struct gophership_magazine **empty)
 {
 	bool keep = in_nmi() ||
-		    (unsigned long)atomic_long_read(&gophership_depot_bytes) < max_cached;
+		    (unsigned long)atomic_long_read(&depot_bytes) < max_cached;
 	unsigned long flags;
 
 	if (!depot_lock(depot, &flags))
@@ -271,6 +280,9 @@ void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf
 		return;
 	atomic_inc(&depot->nr_listed);
 	llist_add(&buf->node, &depot->inbox);
+	if (atomic_long_add_return(gophership_class_size(depot->class), &depot_bytes) >
+	    (long)max_cached)
+		gophership_reclaim_hurry();
 }
 
 static void payload_free_rcu(struct rcu_head *rcu)
@@ -289,6 +301,7 @@ static struct gophership_buf *unlinked(struct gophership_depot *depot, struct ll
 	u32 listed = xchg(&buf->listed, 0);
 
 	atomic_dec(&depot->nr_listed);
+	atomic_long_sub(gophership_class_size(depot->class), &depot_bytes);
 	if (gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED))
 		return buf;
 	drop_stale(depot, buf);
@@ -382,6 +395,14 @@ struct gophership_buf *gophership_depot_take_one(struct gophership_depot *depot)
 	return buf;
 }
 
+/* Put a buffer that came off an inbox into a magazine of ours. */
+static void stow(struct gophership_magazine *mag, struct gophership_buf *buf)
+{
+	mag->slot[mag->nr] = buf;
+	WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)&mag->slot[mag->nr]));
+	mag->nr++;
+}
+
 /*
  * Move what lies on the inbox into a magazine of the depot. Returns whether
  * there may be more. Process context.
@@ -398,15 +419,34 @@ static bool inbox_pack(struct gophership_depot *depot)
 		mag = gophership_magazine_alloc(depot->class, GFP_NOWAIT);
 	if (!mag)
 		return false;
-	while (mag->nr < mag->capacity && (buf = gophership_depot_unlist(depot))) {
-		mag->slot[mag->nr] = buf;
-		WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)&mag->slot[mag->nr]));
-		mag->nr++;
-	}
+	while (mag->nr < mag->capacity && (buf = gophership_depot_unlist(depot)))
+		stow(mag, buf);
 	if (!mag->nr)
 		return !gophership_depot_give_empty(depot, mag);
 	gophership_depot_give(depot, mag, NULL);
 	return true;
+}
+
+/*
+ * Give back up to @max buffers of the inbox. Works without memory, if only as
+ * fast as grace periods pass. Returns how many.
+ */
+static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max)
+{
+	struct gophership_magazine *mag;
+	struct gophership_buf *buf;
+
+	if (llist_empty(&depot->inbox))
+		return 0;
+	mag = gophership_magazine_alloc(depot->class, GFP_NOWAIT);
+	if (!mag)
+		mag = xchg(&last_resort, NULL);
+	if (!mag)
+		return 0;
+	mag->nr = 0;
+	while (mag->nr < min(mag->capacity, max) && (buf = gophership_depot_unlist(depot)))
+		stow(mag, buf);
+	return gophership_magazine_doom(depot, mag);
 }
 
 static void free_empties(struct gophership_depot *depot)
@@ -428,12 +468,12 @@ static void free_empties(struct gophership_depot *depot)
 unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int max)
 {
 	struct gophership_magazine *mag;
-	unsigned int nr = 0;
+	unsigned int nr = 0, more;
 
-	while (inbox_pack(depot))
-		cond_resched();
 	while (nr < max && (mag = gophership_depot_take(depot, NULL)))
 		nr += gophership_magazine_doom(depot, mag);
+	while (nr < max && (more = inbox_doom(depot, max - nr)))
+		nr += more;
 	free_empties(depot);
 	return nr;
 }
@@ -471,6 +511,19 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 	return nr;
 }
 
+/**
+ * gophership_depot_limit() - give back what is above max_cached_mb
+ * @depot: the depot
+ *
+ * Context: process.
+ */
+void gophership_depot_limit(struct gophership_depot *depot)
+{
+	while (atomic_long_read(&depot_bytes) > (long)max_cached &&
+	       gophership_depot_trim(depot, MAGAZINE_MAX))
+		cond_resched();
+}
+
 /* Buffers in the depot's magazines and on its inbox; a peek. */
 unsigned int gophership_depot_cached(const struct gophership_depot *depot)
 {
@@ -487,5 +540,15 @@ int __init gophership_depots_init(void)
 		return -EINVAL;
 	}
 	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << 20;
+	last_resort = kmalloc(struct_size(last_resort, slot, MAGAZINE_MAX), GFP_KERNEL);
+	if (!last_resort)
+		return -ENOMEM;
+	last_resort->capacity = MAGAZINE_MAX;
 	return 0;
+}
+
+/* After the last grace period. */
+void gophership_depots_exit(void)
+{
+	kfree(last_resort);
 }

@@ -35,6 +35,7 @@ exit_reclaim:
 	gophership_reclaim_exit();
 exit_payload:
 	gophership_payload_exit();
+	gophership_depots_exit();
 	return ret;
 }
 
@@ -44,6 +45,7 @@ static void __exit gophership_exit(void)
 	gophership_pools_exit();
 	gophership_reclaim_exit();
 	gophership_payload_exit();
+	gophership_depots_exit();
 }
 
 module_init(gophership_init);

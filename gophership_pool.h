@@ -390,8 +390,9 @@ struct gophership_buf *gophership_depot_unlist(struct gophership_depot *depot);
 unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int max);
 unsigned int gophership_depot_age(struct gophership_depot *depot);
 unsigned int gophership_depot_cached(const struct gophership_depot *depot);
+void gophership_depot_limit(struct gophership_depot *depot);
 int gophership_depots_init(void);
-extern atomic_long_t gophership_depot_bytes;
+void gophership_depots_exit(void);
 
 /*
  * Set the busy mark of this CPU's head, unless somebody below us has it set.
@@ -431,6 +432,7 @@ void gophership_pools_exit(void);
 
 /* gophership_reclaim.c: memory goes back */
 void gophership_reclaim_arm(void);
+void gophership_reclaim_hurry(void);
 void gophership_pool_flush(struct gophership_pool *pool);
 int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);

@@ -123,8 +123,10 @@ static void age_pools(struct work_struct *work)
 	mutex_lock(&gophership_pools_lock);
 	list_for_each_entry(pool, &gophership_pools, entry) {
 		on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
-		for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES; i++)
+		for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES; i++) {
 			gophership_depot_age(&pool->depots[i]);
+			gophership_depot_limit(&pool->depots[i]);
+		}
 		left += pool_cached_pages(pool);
 		cond_resched();
 	}
@@ -136,7 +138,7 @@ static void age_pools(struct work_struct *work)
 
 static void start_clock(struct irq_work *work)
 {
-	schedule_delayed_work(&age_work, AGE_SECONDS * HZ);
+	queue_delayed_work(system_power_efficient_wq, &age_work, AGE_SECONDS * HZ);
 }
 
 static DEFINE_IRQ_WORK(clock_work, start_clock);
@@ -146,6 +148,19 @@ void gophership_reclaim_arm(void)
 {
 	if (!delayed_work_pending(&age_work))
 		irq_work_queue(&clock_work);
+}
+
+static void look_now(struct irq_work *work)
+{
+	mod_delayed_work(system_power_efficient_wq, &age_work, 0);
+}
+
+static DEFINE_IRQ_WORK(hurry_work, look_now);
+
+/* There is more than max_cached_mb. Any context, under any lock. */
+void gophership_reclaim_hurry(void)
+{
+	irq_work_queue(&hurry_work);
 }
 
 static unsigned long count_objects(struct shrinker *unused, struct shrink_control *sc)
@@ -236,5 +251,6 @@ void gophership_reclaim_exit(void)
 	gophership_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	irq_work_sync(&clock_work);
+	irq_work_sync(&hurry_work);
 	cancel_delayed_work_sync(&age_work);
 }
