@@ -124,7 +124,9 @@ struct gophership_magazine {
  *	operations
  * @misses: requests that went to the allocator; this_cpu operations
  * @shrunk: buffers given back; this_cpu operations
- * @pool, @depot, @class: constant; @depot is the one of this CPU's node
+ * @class: size class or further row; constant
+ * @depot: the one of this CPU's node; constant
+ * @pool: constant
  * @aged_use: acquires and releases when the ageing last looked, and
  * @quiet: for how many looks there were no new ones; both protected by
  *	gophership_pools_lock (only the ageing touches them)
@@ -157,16 +159,20 @@ struct gophership_head {
  *	off; NMI tries only
  * @full: magazines with entries; protected by @lock
  * @empty: magazines without; protected by @lock
- * @nr_full, @nr_empty: their numbers; protected by @lock; others may peek
+ * @nr_full: magazines in @full; protected by @lock; others may peek
+ * @nr_empty: magazines in @empty; protected by @lock; others may peek
  * @nr_bufs: buffers in @full; protected by @lock; others may peek
- * @low, @old_low: the fewest full magazines in this and in the last period
- *	between two looks of the ageing: what lay idle; protected by @lock
+ * @low: the fewest full magazines since the ageing last looked: what lay idle;
+ *	protected by @lock
+ * @old_low: the same of the period before; protected by @lock
  * @inbox: buffers that were released where no magazine was to be had (on top
  *	of a busy head, on a CPU of another node, without memory for a
  *	magazine). Anyone adds, without a lock, in any context; removal is
  *	protected by @lock (llist_del_first() wants one remover)
  * @nr_listed: entries of @inbox, counted before they are linked
- * @pool, @class, @node: constant
+ * @pool: constant
+ * @class: size class; constant
+ * @node: memory node; constant
  */
 struct gophership_depot {
 	raw_spinlock_t lock;
@@ -198,6 +204,7 @@ struct gophership_depot {
  * @wake: wakes them, from any context
  * @reserve: free buffers of the reserve. Lock-free add from any context;
  *	removal under @reserve_lock (llist_del_first() wants one remover)
+ * @reserve_lock: held for one removal, in process context
  * @nr_reserve: their number, by atomics (for statistics)
  * @reserve_size: bytes each of them holds; constant
  * @entry: in gophership_pools; protected by gophership_pools_lock

@@ -2,6 +2,7 @@
 /* The shortest program that borrows a buffer: cc -I../../uapi hello.c */
 #include <err.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -11,9 +12,9 @@ int main(void)
 {
 	struct gophership_lease lease;
 	struct gophership_acquire acquire = { .size = sizeof(acquire), .min_size = 4096,
-					      .count = 1, .leases = (__u64)(__UINTPTR_TYPE__)&lease };
+					      .count = 1, .leases = (uintptr_t) &lease };
 	struct gophership_release release = { .size = sizeof(release), .count = 1,
-					      .handles = (__u64)(__UINTPTR_TYPE__)&lease.handle };
+					      .handles = (uintptr_t) &lease.handle };
 	int fd = open("/dev/gophership", O_RDWR | O_CLOEXEC);
 	char *data;
 
