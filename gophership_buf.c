@@ -122,10 +122,19 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 {
 	unsigned int order = gophership_class_order(class), batch, nr;
 	struct gophership_buf *buf, *more[REFILL_MAX];
-	gfp_t modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_NORETRY;
+	gfp_t modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC)) |
+		       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_THISNODE;
 
 	if (!gophership_may_allocate())
 		return NULL;
+	/* On other nodes rather a cached one than a new one. */
+	if (static_branch_unlikely(&gophership_numa_key)) {
+		buf = gophership_payload_alloc(pool, class, order, modest);
+		if (!buf)
+			buf = gophership_pool_steal_class(pool, class);
+		if (buf)
+			return buf;
+	}
 	buf = gophership_payload_alloc(pool, class, order, gfp);
 	if (!buf)
 		return NULL;
@@ -190,9 +199,8 @@ static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsig
 	return buf;
 }
 
-/* What is done with a buffer in hand when somebody watches. */
-static noinline struct gophership_buf *acquire_watched(struct gophership_buf *buf,
-						       unsigned long call_site)
+/* A buffer is in hand: what those want to know who watch. */
+struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned long call_site)
 {
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_payload_check(buf);
@@ -216,7 +224,7 @@ static noinline struct gophership_buf *acquire_slow(struct gophership_pool *pool
 	if (!buf)
 		return NULL;
 	WRITE_ONCE(buf->acquired_by, call_site);
-	acquire_watched(buf, call_site);
+	gophership_acquired(buf, call_site);
 	if (gfp & __GFP_ZERO)
 		memset(buf->data, 0, buf->capacity);
 	return buf;
@@ -243,7 +251,7 @@ static __always_inline struct gophership_buf *acquire(struct gophership_pool *po
 		goto slow;
 	preempt_enable();
 	if (trace_gophership_acquire_enabled())
-		return acquire_watched(buf, call_site);
+		return gophership_acquired(buf, call_site);
 	return buf;
 
 slow:
@@ -295,7 +303,7 @@ static int release_listed(struct gophership_head *head, struct gophership_buf *b
  * error pointer where there is none to be had.
  */
 static int release_try(struct gophership_buf *buf, unsigned long from, unsigned long call_site,
-		       struct gophership_magazine **mag)
+		       struct gophership_magazine **mag, unsigned int *class)
 {
 	struct gophership_magazine *none = NULL;
 	struct gophership_head *head;
@@ -303,7 +311,8 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 
 	if (!gophership_sealed(buf, from))
 		return -EALREADY;
-	head = this_cpu_ptr(buf->heads);
+	head = this_cpu_ptr(READ_ONCE(buf->heads));
+	*class = head->class;
 	if (head->class >= GOPHERSHIP_NR_CLASSES)
 		return release_unpooled(head, buf, from, call_site);
 	if (!use_heads() || atomic_read(&head->pool->waiters) ||
@@ -325,17 +334,17 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 static int release_with(struct gophership_buf *buf, unsigned long from, unsigned long call_site)
 {
 	struct gophership_magazine *mag = NULL;
+	unsigned int class;
 	int ret;
 
 	for (;;) {
 		preempt_disable();
-		ret = release_try(buf, from, call_site, &mag);
+		ret = release_try(buf, from, call_site, &mag, &class);
 		preempt_enable();
 		if (ret != -EAGAIN)
 			break;
 		if (gophership_may_allocate())
-			mag = gophership_magazine_alloc(gophership_class(buf->capacity),
-							GFP_NOWAIT);
+			mag = gophership_magazine_alloc(class);
 		else
 			mag = NULL;
 		if (!mag)
@@ -367,9 +376,10 @@ static noinline int release_slow(struct gophership_buf *buf, unsigned long call_
 {
 	int ret;
 
-	if (!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
-		return gophership_reject(buf, call_site);
-	trace_gophership_release(buf, call_site);
+	preempt_disable();
+	if (gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
+		trace_gophership_release(buf, call_site);
+	preempt_enable();
 	if (static_branch_unlikely(&gophership_poison_key))
 		ret = release_poisoned(buf, call_site);
 	else
@@ -401,7 +411,7 @@ static __always_inline int release(struct gophership_buf *buf, unsigned long cal
 	preempt_disable();
 	if (unlikely(!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED)))
 		goto slow;
-	head = this_cpu_ptr(buf->heads);
+	head = this_cpu_ptr(READ_ONCE(buf->heads));
 	if (!gophership_head_enter(head))
 		goto slow;
 	if (unlikely(!head_fits(head, buf))) {
@@ -517,7 +527,7 @@ unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr
 		preempt_enable();
 		if (trace_gophership_acquire_enabled())
 			for (; start < i; start++)
-				acquire_watched(bufs[start], _RET_IP_);
+				gophership_acquired(bufs[start], _RET_IP_);
 		if (i == nr)
 			break;
 		bufs[i] = acquire(pool, size, gfp, _RET_IP_);

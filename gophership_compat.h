@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/shrinker.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
@@ -26,9 +27,24 @@
  * Load a word of the direct mapping into *@value, or go to @fault if nothing is
  * mapped there. The macro for User-Mode Linux cannot be used from a module (its
  * absolute relocation does not reach), and need not: all of a guest's memory
- * is mapped at all times.
+ * is mapped at all times, from the direct base on.
  */
 #ifdef CONFIG_UML
+/*
+ * The direct mapping begins with the kernel as a program, which has gaps, and
+ * where it ends is told to no module: look for the last gap.
+ */
+static inline unsigned long gophership_direct_base(void)
+{
+	unsigned long addr, base = PAGE_OFFSET;
+	u8 byte;
+
+	for (addr = base; addr < min(PAGE_OFFSET + SZ_128M, high_physmem); addr += PAGE_SIZE)
+		if (get_kernel_nofault(byte, (u8 *)addr))
+			base = addr + PAGE_SIZE;
+	return base;
+}
+
 #define gophership_get_nofault(value, word, fault)			\
 	do {								\
 		if (0)							\
@@ -36,6 +52,11 @@
 		*(value) = READ_ONCE(*(word));				\
 	} while (0)
 #else
+static inline unsigned long gophership_direct_base(void)
+{
+	return PAGE_OFFSET;
+}
+
 #define gophership_get_nofault(value, word, fault)			\
 	__get_kernel_nofault(value, word, unsigned long, fault)
 #endif

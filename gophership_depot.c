@@ -17,8 +17,8 @@
 #define MAGAZINE_BYTES	(512U * 1024)
 #define MAGAZINE_MAX	128U
 
-/* Bytes of payload that lie in the depots of all pools, inboxes included. */
-static atomic_long_t depot_bytes;
+/* Pages of payload in the magazines of the depots of all pools. */
+static atomic_long_t depot_pages;
 
 /*
  * A magazine to give buffers back with when there is no memory for one. It
@@ -31,7 +31,7 @@ module_param(max_cached_mb, ulong, 0444);
 MODULE_PARM_DESC(max_cached_mb,
 		 "MiB of idle payload that all depots together may keep (0, the default: 1/16 of memory)");
 
-/* The same in bytes; constant after init. */
+/* The same in pages; constant after init. */
 static unsigned long max_cached __ro_after_init;
 
 static unsigned int magazine_capacity(unsigned int class)
@@ -40,12 +40,14 @@ static unsigned int magazine_capacity(unsigned int class)
 		       MAGAZINE_MAX);
 }
 
-struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp)
+/* Without effort, and without the reserves that a task in reclaim could take. */
+struct gophership_magazine *gophership_magazine_alloc(unsigned int class)
 {
 	unsigned int capacity = magazine_capacity(class);
 	struct gophership_magazine *mag;
 
-	mag = kmalloc(struct_size(mag, slot, capacity), gfp | __GFP_NOWARN);
+	mag = kmalloc(struct_size(mag, slot, capacity),
+		      GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC);
 	if (!mag)
 		return NULL;
 	mag->next = NULL;
@@ -54,10 +56,20 @@ struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t 
 	return mag;
 }
 
+static unsigned long slot_state(struct gophership_magazine *mag, unsigned int i)
+{
+	return (unsigned long)&mag->slot[i];
+}
+
+static unsigned long doom_state(struct gophership_magazine *mag, unsigned int i)
+{
+	return slot_state(mag, i) | GOPHERSHIP_SEAL_DOOM_BIT;
+}
+
 /*
- * After the grace period: free what is still doomed. A buffer that is not was
- * put into a magazine once more by a second release that ran at the same time
- * as the first; it belongs to that entry now.
+ * After the grace period: free what this magazine's doom still holds. A buffer
+ * that says otherwise was put into a magazine once more by a second release
+ * that ran at the same time as the first; it belongs to that entry now.
  */
 static void magazine_free(struct rcu_head *rcu)
 {
@@ -67,7 +79,7 @@ static void magazine_free(struct rcu_head *rcu)
 
 	for (i = 0; i < mag->nr; i++) {
 		buf = mag->slot[i];
-		if (!gophership_sealed(buf, GOPHERSHIP_SEAL_DOOMED))
+		if (!gophership_sealed(buf, doom_state(mag, i)))
 			continue;
 		/* Still linked into an inbox: whoever unlinks it frees it. */
 		if (cmpxchg(&buf->listed, 1, 2) == 1)
@@ -85,6 +97,21 @@ static void drop_stale(struct gophership_depot *depot, const struct gophership_b
 	gophership_reject_stale(buf);
 }
 
+/* Doom the buffer of entry @from, and move it to entry @to. */
+static bool doom_entry(struct gophership_magazine *mag, unsigned int from, unsigned int to)
+{
+	struct gophership_buf *buf = mag->slot[from];
+	bool doomed;
+
+	preempt_disable();
+	doomed = gophership_sealed(buf, slot_state(mag, from)) &&
+		 gophership_claim(buf, slot_state(mag, from), doom_state(mag, to));
+	preempt_enable();
+	if (doomed)
+		mag->slot[to] = buf;
+	return doomed;
+}
+
 /**
  * gophership_magazine_doom() - give a magazine and its buffers back
  * @depot: where it is from
@@ -100,14 +127,11 @@ unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 
 	for (i = 0; i < mag->nr; i++) {
 		struct gophership_buf *buf = mag->slot[i];
-		unsigned long here = (unsigned long)&mag->slot[i];
 
-		if (!gophership_sealed(buf, here) ||
-		    !gophership_claim(buf, here, GOPHERSHIP_SEAL_DOOMED)) {
+		if (doom_entry(mag, i, nr))
+			nr++;
+		else
 			drop_stale(depot, buf);
-			continue;
-		}
-		mag->slot[nr++] = buf;
 	}
 	mag->nr = nr;
 	this_cpu_add(depot->pool->heads[depot->class].shrunk, nr);
@@ -150,11 +174,10 @@ static void depot_unlock(struct gophership_depot *depot, unsigned long flags)
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 }
 
-static void count_bytes(struct gophership_depot *depot, int nr)
+static void count(struct gophership_depot *depot, int nr)
 {
 	depot->nr_bufs += nr;
-	atomic_long_add((long)nr * (long)gophership_class_size(depot->class),
-			&depot_bytes);
+	atomic_long_add((long)nr << gophership_class_order(depot->class), &depot_pages);
 }
 
 static struct gophership_magazine *pop_full(struct gophership_depot *depot)
@@ -166,7 +189,7 @@ static struct gophership_magazine *pop_full(struct gophership_depot *depot)
 	WRITE_ONCE(depot->full, mag->next);
 	depot->nr_full--;
 	depot->low = min(depot->low, depot->nr_full);
-	count_bytes(depot, -(int)mag->nr);
+	count(depot, -(int)mag->nr);
 	return mag;
 }
 
@@ -175,7 +198,7 @@ static void push_full(struct gophership_depot *depot, struct gophership_magazine
 	mag->next = depot->full;
 	WRITE_ONCE(depot->full, mag);
 	depot->nr_full++;
-	count_bytes(depot, mag->nr);
+	count(depot, mag->nr);
 }
 
 static struct gophership_magazine *pop_empty(struct gophership_depot *depot)
@@ -228,8 +251,7 @@ struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot
 bool gophership_depot_give(struct gophership_depot *depot, struct gophership_magazine *full,
 			   struct gophership_magazine **empty)
 {
-	bool keep = in_nmi() ||
-		    (unsigned long)atomic_long_read(&depot_bytes) < max_cached;
+	bool keep = in_nmi() || (unsigned long)atomic_long_read(&depot_pages) < max_cached;
 	unsigned long flags;
 
 	if (!depot_lock(depot, &flags))
@@ -241,6 +263,7 @@ bool gophership_depot_give(struct gophership_depot *depot, struct gophership_mag
 	depot_unlock(depot, flags);
 	if (!keep)
 		gophership_magazine_doom(depot, full);
+	gophership_reclaim_arm();
 	return true;
 }
 
@@ -271,17 +294,22 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
 /*
  * Put a buffer that was claimed as "listed" on the inbox. A stale entry of it
  * may still be on some inbox (a second release that raced with the first); the
- * node cannot be linked twice, and need not be: whoever takes that entry off
- * finds the seal and takes the buffer. The exchange is ordered after the claim.
+ * node cannot be linked twice, and need not be: that entry stands for this
+ * release now. The exchange is ordered after the claim.
  */
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf)
 {
-	if (xchg(&buf->listed, 1))
+	unsigned long pages;
+
+	if (xchg(&buf->listed, 1)) {
+		drop_stale(depot, buf);
 		return;
-	atomic_inc(&depot->nr_listed);
+	}
+	pages = (unsigned long)atomic_inc_return(&depot->nr_listed) <<
+		gophership_class_order(depot->class);
 	llist_add(&buf->node, &depot->inbox);
-	if (atomic_long_add_return(gophership_class_size(depot->class), &depot_bytes) >
-	    (long)max_cached)
+	gophership_reclaim_arm();
+	if (pages > max_cached)
 		gophership_reclaim_hurry();
 }
 
@@ -291,84 +319,129 @@ static void payload_free_rcu(struct rcu_head *rcu)
 }
 
 /*
- * An entry was taken off an inbox: is it to be believed? Returns the buffer,
- * still sealed as "listed", or NULL. From the exchange on, somebody else may
- * link the node anew.
+ * An entry was taken off the inbox: claim its buffer for the state @to, if it
+ * is to be believed. From the exchange on, somebody else may link the node
+ * anew. Context: the depot's lock held, not NMI.
  */
-static struct gophership_buf *unlinked(struct gophership_depot *depot, struct llist_node *node)
+static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf *buf,
+			   unsigned long to)
 {
-	struct gophership_buf *buf = llist_entry(node, struct gophership_buf, node);
 	u32 listed = xchg(&buf->listed, 0);
 
 	atomic_dec(&depot->nr_listed);
-	atomic_long_sub(gophership_class_size(depot->class), &depot_bytes);
-	if (gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED))
-		return buf;
-	drop_stale(depot, buf);
-	/* Its grace period is over: magazine_free() left it to us. */
+	if (gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED) &&
+	    gophership_claim(buf, GOPHERSHIP_SEAL_LISTED, to))
+		return true;
+	/* Its grace period is over: who wanted to free it left it to us. */
 	if (listed == 2)
 		call_rcu(&buf->rcu, payload_free_rcu);
-	return NULL;
+	return false;
 }
 
-/*
- * The next buffer of the inbox, sealed as "listed", or NULL. Not in NMI: the
- * freeing of a stale entry could not be done there.
- */
-struct gophership_buf *gophership_depot_unlist(struct gophership_depot *depot)
+/* The reports wait for the unlock: who listens to the log may use the pool. */
+static void drop_stale_many(struct gophership_depot *depot, const struct gophership_buf *last,
+			    unsigned int nr)
 {
-	struct gophership_buf *buf = NULL;
+	while (nr--)
+		drop_stale(depot, last);
+}
+
+/**
+ * gophership_depot_unlist() - move buffers from the inbox into a magazine
+ * @depot: the depot
+ * @mag: a magazine of the caller's own
+ * @nr: entries of @mag in use
+ * @max: entries that may be
+ *
+ * Context: any; does nothing in NMI, where the freeing of a stale entry could
+ * not be done.
+ * Return: entries of @mag in use afterwards.
+ */
+unsigned int gophership_depot_unlist(struct gophership_depot *depot,
+				     struct gophership_magazine *mag, unsigned int nr,
+				     unsigned int max)
+{
+	struct gophership_buf *buf, *last_stale = NULL;
+	unsigned int stale = 0;
 	struct llist_node *node;
 	unsigned long flags;
 
-	while (!buf && !in_nmi() && !llist_empty(&depot->inbox)) {
-		depot_lock(depot, &flags);
-		node = llist_del_first(&depot->inbox);
-		depot_unlock(depot, flags);
-		if (!node)
-			break;
-		buf = unlinked(depot, node);
+	if (in_nmi() || llist_empty(&depot->inbox))
+		return nr;
+	depot_lock(depot, &flags);
+	while (nr < max && (node = llist_del_first(&depot->inbox))) {
+		buf = llist_entry(node, struct gophership_buf, node);
+		mag->slot[nr] = buf;
+		if (claim_unlinked(depot, buf, slot_state(mag, nr))) {
+			nr++;
+		} else {
+			last_stale = buf;
+			stale++;
+		}
 	}
-	return buf;
+	depot_unlock(depot, flags);
+	drop_stale_many(depot, last_stale, stale);
+	return nr;
 }
 
-/* The last entry of a magazine of the depot, and the slot it was in. */
-static struct gophership_buf *pop_entry(struct gophership_depot *depot, unsigned long *slot)
+/* One buffer from the inbox, sealed as leased, or NULL. */
+static struct gophership_buf *inbox_take_one(struct gophership_depot *depot)
 {
-	struct gophership_magazine *mag;
-	struct gophership_buf *buf;
+	struct gophership_buf *buf, *found = NULL, *last_stale = NULL;
+	unsigned int stale = 0;
+	struct llist_node *node;
 	unsigned long flags;
 
-	if (!READ_ONCE(depot->full) || !depot_lock(depot, &flags))
+	if (in_nmi() || llist_empty(&depot->inbox))
 		return NULL;
-	mag = depot->full;
-	if (!mag) {
-		depot_unlock(depot, flags);
-		return NULL;
+	depot_lock(depot, &flags);
+	while (!found && (node = llist_del_first(&depot->inbox))) {
+		buf = llist_entry(node, struct gophership_buf, node);
+		if (claim_unlinked(depot, buf, GOPHERSHIP_SEAL_LEASED)) {
+			found = buf;
+		} else {
+			last_stale = buf;
+			stale++;
+		}
 	}
-	count_bytes(depot, -1);
-	mag->nr--;
-	buf = mag->slot[mag->nr];
-	*slot = (unsigned long)&mag->slot[mag->nr];
-	if (!mag->nr)
-		push_empty(depot, pop_full(depot));
 	depot_unlock(depot, flags);
-	return buf;
+	drop_stale_many(depot, last_stale, stale);
+	return found;
 }
 
 /*
- * The judgement comes after the unlock because it may print, and whoever
- * listens to the log may use the pool. That the slot may get another buffer
- * by then does no harm: the seal carries the buffer's own address, too.
+ * The last entry of a magazine of the depot, claimed for a lease if it is to be
+ * believed. Context: the depot's lock held.
  */
+static struct gophership_buf *pop_entry(struct gophership_depot *depot, bool *claimed)
+{
+	struct gophership_magazine *mag = depot->full;
+	struct gophership_buf *buf;
+
+	if (!mag)
+		return NULL;
+	count(depot, -1);
+	mag->nr--;
+	buf = mag->slot[mag->nr];
+	*claimed = gophership_sealed(buf, slot_state(mag, mag->nr)) &&
+		   gophership_claim(buf, slot_state(mag, mag->nr), GOPHERSHIP_SEAL_LEASED);
+	if (!mag->nr)
+		push_empty(depot, pop_full(depot));
+	return buf;
+}
+
 static struct gophership_buf *magazine_take_one(struct gophership_depot *depot)
 {
 	struct gophership_buf *buf;
-	unsigned long slot;
+	unsigned long flags;
+	bool claimed;
 
-	while ((buf = pop_entry(depot, &slot))) {
-		if (gophership_sealed(buf, slot) &&
-		    gophership_claim(buf, slot, GOPHERSHIP_SEAL_LEASED))
+	while (READ_ONCE(depot->full)) {
+		if (!depot_lock(depot, &flags))
+			return NULL;
+		buf = pop_entry(depot, &claimed);
+		depot_unlock(depot, flags);
+		if (!buf || claimed)
 			return buf;
 		drop_stale(depot, buf);
 	}
@@ -384,23 +457,7 @@ static struct gophership_buf *magazine_take_one(struct gophership_depot *depot)
  */
 struct gophership_buf *gophership_depot_take_one(struct gophership_depot *depot)
 {
-	struct gophership_buf *buf;
-
-	buf = magazine_take_one(depot);
-	if (buf)
-		return buf;
-	buf = gophership_depot_unlist(depot);
-	if (buf)
-		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
-	return buf;
-}
-
-/* Put a buffer that came off an inbox into a magazine of ours. */
-static void stow(struct gophership_magazine *mag, struct gophership_buf *buf)
-{
-	mag->slot[mag->nr] = buf;
-	WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)&mag->slot[mag->nr]));
-	mag->nr++;
+	return magazine_take_one(depot) ?: inbox_take_one(depot);
 }
 
 /*
@@ -410,17 +467,15 @@ static void stow(struct gophership_magazine *mag, struct gophership_buf *buf)
 static bool inbox_pack(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag;
-	struct gophership_buf *buf;
 
 	if (llist_empty(&depot->inbox))
 		return false;
 	mag = gophership_depot_take_empty(depot);
 	if (!mag)
-		mag = gophership_magazine_alloc(depot->class, GFP_NOWAIT);
+		mag = gophership_magazine_alloc(depot->class);
 	if (!mag)
 		return false;
-	while (mag->nr < mag->capacity && (buf = gophership_depot_unlist(depot)))
-		stow(mag, buf);
+	mag->nr = gophership_depot_unlist(depot, mag, 0, mag->capacity);
 	if (!mag->nr)
 		return !gophership_depot_give_empty(depot, mag);
 	gophership_depot_give(depot, mag, NULL);
@@ -434,18 +489,15 @@ static bool inbox_pack(struct gophership_depot *depot)
 static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max)
 {
 	struct gophership_magazine *mag;
-	struct gophership_buf *buf;
 
 	if (llist_empty(&depot->inbox))
 		return 0;
-	mag = gophership_magazine_alloc(depot->class, GFP_NOWAIT);
+	mag = gophership_magazine_alloc(depot->class);
 	if (!mag)
 		mag = xchg(&last_resort, NULL);
 	if (!mag)
 		return 0;
-	mag->nr = 0;
-	while (mag->nr < min(mag->capacity, max) && (buf = gophership_depot_unlist(depot)))
-		stow(mag, buf);
+	mag->nr = gophership_depot_unlist(depot, mag, 0, min(mag->capacity, max));
 	return gophership_magazine_doom(depot, mag);
 }
 
@@ -492,10 +544,11 @@ unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int 
 unsigned int gophership_depot_age(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag;
-	unsigned int idle, nr = 0;
+	unsigned int i, idle, nr = 0;
 	unsigned long flags;
 
-	while (inbox_pack(depot))
+	/* As many rounds as there is now; what comes meanwhile waits. */
+	for (i = gophership_depot_cached(depot); i > 0 && inbox_pack(depot); i--)
 		cond_resched();
 
 	raw_spin_lock_irqsave(&depot->lock, flags);
@@ -512,15 +565,16 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 }
 
 /**
- * gophership_depot_limit() - give back what is above max_cached_mb
+ * gophership_depot_limit() - give back what an inbox has above max_cached_mb
  * @depot: the depot
  *
  * Context: process.
  */
 void gophership_depot_limit(struct gophership_depot *depot)
 {
-	while (atomic_long_read(&depot_bytes) > (long)max_cached &&
-	       gophership_depot_trim(depot, MAGAZINE_MAX))
+	unsigned int max = max_cached >> gophership_class_order(depot->class);
+
+	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, MAGAZINE_MAX))
 		cond_resched();
 }
 
@@ -532,14 +586,14 @@ unsigned int gophership_depot_cached(const struct gophership_depot *depot)
 
 int __init gophership_depots_init(void)
 {
-	unsigned long ram_mb = totalram_pages() >> (20 - PAGE_SHIFT);
+	unsigned long ram_mb = (totalram_pages() - totalhigh_pages()) >> (20 - PAGE_SHIFT);
 
 	if (max_cached_mb > ram_mb) {
 		pr_err("max_cached_mb=%lu is out of range: 0 to %lu (all memory)\n",
 		       max_cached_mb, ram_mb);
 		return -EINVAL;
 	}
-	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << 20;
+	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << (20 - PAGE_SHIFT);
 	last_resort = kmalloc(struct_size(last_resort, slot, MAGAZINE_MAX), GFP_KERNEL);
 	if (!last_resort)
 		return -ENOMEM;

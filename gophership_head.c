@@ -3,7 +3,8 @@
  * GopherShip buffer pool: the slow side of a CPU's head.
  *
  * Unless it says otherwise, a function here is called on the head's CPU with
- * preemption off and the busy mark set by the caller.
+ * preemption off and the busy mark set by the caller. (The heads of a CPU that
+ * is offline are whose who flushes them.)
  */
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -58,15 +59,11 @@ static void swap_spare(struct gophership_head *head)
 static void drain_inbox(struct gophership_head *head)
 {
 	struct gophership_magazine *mag = head->loaded;
-	struct gophership_buf *buf;
 
-	if (!mag)
+	/* Those who wait shall find it there. */
+	if (!mag || atomic_read(&head->pool->waiters))
 		return;
-	while (head->nr < mag->capacity && (buf = gophership_depot_unlist(head->depot))) {
-		mag->slot[head->nr] = buf;
-		WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)&mag->slot[head->nr]));
-		WRITE_ONCE(head->nr, head->nr + 1);
-	}
+	WRITE_ONCE(head->nr, gophership_depot_unlist(head->depot, mag, head->nr, mag->capacity));
 }
 
 /*
@@ -83,7 +80,7 @@ void gophership_head_equip(struct gophership_pool *pool, unsigned int class)
 		return;
 	if (static_branch_unlikely(&gophership_poison_key))
 		return;
-	mag = gophership_magazine_alloc(class, GFP_NOWAIT);
+	mag = gophership_magazine_alloc(class);
 	if (!mag)
 		return;
 	preempt_disable();

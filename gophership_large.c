@@ -28,6 +28,7 @@ struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, si
 	return buf;
 }
 
+/* After a grace period in which no release of it can have been under way. */
 static void free_rcu(struct rcu_head *rcu)
 {
 	gophership_payload_free(container_of(rcu, struct gophership_buf, rcu));
@@ -58,6 +59,12 @@ static DEFINE_IRQ_WORK(deferred_work, free_deferred);
  */
 void gophership_large_free(struct gophership_buf *buf)
 {
+	/*
+	 * Still linked into an inbox: it was released twice before its pool went
+	 * away. Whoever unlinks it frees it.
+	 */
+	if (cmpxchg(&buf->listed, 1, 2) == 1)
+		return;
 	if (in_nmi()) {
 		llist_add(&buf->node, &deferred);
 		irq_work_queue(&deferred_work);

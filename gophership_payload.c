@@ -2,9 +2,7 @@
 /*
  * GopherShip buffer pool: descriptors with their payloads, made and unmade.
  *
- * A descriptor keeps its payload for life. Every descriptor is in its pool's
- * registry (pool->all) from birth to death, so that a pool that goes away can
- * name what was never released.
+ * A descriptor keeps its payload for life.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -19,38 +17,13 @@
 
 static struct kmem_cache *descriptors;
 
-/* Flags that make no sense for memory that outlives the request. */
+/*
+ * Flags that make no sense for memory that outlives the request, or that the
+ * page allocator does not like with higher orders.
+ */
 #define GOPHERSHIP_GFP_STRIP	(__GFP_ZERO | __GFP_ACCOUNT | __GFP_HIGHMEM | \
-				 __GFP_MOVABLE | __GFP_RECLAIMABLE | __GFP_COMP)
-
-static unsigned long registry_key(const struct gophership_buf *buf)
-{
-	return (unsigned long)buf / __alignof__(*buf);
-}
-
-static int registry_add(struct gophership_pool *pool, struct gophership_buf *buf, gfp_t gfp)
-{
-	unsigned long flags;
-	int ret;
-
-	if (gfpflags_allow_blocking(gfp))
-		return xa_insert_irq(&pool->all, registry_key(buf), buf, gfp);
-
-	/* Without blocking __xa_insert() keeps the lock, so irqsave is safe. */
-	xa_lock_irqsave(&pool->all, flags);
-	ret = __xa_insert(&pool->all, registry_key(buf), buf, gfp);
-	xa_unlock_irqrestore(&pool->all, flags);
-	return ret;
-}
-
-static void registry_remove(struct gophership_pool *pool, struct gophership_buf *buf)
-{
-	unsigned long flags;
-
-	xa_lock_irqsave(&pool->all, flags);
-	__xa_erase(&pool->all, registry_key(buf));
-	xa_unlock_irqrestore(&pool->all, flags);
-}
+				 __GFP_MOVABLE | __GFP_RECLAIMABLE | __GFP_COMP | \
+				 __GFP_NOFAIL)
 
 /* Before anybody can release @buf. */
 static void widen_bounds(const struct gophership_buf *buf)
@@ -60,12 +33,6 @@ static void widen_bounds(const struct gophership_buf *buf)
 
 	while (units >= old && !try_cmpxchg(&gophership_bounds.units, &old, units + 1))
 		;
-}
-
-static struct gophership_pool *payload_pool(const struct gophership_buf *buf)
-{
-	/* The same on every CPU. */
-	return raw_cpu_ptr(buf->heads)->pool;
 }
 
 /* The memory node of @buf's payload. */
@@ -87,7 +54,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 
 	account = pool->flags & GOPHERSHIP_POOL_ACCOUNT ? __GFP_ACCOUNT : 0;
 	gfp = (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN;
-	buf = kmem_cache_alloc(descriptors, gfp);
+	buf = kmem_cache_alloc(descriptors, gfp & ~__GFP_THISNODE);
 	if (!buf)
 		return NULL;
 	page = alloc_pages_node(numa_mem_id(), gfp | __GFP_COMP | account, order);
@@ -100,11 +67,14 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	buf->heads = pool->heads + class;
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_payload_poison(buf);
-	if (registry_add(pool, buf, gfp))
+	if (gophership_registry_add(buf, gfp & ~__GFP_THISNODE))
 		goto free_page;
 
 	widen_bounds(buf);
-	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
+	if (class < GOPHERSHIP_NR_CLASSES)
+		atomic_long_inc(&pool->nr_bufs);
+	/* Whoever sees the seal sees the rest; pairs with gophership_sealed(). */
+	smp_store_release(&buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	return buf;
 
 free_page:
@@ -120,7 +90,11 @@ free_buf:
  */
 void gophership_payload_free(struct gophership_buf *buf)
 {
-	registry_remove(payload_pool(buf), buf);
+	const struct gophership_head *head = raw_cpu_ptr(buf->heads);
+
+	if (head->class < GOPHERSHIP_NR_CLASSES)
+		atomic_long_dec(&head->pool->nr_bufs);
+	gophership_registry_remove(buf);
 	gophership_payload_drop(buf);
 	/* No stale pointer shall find a seal that fits. */
 	WRITE_ONCE(buf->seal, 0);

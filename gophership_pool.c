@@ -40,8 +40,18 @@ module_param(poison, bool, 0444);
 MODULE_PARM_DESC(poison,
 		 "Fill released buffers and report who writes to them (slow; default off)");
 
+/* As mempool: the reserve is ours, the page allocator's stays untouched. */
+#define GFP_MUST_FIRST	(GFP_NOWAIT | __GFP_NOMEMALLOC)
+#define GFP_MUST_NEXT	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC)
+
 /* How long a waiter sleeps before it looks again by itself. */
 #define WAIT_JIFFIES	max(HZ / 10, 1)
+
+/* Length of a pool's array of depots. */
+unsigned int gophership_pool_nr_depots(void)
+{
+	return nr_node_ids * GOPHERSHIP_NR_CLASSES;
+}
 
 struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,
 					       unsigned int class)
@@ -91,9 +101,8 @@ static void init_depots(struct gophership_pool *pool)
 
 static void pool_free(struct gophership_pool *pool)
 {
-	xa_destroy(&pool->all);
 	free_percpu(pool->heads);
-	kfree(pool->depots);
+	kvfree(pool->depots);
 	kfree(pool);
 }
 
@@ -105,7 +114,6 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 		return NULL;
 	strscpy(pool->name, name, sizeof(pool->name));
 	pool->flags = flags;
-	xa_init_flags(&pool->all, XA_FLAGS_LOCK_IRQ);
 	init_waitqueue_head(&pool->wait);
 	init_irq_work(&pool->wake, wake_waiters);
 	init_llist_head(&pool->reserve);
@@ -113,8 +121,8 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 	INIT_LIST_HEAD(&pool->entry);
 	pool->heads = __alloc_percpu(sizeof(struct gophership_head) * GOPHERSHIP_NR_HEADS,
 				     __alignof__(struct gophership_head));
-	pool->depots = kcalloc(nr_node_ids * GOPHERSHIP_NR_CLASSES,
-			       sizeof(struct gophership_depot), GFP_KERNEL);
+	pool->depots = kvcalloc(gophership_pool_nr_depots(), sizeof(struct gophership_depot),
+				GFP_KERNEL);
 	if (!pool->heads || !pool->depots) {
 		pool_free(pool);
 		return NULL;
@@ -158,7 +166,7 @@ static struct gophership_buf *reserve_take(struct gophership_pool *pool, size_t 
 	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_RESERVE].slow_acquires);
 	WRITE_ONCE(buf->acquired_by, call_site);
 	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
-	return buf;
+	return gophership_acquired(buf, call_site);
 }
 
 static int reserve_fill(struct gophership_pool *pool, unsigned int nr, size_t size)
@@ -178,14 +186,40 @@ static int reserve_fill(struct gophership_pool *pool, unsigned int nr, size_t si
 	return 0;
 }
 
-/* Nobody can release a buffer twice that is in the reserve: free it at once. */
 static void reserve_drain(struct gophership_pool *pool)
 {
 	struct gophership_buf *buf;
 
-	synchronize_rcu();
-	while ((buf = reserve_pop(pool)))
-		gophership_payload_free(buf);
+	while ((buf = reserve_pop(pool))) {
+		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_DOOMED));
+		gophership_large_free(buf);
+	}
+}
+
+/**
+ * gophership_pool_steal_class() - a buffer of the class, from any node
+ * @pool: the pool
+ * @class: its class
+ *
+ * Context: any.
+ * Return: a leased buffer that is not counted as acquired yet, or NULL.
+ */
+struct gophership_buf *gophership_pool_steal_class(struct gophership_pool *pool,
+						   unsigned int class)
+{
+	struct gophership_depot *depot;
+	struct gophership_buf *buf;
+	int node;
+
+	for_each_node_state(node, N_MEMORY) {
+		depot = gophership_pool_depot(pool, node, class);
+		if (!gophership_depot_cached(depot))
+			continue;
+		buf = gophership_depot_take_one(depot);
+		if (buf)
+			return buf;
+	}
+	return NULL;
 }
 
 /**
@@ -201,22 +235,17 @@ static void reserve_drain(struct gophership_pool *pool)
  */
 struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsigned int class)
 {
-	struct gophership_buf *buf;
-	int node;
+	struct gophership_buf *buf = NULL;
 
-	for (; class < GOPHERSHIP_NR_CLASSES; class++) {
-		for_each_node_state(node, N_MEMORY) {
-			buf = gophership_depot_take_one(gophership_pool_depot(pool, node, class));
-			if (buf)
-				return buf;
-		}
-	}
-	return NULL;
+	for (; !buf && class < GOPHERSHIP_NR_CLASSES; class++)
+		buf = gophership_pool_steal_class(pool, class);
+	return buf;
 }
 
 /*
- * From now on every release takes the slow path, sees the waiter and puts the
- * buffer where the waiter can get it. A CPU that restores its cap at this very
+ * Soon every release takes the slow path, sees the waiter and puts the buffer
+ * where the waiter can get it; one that read the cap before this goes into a
+ * magazine, for which the waiter's timeout is there. A CPU that restores its cap at this very
  * moment sees the count: the barrier pairs with the one in set_cap().
  */
 static void waiters_raise(struct gophership_pool *pool)
@@ -253,19 +282,20 @@ static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t siz
 {
 	struct gophership_buf *buf;
 	DEFINE_WAIT(wait);
+	long left = 0;
 
 	waiters_raise(pool);
 	for (;;) {
 		/* What lies in other CPUs' magazines is out of reach. */
-		gophership_pool_flush(pool);
+		if (!left)
+			gophership_pool_flush(pool);
 		prepare_to_wait(&pool->wait, &wait, TASK_UNINTERRUPTIBLE);
-		buf = must_try(pool, size, GFP_NOWAIT, call_site);
+		buf = must_try(pool, size, GFP_MUST_FIRST, call_site);
 		if (buf)
 			break;
-		io_schedule_timeout(WAIT_JIFFIES);
+		left = io_schedule_timeout(WAIT_JIFFIES);
 		finish_wait(&pool->wait, &wait);
-		buf = must_try(pool, size, GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC,
-			       call_site);
+		buf = must_try(pool, size, GFP_MUST_NEXT, call_site);
 		if (buf)
 			break;
 	}
@@ -286,10 +316,10 @@ static struct gophership_buf *must_acquire(struct gophership_pool *pool, size_t 
 	if (gophership_class(size) == GOPHERSHIP_CLASS_LARGE)
 		return NULL;
 	might_sleep();
-	buf = gophership_pool_acquire_from(pool, size, GFP_NOWAIT, call_site);
+	buf = gophership_pool_acquire_from(pool, size, GFP_MUST_FIRST, call_site);
 	if (likely(buf))
 		return buf;
-	buf = must_try(pool, size, GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC, call_site);
+	buf = must_try(pool, size, GFP_MUST_NEXT, call_site);
 	return buf ?: must_wait(pool, size, call_site);
 }
 
@@ -327,14 +357,14 @@ struct gophership_buf *gophership_pool_must_acquire(struct gophership_pool *pool
 }
 EXPORT_SYMBOL_GPL(gophership_pool_must_acquire);
 
-/* Everything idle back to the page allocator; @max buffers of each depot. */
+/* Everything idle back to the page allocator. Returns the number of buffers. */
 static unsigned long pool_trim(struct gophership_pool *pool)
 {
 	unsigned long nr = 0;
 	unsigned int i;
 
 	gophership_pool_flush(pool);
-	for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES; i++) {
+	for (i = 0; i < gophership_pool_nr_depots(); i++) {
 		nr += gophership_depot_trim(&pool->depots[i], UINT_MAX);
 		cond_resched();
 	}
@@ -348,8 +378,8 @@ static unsigned long pool_trim(struct gophership_pool *pool)
  * The reserve stays. Other users of the pool may go on meanwhile; what they
  * put back while this runs may stay, too.
  *
- * Context: process; sleeps for an RCU grace period.
- * Return: the number of buffers that were freed.
+ * Context: process; waits for RCU.
+ * Return: the number of buffers that were given back.
  */
 unsigned long gophership_pool_trim(struct gophership_pool *pool)
 {
@@ -360,39 +390,52 @@ unsigned long gophership_pool_trim(struct gophership_pool *pool)
 }
 EXPORT_SYMBOL_GPL(gophership_pool_trim);
 
-/* The pool goes, the buffer stays with whoever has it. */
-static void orphan(struct gophership_pool *pool, struct gophership_buf *buf, unsigned long key)
+static bool pool_is_empty(struct gophership_pool *pool)
 {
-	pr_warn("pool %s is destroyed while buffer %p (%u bytes) is leased: acquired by %pS\n",
-		pool->name, buf, buf->capacity, (void *)READ_ONCE(buf->acquired_by));
-	xa_store_irq(&orphans->all, key, buf, GFP_KERNEL | __GFP_NOFAIL);
-	WRITE_ONCE(buf->heads, orphans->heads + GOPHERSHIP_CLASS_LARGE);
-	xa_erase_irq(&pool->all, key);
+	unsigned int i;
+
+	for (i = 0; i < gophership_pool_nr_depots(); i++)
+		if (gophership_depot_cached(&pool->depots[i]))
+			return false;
+	return true;
 }
 
+/*
+ * Free what lies in the pool, which nobody uses any more. Without memory the
+ * inboxes need several rounds.
+ */
+static void pool_empty(struct gophership_pool *pool)
+{
+	do {
+		pool_trim(pool);
+		gophership_pool_flush_offline(pool);
+		pool_trim(pool);
+		reserve_drain(pool);
+		gophership_large_sync();
+		rcu_barrier();
+	} while (!pool_is_empty(pool));
+}
+
+/*
+ * First no release may find the pool any more, then it is emptied, and what is
+ * leased then was leaked.
+ */
 static int pool_destroy(struct gophership_pool *pool)
 {
-	struct gophership_buf *buf;
-	unsigned long key;
-	int leaked = 0;
+	static DEFINE_MUTEX(one_at_a_time);	/* the registry's marks */
+	int leaked;
 
 	mutex_lock(&gophership_pools_lock);
 	list_del_init(&pool->entry);
 	mutex_unlock(&gophership_pools_lock);
 
-	reserve_drain(pool);
-	pool_trim(pool);
-	rcu_barrier();
-	xa_for_each(&pool->all, key, buf) {
-		orphan(pool, buf, key);
-		leaked++;
-	}
-	/* A release that saw the old heads has ended then; what it left goes. */
+	mutex_lock(&one_at_a_time);
+	gophership_registry_disown(pool, orphans->heads + GOPHERSHIP_CLASS_LARGE);
 	synchronize_rcu();
-	pool_trim(pool);
-	reserve_drain(pool);
-	gophership_large_sync();
-	rcu_barrier();
+	pool_empty(pool);
+	leaked = gophership_registry_name(pool->name);
+	mutex_unlock(&one_at_a_time);
+
 	irq_work_sync(&pool->wake);
 	pool_free(pool);
 	return leaked;
@@ -407,6 +450,7 @@ static struct gophership_pool *pool_create(const char *name, unsigned int nr_res
 		return NULL;
 	if (reserve_fill(pool, nr_reserve, reserve_size)) {
 		reserve_drain(pool);
+		rcu_barrier();
 		pool_free(pool);
 		return NULL;
 	}
@@ -519,16 +563,11 @@ void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_
 }
 EXPORT_SYMBOL_GPL(gophership_pool_stats);
 
-/* The last users are gone, so nobody can hold these. */
 static void orphans_free(void)
 {
-	struct gophership_buf *buf;
-	unsigned long key;
-
 	gophership_large_sync();
 	rcu_barrier();
-	xa_for_each(&orphans->all, key, buf)
-		gophership_payload_free(buf);
+	gophership_registry_empty();
 	pool_free(orphans);
 }
 
@@ -538,7 +577,7 @@ int __init gophership_pools_init(void)
 		pr_err("reserve=%u is out of range: 0 to %d\n", reserve, GOPHERSHIP_RESERVE_MAX);
 		return -EINVAL;
 	}
-	gophership_bounds.base = PAGE_OFFSET;
+	gophership_bounds.base = gophership_direct_base();
 	get_random_bytes(&gophership_bounds.secret, sizeof(gophership_bounds.secret));
 	if (poison)
 		static_branch_enable(&gophership_poison_key);

@@ -17,7 +17,9 @@
  *   GOPHERSHIP_SEAL_LISTED  free, on a depot's inbox
  *   GOPHERSHIP_SEAL_RESERVED free, in a pool's reserve
  *   GOPHERSHIP_SEAL_CLAIMED being filled with the poison, on its way to free
- *   GOPHERSHIP_SEAL_DOOMED  on its way back to the page allocator
+ *   the same plus 1         on its way back to the page allocator, carried by
+ *                           the magazine with that slot
+ *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, retired)
  *
  * A release by the hot path reads the seal and, if it says leased, stores the
  * slot: no locked instruction. Two CPUs that release one buffer at once may
@@ -28,19 +30,19 @@
  * and reported when it comes up. An entry that is not believed is not followed
  * either: its buffer may be gone (gophership_peek()).
  *
- * The paths off the hot one (inbox, reserve, large buffers) claim the buffer
- * with cmpxchg() instead. A store by a hot-path release that lost against a
- * claim turns the loser into the one valid entry, by the same rule.
+ * The paths off the hot one (inbox, depot, reserve, large buffers) claim the
+ * buffer with cmpxchg() instead. A store by a hot-path release that lost
+ * against a claim turns the loser into the one valid entry, by the same rule.
  *
  * What remains is a release that was delayed from before the first release
  * until after the next acquire. It is a release of the new lease, as with any
  * pool that is handed a bare pointer.
  *
- * A descriptor and its payload are freed only after an RCU grace period in
- * which the seal said "doomed" throughout (gophership_magazine_doom()): the
- * check and the store of a release run with preemption off, so none that saw
- * "leased" is under way by then, and a seal that changed meanwhile keeps the
- * buffer alive.
+ * A descriptor is freed only after an RCU grace period in which the seal said
+ * "doomed" by the same carrier throughout (gophership_magazine_doom()). Every
+ * look at a seal and the claim or store that follows from it run with
+ * preemption off, so none that saw an earlier state is under way by then, and a
+ * seal that changed meanwhile keeps the buffer alive.
  *
  * A buffer of a row without magazines (large, reserve) never sees the hot
  * path's plain store: its every release is a claim, and is exact.
@@ -53,6 +55,7 @@
 #include <linux/cache.h>
 #include <linux/irq_work.h>
 #include <linux/jump_label.h>
+#include <linux/kasan.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/log2.h>
@@ -64,7 +67,6 @@
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
-#include <linux/xarray.h>
 
 #include "gophership_buf.h"
 #include "gophership_compat.h"
@@ -82,6 +84,8 @@ enum {
 #define GOPHERSHIP_SEAL_RESERVED	4UL
 #define GOPHERSHIP_SEAL_DOOMED		6UL
 #define GOPHERSHIP_SEAL_CLAIMED		8UL
+/* With a slot's address: doomed, carried by that slot's magazine. */
+#define GOPHERSHIP_SEAL_DOOM_BIT	1UL
 
 /**
  * struct gophership_magazine - an array of free buffers
@@ -146,10 +150,10 @@ struct gophership_head {
 	/* off the hot path */
 	u32 spare_nr ____cacheline_aligned;
 	u32 quiet;
-	unsigned long slow_acquires;
-	long slow_releases;
-	unsigned long misses;
-	unsigned long shrunk;
+	u64 slow_acquires;
+	u64 slow_releases;
+	u64 misses;
+	u64 shrunk;
 	u64 aged_use;
 } ____cacheline_aligned;
 
@@ -195,9 +199,7 @@ struct gophership_depot {
  * @heads: GOPHERSHIP_NR_HEADS of them on each possible CPU; constant
  * @depots: [node * GOPHERSHIP_NR_CLASSES + class]; constant
  * @flags: GOPHERSHIP_POOL_*; constant
- * @all: every descriptor of the pool, keyed by its address >> 6; protected by
- *	its own lock (irq-safe). Only the allocation and the freeing of
- *	descriptors write it.
+ * @nr_bufs: buffers of the size classes that exist; by atomics
  * @waiters: tasks in must_acquire that found nothing; written under
  *	@wait.lock; read anywhere
  * @wait: where they sleep
@@ -214,7 +216,7 @@ struct gophership_pool {
 	struct gophership_head __percpu *heads;
 	struct gophership_depot *depots;
 	unsigned int flags;
-	struct xarray all;
+	atomic_long_t nr_bufs;
 	atomic_t waiters;
 	wait_queue_head_t wait;
 	struct irq_work wake;
@@ -293,7 +295,10 @@ static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
 {
 	unsigned long seal;
 
-	return gophership_peek(&buf->seal, &seal) && seal == gophership_seal(buf, state);
+	if (!gophership_peek(&buf->seal, &seal) || seal != gophership_seal(buf, state))
+		return false;
+	smp_rmb(); /* pairs with gophership_payload_alloc() */
+	return true;
 }
 
 /*
@@ -302,7 +307,8 @@ static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
  */
 static __always_inline unsigned long gophership_units(const struct gophership_buf *buf)
 {
-	unsigned long distance = (unsigned long)buf - gophership_bounds.base;
+	unsigned long addr = (unsigned long)kasan_reset_tag(buf);
+	unsigned long distance = addr - gophership_bounds.base;
 	unsigned int shift = ilog2(__alignof__(*buf));
 
 	return distance >> shift | distance << (BITS_PER_LONG - shift);
@@ -358,6 +364,7 @@ static inline bool gophership_may_allocate(void)
 }
 
 /* gophership_buf.c: the hot path and its slow side */
+struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned long call_site);
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
 						    gfp_t gfp, unsigned long call_site);
 
@@ -372,6 +379,14 @@ void gophership_payload_check(struct gophership_buf *buf);
 int gophership_payload_init(void);
 void gophership_payload_exit(void);
 
+/* gophership_registry.c: every descriptor there is */
+int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp);
+void gophership_registry_remove(struct gophership_buf *buf);
+void gophership_registry_disown(struct gophership_pool *pool,
+				struct gophership_head __percpu *heads);
+int gophership_registry_name(const char *pool);
+void gophership_registry_empty(void);
+
 /* gophership_large.c: requests above the largest class */
 struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,
 						gfp_t gfp);
@@ -379,7 +394,7 @@ void gophership_large_free(struct gophership_buf *buf);
 void gophership_large_sync(void);
 
 /* gophership_depot.c: magazines and their store */
-struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp);
+struct gophership_magazine *gophership_magazine_alloc(unsigned int class);
 unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 				      struct gophership_magazine *mag);
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
@@ -393,7 +408,9 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
 				 struct gophership_magazine *empty);
 struct gophership_buf *gophership_depot_take_one(struct gophership_depot *depot);
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf);
-struct gophership_buf *gophership_depot_unlist(struct gophership_depot *depot);
+unsigned int gophership_depot_unlist(struct gophership_depot *depot,
+				     struct gophership_magazine *mag, unsigned int nr,
+				     unsigned int max);
 unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int max);
 unsigned int gophership_depot_age(struct gophership_depot *depot);
 unsigned int gophership_depot_cached(const struct gophership_depot *depot);
@@ -432,6 +449,9 @@ unsigned int gophership_head_cached(const struct gophership_head *head);
 struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,
 					       unsigned int class);
 struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsigned int class);
+struct gophership_buf *gophership_pool_steal_class(struct gophership_pool *pool,
+						   unsigned int class);
+unsigned int gophership_pool_nr_depots(void);
 void gophership_pool_wake(struct gophership_pool *pool);
 void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf);
 int gophership_pools_init(void);
@@ -441,6 +461,7 @@ void gophership_pools_exit(void);
 void gophership_reclaim_arm(void);
 void gophership_reclaim_hurry(void);
 void gophership_pool_flush(struct gophership_pool *pool);
+void gophership_pool_flush_offline(struct gophership_pool *pool);
 int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);
 

@@ -20,7 +20,9 @@
 #define AGE_QUIET	2
 
 static void age_pools(struct work_struct *work);
+static void limit_pools(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(age_work, age_pools);
+static DECLARE_WORK(limit_work, limit_pools);
 static struct shrinker *shrinker;
 static int hotplug_state;
 
@@ -56,6 +58,27 @@ static bool cpu_has_any(int cpu, void *data)
 void gophership_pool_flush(struct gophership_pool *pool)
 {
 	on_each_cpu_cond(cpu_has_any, flush_cpu, pool, true);
+}
+
+/**
+ * gophership_pool_flush_offline() - the same for CPUs that are not there
+ * @pool: a pool that is no longer in the list, so cpu_dead() passes it by
+ *
+ * Context: process.
+ */
+void gophership_pool_flush_offline(struct gophership_pool *pool)
+{
+	unsigned int class;
+	int cpu;
+
+	cpus_read_lock();
+	for_each_possible_cpu(cpu) {
+		if (cpu_online(cpu))
+			continue;
+		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+			gophership_head_flush(per_cpu_ptr(pool->heads + class, cpu));
+	}
+	cpus_read_unlock();
 }
 
 /* Only the heads that were quiet long enough. */
@@ -114,25 +137,39 @@ static unsigned long pool_cached_pages(struct gophership_pool *pool)
 	return pages;
 }
 
+/* Inboxes that are over the limit. */
+static void limit_pools(struct work_struct *work)
+{
+	struct gophership_pool *pool;
+	unsigned int i;
+
+	mutex_lock(&gophership_pools_lock);
+	list_for_each_entry(pool, &gophership_pools, entry)
+		for (i = 0; i < gophership_pool_nr_depots(); i++)
+			gophership_depot_limit(&pool->depots[i]);
+	mutex_unlock(&gophership_pools_lock);
+}
+
 static void age_pools(struct work_struct *work)
 {
 	struct gophership_pool *pool;
-	unsigned long left = 0;
+	long left = 0;
 	unsigned int i;
 
 	mutex_lock(&gophership_pools_lock);
 	list_for_each_entry(pool, &gophership_pools, entry) {
 		on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
-		for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES; i++) {
+		for (i = 0; i < gophership_pool_nr_depots(); i++)
 			gophership_depot_age(&pool->depots[i]);
-			gophership_depot_limit(&pool->depots[i]);
-		}
-		left += pool_cached_pages(pool);
+		left += atomic_long_read(&pool->nr_bufs);
 		cond_resched();
 	}
 	mutex_unlock(&gophership_pools_lock);
-	/* An idle machine is left alone; the next refill starts the clock again. */
-	if (left)
+	/*
+	 * Without a buffer there is nothing to look at, and an idle machine is
+	 * left alone; the next refill starts the clock again.
+	 */
+	if (left > 0)
 		gophership_reclaim_arm();
 }
 
@@ -143,24 +180,28 @@ static void start_clock(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(clock_work, start_clock);
 
-/* There is something that can grow old. Any context, under any lock. */
+/*
+ * There is something that can grow old. Any context, under any lock: to queue a
+ * delayed work takes a timer's lock, to queue an irq_work does not.
+ */
 void gophership_reclaim_arm(void)
 {
 	if (!delayed_work_pending(&age_work))
 		irq_work_queue(&clock_work);
 }
 
-static void look_now(struct irq_work *work)
+static void start_limit(struct irq_work *work)
 {
-	mod_delayed_work(system_power_efficient_wq, &age_work, 0);
+	schedule_work(&limit_work);
 }
 
-static DEFINE_IRQ_WORK(hurry_work, look_now);
+static DEFINE_IRQ_WORK(hurry_work, start_limit);
 
-/* There is more than max_cached_mb. Any context, under any lock. */
+/* An inbox holds more than max_cached_mb. Any context, under any lock. */
 void gophership_reclaim_hurry(void)
 {
-	irq_work_queue(&hurry_work);
+	if (!work_pending(&limit_work))
+		irq_work_queue(&hurry_work);
 }
 
 static unsigned long count_objects(struct shrinker *unused, struct shrink_control *sc)
@@ -182,7 +223,7 @@ static unsigned long shrink_depots(struct gophership_pool *pool, unsigned long w
 	unsigned long pages = 0;
 	unsigned int i, order;
 
-	for (i = 0; i < nr_node_ids * GOPHERSHIP_NR_CLASSES && pages < want; i++) {
+	for (i = 0; i < gophership_pool_nr_depots() && pages < want; i++) {
 		struct gophership_depot *depot = &pool->depots[i];
 
 		order = gophership_class_order(depot->class);
@@ -250,7 +291,11 @@ void gophership_reclaim_exit(void)
 {
 	gophership_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
+	/* No pool is left, so from here on neither work starts anything. */
+	cancel_delayed_work_sync(&age_work);
+	cancel_work_sync(&limit_work);
 	irq_work_sync(&clock_work);
 	irq_work_sync(&hurry_work);
 	cancel_delayed_work_sync(&age_work);
+	cancel_work_sync(&limit_work);
 }

@@ -46,13 +46,15 @@ static bool ever_ours(const struct gophership_buf *buf)
 {
 	unsigned long seal = peek(&buf->seal);
 	unsigned long state = seal ^ gophership_seal(buf, 0);
-	unsigned long there;
+	unsigned long there, slot;
 
 	if (!seal)
 		return false;
 	if (state <= GOPHERSHIP_SEAL_CLAIMED)
 		return !(state & 1);
-	if (state % sizeof(void *) || state < PAGE_OFFSET || !virt_addr_valid((void *)state))
+	state &= ~GOPHERSHIP_SEAL_DOOM_BIT;
+	slot = (unsigned long)kasan_reset_tag((void *)state);
+	if (slot % sizeof(void *) || slot < PAGE_OFFSET || !virt_addr_valid((void *)slot))
 		return false;
 	/* It was in that slot; by now it may have moved on, to a new owner. */
 	there = peek((unsigned long *)state);

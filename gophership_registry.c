@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: the registry of every descriptor there is.
+ *
+ * From birth to death a descriptor is in here, whatever pool it belongs to, so
+ * that a pool that goes away can name what was never released. An entry is
+ * removed before its descriptor is freed: what is found under the lock is
+ * alive until the unlock.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/xarray.h>
+
+#include "gophership_pool.h"
+
+/* Keyed by address / 64, which packs the descriptors of a slab into a node. */
+static DEFINE_XARRAY_FLAGS(registry, XA_FLAGS_LOCK_IRQ);
+
+/* Descriptors of the pool that is being destroyed. */
+#define DISOWNED	XA_MARK_0
+
+static unsigned long key_of(const struct gophership_buf *buf)
+{
+	return (unsigned long)buf / __alignof__(*buf);
+}
+
+/* 0 or -ENOMEM. */
+int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp)
+{
+	unsigned long flags;
+	int ret;
+
+	if (gfpflags_allow_blocking(gfp))
+		return xa_insert_irq(&registry, key_of(buf), buf, gfp);
+
+	/* Without blocking __xa_insert() keeps the lock, so irqsave is safe. */
+	xa_lock_irqsave(&registry, flags);
+	ret = __xa_insert(&registry, key_of(buf), buf, gfp);
+	xa_unlock_irqrestore(&registry, flags);
+	return ret;
+}
+
+void gophership_registry_remove(struct gophership_buf *buf)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&registry, flags);
+	__xa_erase(&registry, key_of(buf));
+	xa_unlock_irqrestore(&registry, flags);
+}
+
+/**
+ * gophership_registry_disown() - turn a pool's buffers over to other heads
+ * @pool: the pool that goes away
+ * @heads: where releases of its buffers go from now on
+ *
+ * A release that is under way may still use the old heads: wait for a grace
+ * period. Until gophership_registry_name() for one pool at a time.
+ *
+ * Context: process.
+ */
+void gophership_registry_disown(struct gophership_pool *pool,
+				struct gophership_head __percpu *heads)
+{
+	struct gophership_buf *buf;
+	unsigned long key = 0;
+
+	for (;;) {
+		xa_lock_irq(&registry);
+		buf = xa_find(&registry, &key, ULONG_MAX, XA_PRESENT);
+		if (buf && raw_cpu_ptr(buf->heads)->pool == pool) {
+			WRITE_ONCE(buf->heads, heads);
+			__xa_set_mark(&registry, key, DISOWNED);
+		}
+		xa_unlock_irq(&registry);
+		if (!buf)
+			return;
+		key++;
+		cond_resched();
+	}
+}
+
+static bool is_leased(const struct gophership_buf *buf)
+{
+	return gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED) ||
+	       gophership_sealed(buf, GOPHERSHIP_SEAL_CLAIMED);
+}
+
+/**
+ * gophership_registry_name() - name the disowned buffers that are leased
+ * @pool: the name of the pool that they were from
+ *
+ * Context: process.
+ * Return: their number.
+ */
+int gophership_registry_name(const char *pool)
+{
+	unsigned long key = 0, acquired_by = 0;
+	struct gophership_buf *buf;
+	int nr = 0;
+	bool leased;
+	u32 size;
+
+	for (;;) {
+		leased = false;
+		xa_lock_irq(&registry);
+		buf = xa_find(&registry, &key, ULONG_MAX, DISOWNED);
+		if (buf) {
+			__xa_clear_mark(&registry, key, DISOWNED);
+			leased = is_leased(buf);
+			acquired_by = READ_ONCE(buf->acquired_by);
+			size = buf->capacity;
+		}
+		xa_unlock_irq(&registry);
+		if (!buf)
+			return nr;
+		if (leased) {
+			pr_warn("pool %s is destroyed while buffer %p (%u bytes) is leased: acquired by %pS\n",
+				pool, buf, size, (void *)acquired_by);
+			nr++;
+		}
+		cond_resched();
+	}
+}
+
+/* The last users are gone, so nobody can hold what is left. */
+void gophership_registry_empty(void)
+{
+	struct gophership_buf *buf;
+	unsigned long key;
+
+	xa_for_each(&registry, key, buf)
+		gophership_payload_free(buf);
+	xa_destroy(&registry);
+}
