@@ -41,6 +41,7 @@
 
 #include <linux/bitfield.h>
 #include <linux/capability.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
@@ -268,16 +269,24 @@ free_loan:
 
 /*
  * What lies idle in the pool is no reason to refuse: some of it may be charged
- * to the very cgroup that is at its limit. One trim at a time; each waits for
- * RCU, so they are not many. Returns whether a new try makes sense.
+ * to the very cgroup that is at its limit. A trim takes the cache from all, so
+ * nobody can have one more than once a second. Returns whether a new try makes
+ * sense.
  */
 static bool free_idle(void)
 {
+	static unsigned long next_trim;	/* jiffies; protected by trim_lock */
+	bool trim;
+
 	if (mutex_lock_killable(&trim_lock))
 		return false;
-	gophership_pool_trim(gophership_user_pool);
+	trim = !next_trim || time_after_eq(jiffies, next_trim);
+	if (trim) {
+		gophership_pool_trim(gophership_user_pool);
+		next_trim = (jiffies + HZ) | 1;
+	}
 	mutex_unlock(&trim_lock);
-	return true;
+	return trim;
 }
 
 /**

@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What tests/driver/guest asks of the pool from inside the kernel.
+ *
+ * A command is a line written to /sys/kernel/debug/gophership_torture/run. It
+ * is done by the task that writes it; the write fails with EIO if the pool did
+ * something wrong, and the kernel's log says what. "stats" tells the counters.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/completion.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/irq_work.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#ifdef CONFIG_X86_LOCAL_APIC
+#include <asm/apic.h>
+#include <asm/nmi.h>
+#endif
+
+#include "gophership_buf.h"
+
+#define LOCKER	16
+
+/*
+ * Whoever takes a buffer marks its payload as held, so that nobody gets what
+ * somebody has. (As in tests/kunit.)
+ */
+struct mark {
+	u64 key;
+	unsigned long held;
+};
+
+static u64 secret;
+static atomic_t mistakes;
+static struct gophership_buf *locker[LOCKER];
+
+static struct gophership_buf *take(size_t size, gfp_t gfp)
+{
+	struct gophership_buf *buf = gophership_buf_acquire(size, gfp);
+	struct mark *mark;
+
+	if (!buf)
+		return NULL;
+	mark = buf->data;
+	if (buf->len || buf->capacity < size)
+		atomic_inc(&mistakes);
+	if (mark->key != (secret ^ (unsigned long)buf)) {
+		mark->key = secret ^ (unsigned long)buf;
+		mark->held = 1;
+	} else if (xchg(&mark->held, 1)) {
+		atomic_inc(&mistakes);
+	}
+	buf->len = 1;
+	return buf;
+}
+
+static void give(struct gophership_buf *buf)
+{
+	struct mark *mark = buf->data;
+
+	if (mark->key != (secret ^ (unsigned long)buf) || !xchg(&mark->held, 0))
+		atomic_inc(&mistakes);
+	if (gophership_buf_release(buf))
+		atomic_inc(&mistakes);
+}
+
+static void put_in_locker(unsigned int place, struct gophership_buf *buf)
+{
+	buf = xchg(&locker[place % LOCKER], buf);
+	if (buf)
+		give(buf);
+}
+
+static void empty_locker(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LOCKER; i++)
+		put_in_locker(i, NULL);
+}
+
+/* Pairs and exchanges by the task that asks, for so many milliseconds. */
+static int hammer(unsigned long milliseconds, unsigned long class)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(milliseconds);
+	struct gophership_buf *buf;
+	unsigned int i;
+	int before = atomic_read(&mistakes);
+
+	for (i = 0; time_before(jiffies, end); i++) {
+		buf = take(PAGE_SIZE << class, GFP_KERNEL);
+		if (!buf)
+			return -ENOMEM;
+		if (i % 8 == 0)
+			put_in_locker(i / 8, buf);
+		else
+			give(buf);
+		if (i % 128 == 0)
+			cond_resched();
+	}
+	return atomic_read(&mistakes) == before ? 0 : -EIO;
+}
+
+/* @nr buffers lie idle in the magazines of this CPU and the depot. */
+static int fill(unsigned long nr, unsigned long class)
+{
+	struct gophership_buf **bufs = kvcalloc(nr, sizeof(*bufs), GFP_KERNEL);
+	unsigned int got;
+
+	if (!bufs)
+		return -ENOMEM;
+	got = gophership_buf_acquire_bulk(PAGE_SIZE << class, GFP_KERNEL, nr, bufs);
+	if (gophership_buf_release_bulk(bufs, got) != nr)
+		got = 0;
+	kvfree(bufs);
+	return got == nr ? 0 : -EIO;
+}
+
+struct fill {
+	unsigned long nr;
+	unsigned long class;
+};
+
+static int fill_here(void *arg)
+{
+	struct fill *fill_arg = arg;
+
+	return fill(fill_arg->nr, fill_arg->class);
+}
+
+static int fill_on(unsigned long cpu, unsigned long nr, unsigned long class)
+{
+	struct fill arg = { .nr = nr, .class = class };
+
+	return smp_call_on_cpu(cpu, fill_here, &arg, false);
+}
+
+/*
+ * Acquire and release without anything else, traced; the trace is of this task
+ * (see guest). The first round fills the magazines.
+ */
+static int pairs(unsigned long nr, unsigned long class)
+{
+	struct gophership_buf *buf;
+	unsigned long i, failed = 0;
+	unsigned int round;
+
+	for (round = 0; round < 2; round++) {
+		if (round)
+			tracing_on();
+		for (i = 0; i < (round ? nr : 1000); i++) {
+			buf = gophership_buf_acquire(PAGE_SIZE << class, GFP_KERNEL);
+			failed += !buf || gophership_buf_release(buf);
+			if (i % 1024 == 0)
+				cond_resched();
+		}
+	}
+	tracing_off();
+	return failed ? -EIO : 0;
+}
+
+/* What the trace must see: one slab and one page allocation, and the frees. */
+static int planted(void)
+{
+	unsigned long page;
+	void *memory;
+
+	tracing_on();
+	memory = kmalloc(100, GFP_KERNEL);
+	page = __get_free_page(GFP_KERNEL);
+	free_page(page);
+	kfree(memory);
+	tracing_off();
+	return memory && page ? 0 : -ENOMEM;
+}
+
+/*
+ * Interrupts that cannot be masked
+ */
+
+#ifdef CONFIG_X86_LOCAL_APIC
+static struct {
+	unsigned int cpu;
+	bool pending;
+	unsigned int visits;
+	unsigned int served;
+	unsigned long end;
+	struct completion done;
+} nmi;
+
+static int nmi_visit(unsigned int type, struct pt_regs *regs)
+{
+	struct gophership_buf *a, *b;
+
+	if (raw_smp_processor_id() != nmi.cpu || !READ_ONCE(nmi.pending))
+		return NMI_DONE;
+	a = take(1, GFP_NOWAIT);
+	b = take(1, GFP_NOWAIT);
+	nmi.served += !!a + !!b;
+	put_in_locker(nmi.visits++, b);
+	if (a)
+		give(a);
+	WRITE_ONCE(nmi.pending, false);
+	return NMI_HANDLED;
+}
+
+static int nmi_target(void *unused)
+{
+	struct gophership_buf *buf;
+	unsigned int i;
+
+	for (i = 0; time_before(jiffies, READ_ONCE(nmi.end)); i++) {
+		buf = take(1, GFP_KERNEL);
+		if (buf && i % 8 == 0)
+			put_in_locker(i / 8, buf);
+		else if (buf)
+			give(buf);
+		if (i % 256 == 0)
+			cond_resched();
+	}
+	complete(&nmi.done);
+	return 0;
+}
+
+static int nmi_send(void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; time_before(jiffies, nmi.end); i++) {
+		WRITE_ONCE(nmi.pending, true);
+		apic->send_IPI(nmi.cpu, NMI_VECTOR);
+		while (READ_ONCE(nmi.pending) && time_before(jiffies, nmi.end + HZ))
+			cpu_relax();
+		ndelay(i * 37 % 5000);
+		if (i % 64 == 0)
+			cond_resched();
+	}
+	return 0;
+}
+
+static int nmis(unsigned long milliseconds)
+{
+	struct gophership_pool_stats before, after;
+	struct task_struct *target;
+	int ret, mistakes_before = atomic_read(&mistakes);
+	u64 slow;
+
+	nmi.cpu = 1;
+	nmi.visits = 0;
+	nmi.served = 0;
+	nmi.pending = false;
+	init_completion(&nmi.done);
+	/* Full magazines in the depot, for those who cannot use the CPU's own. */
+	ret = fill(600, 0);
+	if (ret)
+		return ret;
+	gophership_pool_stats(NULL, &before);
+	ret = register_nmi_handler(NMI_LOCAL, nmi_visit, 0, "gophership_torture");
+	if (ret)
+		return ret;
+	target = kthread_create(nmi_target, NULL, "gophership/nmi");
+	if (IS_ERR(target)) {
+		unregister_nmi_handler(NMI_LOCAL, "gophership_torture");
+		return PTR_ERR(target);
+	}
+	kthread_bind(target, nmi.cpu);
+	nmi.end = jiffies + msecs_to_jiffies(milliseconds);
+	wake_up_process(target);
+	smp_call_on_cpu(0, nmi_send, NULL, false);
+	wait_for_completion(&nmi.done);
+	unregister_nmi_handler(NMI_LOCAL, "gophership_torture");
+	empty_locker();
+	gophership_pool_stats(NULL, &after);
+	slow = after.class[0].acquires - after.class[0].hits -
+	       (before.class[0].acquires - before.class[0].hits);
+	pr_info("%u NMIs took %u buffers, %llu of all %llu past the magazine\n", nmi.visits,
+		nmi.served, slow, after.class[0].acquires - before.class[0].acquires);
+	if (nmi.visits < 100 || nmi.served < nmi.visits || !slow)
+		return -EIO;
+	return atomic_read(&mistakes) == mistakes_before ? 0 : -EIO;
+}
+#else
+static int nmis(unsigned long milliseconds)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+/* Messages printed in a hard interrupt, for the sample driver. */
+
+static unsigned long messages_left;
+
+static void print_one(struct irq_work *work)
+{
+	pr_info("message %lu from %s\n", messages_left,
+		in_hardirq() ? "a hard interrupt" : "a task");
+}
+
+static int print(unsigned long nr)
+{
+	struct irq_work work = IRQ_WORK_INIT_HARD(print_one);
+
+	for (messages_left = nr; messages_left; messages_left--) {
+		irq_work_queue(&work);
+		irq_work_sync(&work);
+	}
+	return 0;
+}
+
+/*
+ * Values that are no buffers, where the memory management is real
+ */
+
+static unsigned int refuse(const void *pointer)
+{
+	int ret = gophership_buf_release((struct gophership_buf *)pointer);
+
+	if (ret != -EINVAL)
+		pr_err("release of %p said %d\n", pointer, ret);
+	return ret != -EINVAL;
+}
+
+static int foreign(void)
+{
+	static const unsigned long values[] = {
+		1, 64, 0x1000, 0x400000, 0x7ffffffff000, 0x800000000000, 0x0000ffffffffffc0,
+		0x8000000000000000, 0xdead000000000100, 0xff00000000000000, 0xffff7fffffffffc0,
+		0xffffffffff5ff000, 0xffffffffffffffc0, 0xffffffff81000000,
+	};
+	unsigned long step, ram = totalram_pages() << PAGE_SHIFT;
+	struct gophership_buf *buf = gophership_buf_acquire(1, GFP_KERNEL), on_stack, *copy;
+	void *area = vmalloc(PAGE_SIZE);
+	unsigned int wrong = 0, i;
+
+	copy = buf ? kmemdup(buf, sizeof(*buf), GFP_KERNEL) : NULL;
+	if (!area || !copy)
+		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		wrong += refuse((void *)values[i]);
+	wrong += refuse(area) + refuse(area + PAGE_SIZE) + refuse(area - PAGE_SIZE);
+	vfree(area);
+	wrong += refuse(area) + refuse(foreign) + refuse(THIS_MODULE) + refuse(current);
+	on_stack = *buf;
+	wrong += refuse(&on_stack) + refuse(copy) + refuse(buf->data);
+	for (i = 1; i < 64; i++)
+		wrong += refuse((void *)buf + i);
+	/* The whole direct mapping, its holes and what is behind it. */
+	for (step = 0; step < 4096; step++)
+		wrong += refuse(__va(step * (ram / 1024) & ~4095UL));
+	kfree(copy);
+	wrong += !!gophership_buf_release(buf);
+	return wrong ? -EIO : 0;
+}
+
+/*
+ * Buffers until descriptors lie on both sides of the hole below 4 GiB; then
+ * what is within the pool's bounds may not be mapped.
+ */
+#define HOLE_BUFS	262144
+
+static int hole(void)
+{
+	struct gophership_buf **bufs = kvcalloc(HOLE_BUFS, sizeof(*bufs), GFP_KERNEL);
+	unsigned int i, nr, low = 0, high = 0, wrong = 0;
+	unsigned long physical;
+
+	if (!bufs)
+		return -ENOMEM;
+	for (nr = 0; nr < HOLE_BUFS && !(low && high); nr++) {
+		bufs[nr] = gophership_buf_acquire(SZ_16K, GFP_KERNEL | __GFP_NORETRY);
+		if (!bufs[nr])
+			break;
+		physical = __pa(bufs[nr]);
+		low += physical < SZ_2G;
+		high += physical >= SZ_4G;
+	}
+	pr_info("%u descriptors below 2 GiB, %u above 4 GiB\n", low, high);
+	for (physical = SZ_2G; physical < SZ_4G; physical += SZ_1M)
+		wrong += refuse(__va(physical));
+	for (i = 0; i < nr; i++)
+		wrong += !!gophership_buf_release(bufs[i]);
+	kvfree(bufs);
+	gophership_pool_trim(NULL);
+	return wrong || !low || !high ? -EIO : 0;
+}
+
+static int obey(const char *command, unsigned long a, unsigned long b, unsigned long c)
+{
+	if (!strcmp(command, "hammer"))
+		return hammer(a, b);
+	if (!strcmp(command, "empty"))
+		return empty_locker(), 0;
+	if (!strcmp(command, "fill"))
+		return fill_on(a, b, c);
+	if (!strcmp(command, "trim"))
+		return gophership_pool_trim(NULL), 0;
+	if (!strcmp(command, "pairs"))
+		return pairs(a, b);
+	if (!strcmp(command, "planted"))
+		return planted();
+	if (!strcmp(command, "nmi"))
+		return nmis(a);
+	if (!strcmp(command, "print"))
+		return print(a);
+	if (!strcmp(command, "foreign"))
+		return foreign();
+	if (!strcmp(command, "hole"))
+		return hole();
+	return -EINVAL;
+}
+
+static ssize_t run_write(struct file *file, const char __user *user, size_t size, loff_t *offset)
+{
+	char line[64], command[16];
+	unsigned long a = 0, b = 0, c = 0;
+	int ret;
+
+	if (size >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, user, size))
+		return -EFAULT;
+	line[size] = '\0';
+	if (sscanf(line, "%15s %lu %lu %lu", command, &a, &b, &c) < 1)
+		return -EINVAL;
+	ret = obey(command, a, b, c);
+	return ret ?: size;
+}
+
+static const struct file_operations run_fops = {
+	.owner = THIS_MODULE,
+	.write = run_write,
+};
+
+static int stats_show(struct seq_file *file, void *unused)
+{
+	struct gophership_pool_stats stats;
+	const struct gophership_class_stats *row;
+	unsigned int i;
+
+	gophership_pool_stats(NULL, &stats);
+	for (i = 0; i < ARRAY_SIZE(stats.class); i++) {
+		row = &stats.class[i];
+		seq_printf(file, "class=%u acquires=%llu hits=%llu misses=%llu releases=%llu shrunk=%llu cached=%llu leased=%llu\n",
+			   i, row->acquires, row->hits, row->misses, row->releases, row->shrunk,
+			   row->cached, row->leased);
+	}
+	seq_printf(file, "foreign=%llu doubled=%llu\n", stats.foreign, stats.doubled);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static struct dentry *directory;
+
+static int __init torture_init(void)
+{
+	secret = get_random_u64();
+	directory = debugfs_create_dir("gophership_torture", NULL);
+	debugfs_create_file("run", 0200, directory, NULL, &run_fops);
+	debugfs_create_file("stats", 0400, directory, NULL, &stats_fops);
+	return 0;
+}
+module_init(torture_init);
+
+static void __exit torture_exit(void)
+{
+	debugfs_remove(directory);
+	empty_locker();
+}
+module_exit(torture_exit);
+
+MODULE_DESCRIPTION("GopherShip's pool under test on a stock kernel");
+MODULE_LICENSE("GPL");

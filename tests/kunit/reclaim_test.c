@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Idle memory goes back to the kernel, and the pool works on.
+ */
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <linux/vmstat.h>
+
+#include "support.h"
+
+#define MOST	600
+
+/* @nr buffers of @class lie idle in the pool. */
+static void fill(struct kunit *test, struct gophership_pool *pool, unsigned int class,
+		 unsigned int nr)
+{
+	struct gophership_buf **bufs = kunit_kcalloc(test, nr, sizeof(*bufs), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, bufs);
+	for (i = 0; i < nr; i++) {
+		bufs[i] = gk_acquire(pool, gk_capacity(class), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, bufs[i]);
+	}
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, nr), nr);
+	KUNIT_EXPECT_GE(test, gk_stats(pool, class).cached, nr);
+	kunit_kfree(test, bufs);
+}
+
+static void reclaim_trim(struct kunit *test)
+{
+	struct gophership_class_stats before, after;
+	u64 cached = 0;
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		fill(test, GK_MACHINE, class, MOST >> class);
+	before = gk_stats(GK_MACHINE, 0);
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		cached += gk_stats(GK_MACHINE, class).cached;
+	KUNIT_EXPECT_EQ(test, gophership_pool_trim(GK_MACHINE), cached);
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, class).cached, 0);
+	after = gk_stats(GK_MACHINE, 0);
+	KUNIT_EXPECT_EQ(test, after.shrunk, before.shrunk + before.cached);
+	KUNIT_EXPECT_EQ(test, after.releases, before.releases);
+	KUNIT_EXPECT_EQ(test, gophership_pool_trim(GK_MACHINE), 0);
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		gk_expect_sound(test, GK_MACHINE, gk_capacity(class));
+}
+
+static long free_mib(void)
+{
+	return global_zone_page_state(NR_FREE_PAGES) >> (20 - PAGE_SHIFT);
+}
+
+/* The kernel's own count of free pages tells. */
+static void reclaim_trim_frees_pages(struct kunit *test)
+{
+	struct gophership_pool_params params = { .name = "kunit-reclaim" };
+	struct gophership_pool *pool = gophership_pool_create(&params);
+	long before, filled;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	before = free_mib();
+	/* 20 MiB: the depots keep 1/16 of memory. */
+	fill(test, pool, 4, 320);
+	filled = free_mib();
+	KUNIT_EXPECT_LE(test, filled, before - 15);
+	gophership_pool_trim(pool);
+	KUNIT_EXPECT_GE(test, free_mib(), before - 5);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+static void reclaim_destroy_frees_pages(struct kunit *test)
+{
+	struct gophership_pool_params params = { .name = "kunit-reclaim", .reserve = 256 };
+	struct gophership_pool *pool;
+	long before = free_mib();
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		pool = gophership_pool_create(&params);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+		fill(test, pool, 4, 256);
+		KUNIT_EXPECT_LT(test, free_mib(), before - 10);
+		KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+	}
+	KUNIT_EXPECT_GT(test, free_mib(), before - 8);
+}
+
+/* Large buffers go at once. */
+static void reclaim_large_frees_pages(struct kunit *test)
+{
+	long before = free_mib();
+	struct gophership_buf *buf;
+	unsigned int i;
+
+	for (i = 0; i < 200; i++) {
+		buf = gophership_buf_acquire(SZ_2M, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, buf);
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
+	}
+	rcu_barrier();
+	KUNIT_EXPECT_GT(test, free_mib(), before - 8);
+}
+
+static void reclaim_spares_leased(struct kunit *test)
+{
+	struct gophership_buf *bufs[10];
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, gophership_buf_acquire_bulk(1, GFP_KERNEL, 10, bufs), 10);
+	for (i = 0; i < 10; i++)
+		memset(bufs[i]->data, i + 1, bufs[i]->capacity);
+	gophership_pool_trim(GK_MACHINE);
+	/* Whoever gets the memory that was freed writes to it. */
+	for (i = 0; i < 50; i++) {
+		unsigned long page = __get_free_page(GFP_KERNEL | __GFP_ZERO);
+
+		free_page(page);
+	}
+	for (i = 0; i < 10; i++) {
+		KUNIT_EXPECT_NULL(test, memchr_inv(bufs[i]->data, i + 1, bufs[i]->capacity));
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(bufs[i]), 0);
+	}
+}
+
+static void reclaim_trim_one_pool(struct kunit *test)
+{
+	struct gophership_pool_params params = { .name = "kunit-reclaim" };
+	struct gophership_pool *pool = gophership_pool_create(&params);
+	u64 cached;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	fill(test, pool, 2, 50);
+	fill(test, GK_MACHINE, 2, 50);
+	cached = gk_stats(GK_MACHINE, 2).cached;
+	KUNIT_EXPECT_GE(test, gophership_pool_trim(pool), 50);
+	KUNIT_EXPECT_EQ(test, gk_stats(pool, 2).cached, 0);
+	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 2).cached, cached);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+/* By the kernel's shrinkers, as when memory is short. */
+static void reclaim_shrinker(struct kunit *test)
+{
+	struct gophership_class_stats before, after;
+	unsigned int i;
+
+	fill(test, GK_MACHINE, 3, 300);
+	before = gk_stats(GK_MACHINE, 3);
+	for (i = 0; i < 20; i++) {
+		KUNIT_ASSERT_TRUE(test, gk_shell("echo 2 >/proc/sys/vm/drop_caches"));
+		after = gk_stats(GK_MACHINE, 3);
+		if (after.cached < 30)
+			break;
+	}
+	KUNIT_EXPECT_LT(test, after.cached, 30);
+	KUNIT_EXPECT_GE(test, after.shrunk, before.shrunk + 270);
+	KUNIT_EXPECT_EQ(test, after.leased, before.leased);
+	gk_expect_sound(test, GK_MACHINE, gk_capacity(3));
+}
+
+/* Idle buffers are no reason to run out of memory, wherever they lie. */
+static void reclaim_under_pressure(struct kunit *test)
+{
+	unsigned int nr = (totalram_pages() >> 4) * 3 / 4, got, i;
+	struct gophership_buf **bufs = kvcalloc(nr, sizeof(*bufs), GFP_KERNEL);
+	unsigned long *pages = kvcalloc(nr, sizeof(*pages), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, bufs);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	/* Three quarters of the memory in buffers of 64 KiB, */
+	got = gophership_buf_acquire_bulk(gk_capacity(4), GFP_KERNEL | __GFP_NORETRY, nr, bufs);
+	KUNIT_EXPECT_GT(test, got, nr / 2);
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, got), got);
+	/* that somebody else needs now (what was above max_cached_mb is on its way). */
+	rcu_barrier();
+	for (i = 0; i < got; i++) {
+		pages[i] = __get_free_pages(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, 4);
+		if (!pages[i])
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, got);
+	while (i--)
+		free_pages(pages[i], 4);
+	kvfree(pages);
+	kvfree(bufs);
+	gk_expect_sound(test, GK_MACHINE, gk_capacity(4));
+}
+
+/*
+ * What nobody needed for two periods (of 5 s) goes by itself; what is in use
+ * stays.
+ */
+static void reclaim_ageing(struct kunit *test)
+{
+	unsigned long deadline = jiffies + 40 * HZ, start = jiffies;
+	struct gophership_buf *buf;
+	u64 shrunk, misses;
+
+	/* What another case left may fill the depots up to max_cached_mb. */
+	gophership_pool_trim(GK_MACHINE);
+	/* Both classes have more than the magazines hold. */
+	fill(test, GK_MACHINE, 0, MOST);
+	fill(test, GK_MACHINE, 1, MOST);
+	shrunk = gk_stats(GK_MACHINE, 0).shrunk;
+	misses = gk_stats(GK_MACHINE, 1).misses;
+	while (time_before(jiffies, deadline) && gk_stats(GK_MACHINE, 0).cached) {
+		buf = gophership_buf_acquire(gk_capacity(1), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, buf);
+		msleep(50);
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
+	}
+	kunit_info(test, "idle buffers were gone after %u ms", jiffies_to_msecs(jiffies - start));
+	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 0).cached, 0);
+	KUNIT_EXPECT_GE(test, gk_stats(GK_MACHINE, 0).shrunk, shrunk + MOST);
+	KUNIT_EXPECT_TRUE(test, time_after(jiffies, start + 5 * HZ));
+	/* The class in use never had to ask for more. */
+	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 1).misses, misses);
+	KUNIT_EXPECT_GE(test, gk_stats(GK_MACHINE, 1).cached, 1);
+}
+
+/* max_cached_mb=1: the depots keep that much, the magazines some more. */
+static void reclaim_max_cached(struct kunit *test)
+{
+	unsigned int class;
+	u64 bytes = 0;
+
+	if (!gk_loaded_with("max_cached_mb", "1"))
+		kunit_skip(test, "gophership was not loaded with max_cached_mb=1");
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		struct gophership_buf **bufs = kunit_kcalloc(test, 800, sizeof(*bufs), GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, bufs);
+		KUNIT_ASSERT_EQ(test, gophership_buf_acquire_bulk(gk_capacity(class), GFP_KERNEL,
+								  800, bufs), 800);
+		KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, 800), 800);
+		bytes += gk_stats(GK_MACHINE, class).cached * gk_capacity(class);
+	}
+	/* Per CPU and class two magazines of half a MiB; and one too many. */
+	KUNIT_EXPECT_LE(test, bytes, SZ_1M + 5 * GK_CPUS * SZ_1M + SZ_512K);
+	KUNIT_EXPECT_GE(test, bytes, SZ_512K);
+	gk_expect_sound(test, GK_MACHINE, gk_capacity(4));
+}
+
+/* Each begins with room below max_cached_mb. */
+static int reclaim_init(struct kunit *test)
+{
+	gophership_pool_trim(GK_MACHINE);
+	return gk_init(test);
+}
+
+static struct kunit_case reclaim_cases[] = {
+	KUNIT_CASE(reclaim_trim),
+	KUNIT_CASE(reclaim_trim_frees_pages),
+	KUNIT_CASE(reclaim_destroy_frees_pages),
+	KUNIT_CASE(reclaim_large_frees_pages),
+	KUNIT_CASE(reclaim_spares_leased),
+	KUNIT_CASE(reclaim_trim_one_pool),
+	KUNIT_CASE(reclaim_shrinker),
+	KUNIT_CASE(reclaim_under_pressure),
+	KUNIT_CASE_SLOW(reclaim_ageing),
+	KUNIT_CASE(reclaim_max_cached),
+	{}
+};
+
+static struct kunit_suite reclaim_suite = {
+	.name = "gophership_reclaim",
+	.init = reclaim_init,
+	.exit = gk_exit,
+	.test_cases = reclaim_cases,
+};
+
+kunit_test_suite(reclaim_suite);
