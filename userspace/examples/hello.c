@@ -12,9 +12,9 @@ int main(void)
 {
 	struct gophership_lease lease;
 	struct gophership_acquire acquire = { .size = sizeof(acquire), .min_size = 4096,
-					      .count = 1, .leases = (uintptr_t) &lease };
+					      .count = 1, .leases = (uintptr_t)&lease };
 	struct gophership_release release = { .size = sizeof(release), .count = 1,
-					      .handles = (uintptr_t) &lease.handle };
+					      .handles = (uintptr_t)&lease.handle };
 	int fd = open("/dev/gophership", O_RDWR | O_CLOEXEC);
 	char *data;
 
