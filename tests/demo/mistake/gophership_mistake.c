@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A driver with two bugs: it releases a buffer twice, and memory of its own. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include "gophership_buf.h"
 
