@@ -115,7 +115,7 @@ struct gophership_lease {
  *	RLIMIT_MEMLOCK (without CAP_IPC_LOCK) is used up.
  *  ENOMEM: the machine-wide limit is reached, the memory cgroup is at its
  *	limit, or there is no memory.
- *  EINTR: a signal came before the first lease.
+ *  EINTR: a fatal signal came before the first lease.
  */
 struct gophership_acquire {
 	__u32 size;

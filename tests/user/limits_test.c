@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Limits: a context's quota, the machine's, a user's RLIMIT_MEMLOCK, a memory
+ * cgroup's. The module is loaded with quota_mb=4 user_limit_mb=10, and the
+ * device is open to everybody.
+ */
+#include <fcntl.h>
+#include <kselftest_harness.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "device.h"
+#include "memory.h"
+
+#define MB	0x100000
+#define LARGE	65536
+#define NOBODY	65534
+
+FIXTURE(limits)
+{
+	int fd;
+};
+
+FIXTURE_SETUP(limits)
+{
+	struct gophership_info info;
+
+	self->fd = device_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, device_info(self->fd, &info));
+	ASSERT_EQ(4 * MB, info.quota);
+	ASSERT_EQ(10 * MB, info.machine_limit);
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	close(self->fd);
+}
+
+/* Lease one after the other until it fails; the error, and how many bytes. */
+static int lease_until_error(int fd, size_t size, size_t *bytes)
+{
+	struct gophership_lease lease;
+	int ret;
+
+	*bytes = 0;
+	while (!(ret = device_acquire_one(fd, size, &lease)))
+		*bytes += lease.capacity;
+	return ret;
+}
+
+TEST_F(limits, quota_is_EDQUOT)
+{
+	size_t bytes;
+
+	for (size_t size = 4096; size <= LARGE; size *= 2) {
+		int fd = device_open();
+
+		EXPECT_EQ(-EDQUOT, lease_until_error(fd, size, &bytes));
+		EXPECT_EQ(4 * MB, bytes);
+		/* Every class draws on the same quota. */
+		EXPECT_EQ(-EDQUOT, lease_until_error(fd, 4096, &bytes));
+		EXPECT_EQ(0, bytes);
+		close(fd);
+	}
+}
+
+TEST_F(limits, call_above_the_quota_is_granted_in_part)
+{
+	struct gophership_lease leases[100];
+
+	EXPECT_EQ(64, device_acquire(self->fd, LARGE, 100, leases));
+	EXPECT_EQ(-EDQUOT, device_acquire(self->fd, 4096, 100, leases + 64));
+	ASSERT_EQ(0, device_release_leases(self->fd, leases, 2));
+	EXPECT_EQ(2, device_acquire(self->fd, LARGE, 100, leases));
+	EXPECT_EQ(64, device_leased(self->fd));
+}
+
+TEST_F(limits, what_is_released_can_be_leased_again)
+{
+	struct gophership_lease lease;
+
+	for (int i = 0; i < 3 * 4 * MB / LARGE; i++) {
+		ASSERT_EQ(0, device_acquire_one(self->fd, LARGE, &lease));
+		ASSERT_EQ(0, device_release_one(self->fd, lease.handle));
+	}
+}
+
+/* Bytes that were charged and not given back would end this early. */
+TEST_F(limits, what_could_not_be_reported_costs_nothing)
+{
+	long long before = device_machine_bytes(self->fd);
+	size_t bytes;
+
+	for (int i = 0; i < 3 * 4 * MB / LARGE; i++)
+		ASSERT_EQ(-EFAULT, device_acquire(self->fd, LARGE, 1, NULL));
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(-EFAULT, device_acquire(self->fd, LARGE, 50, NULL));
+	EXPECT_EQ(before, device_machine_bytes(self->fd));
+	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, LARGE, &bytes));
+	EXPECT_EQ(4 * MB, bytes);
+}
+
+TEST_F(limits, refused_calls_cost_nothing)
+{
+	struct gophership_lease leases[64];
+	size_t bytes;
+
+	ASSERT_EQ(64, device_acquire(self->fd, LARGE, 64, leases));
+	for (int i = 0; i < 200; i++)
+		ASSERT_EQ(-EDQUOT, device_acquire(self->fd, 4096 << i % 5, 1, leases));
+	ASSERT_EQ(0, device_stats(self->fd, &(struct gophership_stats){ 0 }));
+	EXPECT_EQ(4 * MB, device_machine_bytes(self->fd));
+	close(self->fd);
+	self->fd = device_open();
+	EXPECT_EQ(0, device_machine_bytes(self->fd));
+	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, 4096, &bytes));
+	EXPECT_EQ(4 * MB, bytes);
+}
+
+TEST_F(limits, machine_limit_is_ENOMEM)
+{
+	struct gophership_lease lease;
+	size_t bytes;
+	int fds[3];
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = device_open();
+	EXPECT_EQ(-EDQUOT, lease_until_error(fds[0], LARGE, &bytes));
+	EXPECT_EQ(4 * MB, bytes);
+	EXPECT_EQ(-EDQUOT, lease_until_error(fds[1], LARGE, &bytes));
+	EXPECT_EQ(4 * MB, bytes);
+	EXPECT_EQ(-ENOMEM, lease_until_error(fds[2], LARGE, &bytes));
+	EXPECT_EQ(2 * MB, bytes);
+	EXPECT_EQ(-ENOMEM, device_acquire_one(self->fd, 0, &lease));
+	EXPECT_EQ(10 * MB, device_machine_bytes(self->fd));
+	/* The refusals took nothing from the contexts: one closes, all fits. */
+	close(fds[0]);
+	EXPECT_EQ(6 * MB, device_machine_bytes(self->fd));
+	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, LARGE, &bytes));
+	EXPECT_EQ(4 * MB, bytes);
+	close(fds[1]);
+	close(fds[2]);
+}
+
+/*
+ * What follows runs as another user, in a child: it answers by its exit
+ * status, the number of the step that went wrong.
+ */
+static int become_nobody(rlim_t memlock)
+{
+	struct rlimit limit = { memlock, memlock };
+
+	return setrlimit(RLIMIT_MEMLOCK, &limit) || setgid(NOBODY) || setuid(NOBODY);
+}
+
+static int status_of(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static int use_memlock(void)
+{
+	struct gophership_lease leases[100];
+	size_t bytes;
+	int one, two;
+
+	if (become_nobody(1 * MB))
+		return 1;
+	one = device_open();
+	two = device_open();
+	if (one < 0 || two < 0)
+		return 2;
+	if (device_acquire(one, LARGE, 10, leases) != 10)
+		return 3;
+	/* All the user's contexts share the limit. */
+	if (lease_until_error(two, LARGE, &bytes) != -EDQUOT || bytes != 6 * LARGE)
+		return 4;
+	if (device_acquire(one, LARGE, 1, leases + 10) != -EDQUOT)
+		return 5;
+	/* What goes back can be leased again, by either. */
+	if (device_release_leases(one, leases, 3))
+		return 6;
+	if (lease_until_error(two, LARGE, &bytes) != -EDQUOT || bytes != 3 * LARGE)
+		return 7;
+	close(two);
+	if (lease_until_error(one, 4096, &bytes) != -EDQUOT || bytes != 9 * LARGE)
+		return 8;
+	return 0;
+}
+
+TEST_F(limits, memlock_is_EDQUOT_for_an_ordinary_user)
+{
+	/* Twice: what the first one had came back with its end. */
+	for (int i = 0; i < 2; i++) {
+		pid_t child = fork();
+
+		if (!child)
+			_exit(use_memlock());
+		EXPECT_EQ(0, status_of(child));
+	}
+	EXPECT_EQ(0, device_machine_bytes(self->fd));
+}
+
+static int use_no_memlock(void)
+{
+	struct gophership_lease lease;
+	int fd;
+
+	if (become_nobody(0))
+		return 1;
+	fd = device_open();
+	if (fd < 0)
+		return 2;
+	if (device_acquire(fd, 4096, 1, &lease) != -EDQUOT)
+		return 3;
+	if (device_acquire(fd, LARGE, 64, &lease) != -EDQUOT)
+		return 4;
+	/* A bad call comes before a full one. */
+	return device_acquire(fd, LARGE + 1, 1, &lease) == -EINVAL ? 0 : 5;
+}
+
+TEST_F(limits, no_memlock_at_all)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(use_no_memlock());
+	EXPECT_EQ(0, status_of(child));
+}
+
+/* Take back what could not be reported: from the user's account as well. */
+static int fail_to_report(void)
+{
+	size_t bytes;
+	int fd;
+
+	if (become_nobody(1 * MB))
+		return 1;
+	fd = device_open();
+	if (fd < 0)
+		return 2;
+	for (int i = 0; i < 50; i++)
+		if (device_acquire(fd, LARGE, 1 + i % 20, NULL) != -EFAULT)
+			return 3;
+	if (lease_until_error(fd, LARGE, &bytes) != -EDQUOT || bytes != 1 * MB)
+		return 4;
+	return 0;
+}
+
+TEST_F(limits, memlock_is_not_used_up_by_failures)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(fail_to_report());
+	EXPECT_EQ(0, status_of(child));
+}
+
+static int keep_only_ipc_lock(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = 1 << CAP_IPC_LOCK, .permitted = 1 << CAP_IPC_LOCK },
+	};
+
+	return syscall(SYS_capset, &header, data);
+}
+
+static int use_ipc_lock(void)
+{
+	size_t bytes;
+	int fd;
+
+	if (prctl(PR_SET_KEEPCAPS, 1) || become_nobody(0) || keep_only_ipc_lock())
+		return 1;
+	fd = device_open();
+	if (fd < 0)
+		return 2;
+	/* The quota is for everybody. */
+	if (lease_until_error(fd, LARGE, &bytes) != -EDQUOT || bytes != 4 * MB)
+		return 3;
+	return 0;
+}
+
+TEST_F(limits, CAP_IPC_LOCK_exempts_from_memlock)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(use_ipc_lock());
+	EXPECT_EQ(0, status_of(child));
+}
+
+TEST_F(limits, killed_process_gives_its_share_back)
+{
+	size_t bytes;
+
+	for (int round = 0; round < 20; round++) {
+		int ends[2];
+		char byte;
+		pid_t child;
+
+		ASSERT_EQ(0, pipe(ends));
+		child = fork();
+		if (!child) {
+			int fd = device_open();
+
+			lease_until_error(fd, LARGE, &bytes);
+			device_map(fd, 0, 4096);
+			if (write(ends[1], "x", 1) == 1)
+				pause();
+			_exit(0);
+		}
+		ASSERT_EQ(1, read(ends[0], &byte, 1));
+		EXPECT_EQ(4 * MB, device_machine_bytes(self->fd));
+		kill(child, SIGKILL);
+		EXPECT_EQ(1000 + SIGKILL, status_of(child));
+		EXPECT_EQ(0, device_machine_bytes(self->fd));
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+#define CGROUP	"/sys/fs/cgroup/gophership-test"
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	ssize_t written;
+
+	if (fd < 0)
+		return -errno;
+	written = write(fd, text, strlen(text));
+	close(fd);
+	return written == (ssize_t)strlen(text) ? 0 : -EIO;
+}
+
+static long long read_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long long number = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%lld", &number) != 1)
+		number = -1;
+	fclose(file);
+	return number;
+}
+
+static int make_cgroup(const char *limit)
+{
+	int ret = write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+
+	if (ret)
+		return ret;
+	if (mkdir(CGROUP, 0755) && errno != EEXIST)
+		return -errno;
+	return write_file(CGROUP "/memory.max", limit);
+}
+
+/* In the cgroup: lease until the limit, and live. */
+static int use_cgroup(void)
+{
+	struct gophership_lease leases[48];
+	long long before, after;
+	size_t bytes;
+	int fd;
+
+	if (write_file(CGROUP "/cgroup.procs", "0"))
+		return 1;
+	fd = device_open();
+	if (fd < 0)
+		return 2;
+	before = read_number(CGROUP "/memory.current");
+	if (device_acquire(fd, LARGE, 16, leases) != 16)
+		return 3;
+	after = read_number(CGROUP "/memory.current");
+	if (after - before < 15 * LARGE)
+		return 4;
+	if (lease_until_error(fd, LARGE, &bytes) != -ENOMEM)
+		return 5;
+	/* 3 MiB are the limit of all, the program's own memory included. */
+	if (bytes + 16 * LARGE > 3 * MB)
+		return 6;
+	return 0;
+}
+
+TEST_F(limits, memory_cgroup_limit_is_ENOMEM)
+{
+	struct gophership_info info;
+	pid_t child;
+	int ret;
+
+	ASSERT_EQ(0, device_info(self->fd, &info));
+	if (!(info.features & GOPHERSHIP_FEATURE_MEMCG))
+		SKIP(return, "the module says that this kernel charges nothing");
+	ret = make_cgroup("3M");
+	if (ret)
+		SKIP(return, "no memory cgroup to be had: %s", strerror(-ret));
+	child = fork();
+	if (!child)
+		_exit(use_cgroup());
+	EXPECT_EQ(0, status_of(child));
+	/* Outside the cgroup there is as much as before. */
+	EXPECT_EQ(0, device_machine_bytes(self->fd));
+	EXPECT_EQ(0, rmdir(CGROUP));
+}
+
+/* A buffer that another cgroup paid for does not serve this one for free. */
+static int reuse_in_cgroup(void)
+{
+	struct gophership_lease leases[16];
+	long long before, after;
+	int fd;
+
+	if (write_file(CGROUP "/cgroup.procs", "0"))
+		return 1;
+	fd = device_open();
+	before = read_number(CGROUP "/memory.current");
+	if (device_acquire(fd, LARGE, 16, leases) != 16)
+		return 2;
+	after = read_number(CGROUP "/memory.current");
+	return after - before < 15 * LARGE ? 3 : 0;
+}
+
+TEST_F(limits, memory_cgroup_pays_for_cached_buffers_too)
+{
+	struct gophership_lease leases[48];
+	struct gophership_info info;
+	pid_t child;
+
+	ASSERT_EQ(0, device_info(self->fd, &info));
+	if (!(info.features & GOPHERSHIP_FEATURE_MEMCG))
+		SKIP(return, "the module says that this kernel charges nothing");
+	if (make_cgroup("max"))
+		SKIP(return, "no memory cgroup to be had");
+	ASSERT_EQ(48, device_acquire(self->fd, LARGE, 48, leases));
+	ASSERT_EQ(0, device_release_leases(self->fd, leases, 48));
+	child = fork();
+	if (!child)
+		_exit(reuse_in_cgroup());
+	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, rmdir(CGROUP));
+}
+
+TEST_HARNESS_MAIN
