@@ -141,8 +141,11 @@ struct gophership_acquire {
  * reused but freed when the last pin goes.
  *
  * Errors:
- *  EFAULT, EINVAL, E2BIG: as above.
- *  EINVAL: a handle that this context never gave out.
+ *  EFAULT: a bad pointer. The handles before the first one that cannot be read
+ *	have been released; @done counts them.
+ *  EINVAL, E2BIG: as above.
+ *  EINVAL: a handle that this context never gave out, or so old that the
+ *	context has leased 2^24 buffers since.
  *  EALREADY: a handle that was released before.
  */
 struct gophership_release {
