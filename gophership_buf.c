@@ -121,7 +121,7 @@ static unsigned int refill_batch(unsigned int class, gfp_t gfp)
 static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int class, gfp_t gfp)
 {
 	unsigned int order = gophership_class_order(class), batch, nr;
-	struct gophership_buf *buf, *more[REFILL_MAX];
+	struct gophership_buf *buf = NULL, *more[REFILL_MAX];
 	gfp_t modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC)) |
 		       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_THISNODE;
 
@@ -130,12 +130,14 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 	/* On other nodes rather a cached one than a new one. */
 	if (static_branch_unlikely(&gophership_numa_key)) {
 		buf = gophership_payload_alloc(pool, class, order, modest);
-		if (!buf)
+		if (!buf) {
 			buf = gophership_pool_steal_class(pool, class);
-		if (buf)
-			return buf;
+			if (buf)
+				return buf;
+		}
 	}
-	buf = gophership_payload_alloc(pool, class, order, gfp);
+	if (!buf)
+		buf = gophership_payload_alloc(pool, class, order, gfp);
 	if (!buf)
 		return NULL;
 	batch = refill_batch(class, gfp);
@@ -364,7 +366,8 @@ static int release_poisoned(struct gophership_buf *buf, unsigned long call_site)
 	bool mine;
 
 	preempt_disable();
-	mine = gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_CLAIMED);
+	mine = gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED) &&
+	       gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_CLAIMED);
 	preempt_enable();
 	if (!mine)
 		return -EALREADY;
