@@ -488,7 +488,10 @@ EXPORT_SYMBOL_GPL(gophership_pool_acquire);
  * buffer is in the pool once all the same, and the second release is reported
  * when its entry comes up.
  *
- * Context: any, NMI included.
+ * Context: any, NMI included. A refusal prints, so whoever holds a lock of a
+ * console or of a run queue should not be wrong; and a release may allocate a
+ * magazine (GFP_NOWAIT), so it is not for those who hold a lock of the slab or
+ * page allocator.
  * Return: 0; -EINVAL if @buf is no buffer of ours; -EALREADY if it is one that
  * is not leased.
  */
