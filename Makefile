@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 
 .PHONY: all modules user modules_install install-user install load unload \
-	demo check lint clean help need-kdir
+	demo check lint bench clean help need-kdir
 
 all: modules
 
@@ -55,6 +55,9 @@ check:
 lint:
 	tests/lint
 
+bench:
+	tests/bench/run
+
 clean:
 	rm -rf build *.o .*.cmd .*.d *.ko *.mod *.mod.c Module.symvers modules.order
 
@@ -74,4 +77,5 @@ help:
 	@echo ""
 	@echo "To work on it:"
 	@echo "  make lint            checkpatch, sparse, W=1, gcc and clang, kernel-doc, shellcheck"
+	@echo "  make bench           the pool against kmem_cache, page_pool ... (CASES=\"pair burst64\")"
 	@echo "  make clean           remove what was built here; kernels stay in the cache"
