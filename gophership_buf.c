@@ -104,8 +104,10 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 	preempt_enable();
 	for (; i < nr; i++) {
 		depot = gophership_pool_depot(pool, gophership_payload_node(bufs[i]), class);
+		preempt_disable();
 		if (gophership_claim(bufs[i], GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_LISTED))
 			gophership_depot_list(depot, bufs[i]);
+		preempt_enable();
 	}
 }
 
@@ -490,7 +492,7 @@ EXPORT_SYMBOL_GPL(gophership_pool_acquire);
  *
  * Context: any, NMI included. A refusal prints, so whoever holds a lock of a
  * console or of a run queue should not be wrong; and a release may allocate a
- * magazine (GFP_NOWAIT), so it is not for those who hold a lock of the slab or
+ * magazine, so it is not for those who hold a lock of the slab or
  * page allocator.
  * Return: 0; -EINVAL if @buf is no buffer of ours; -EALREADY if it is one that
  * is not leased.

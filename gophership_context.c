@@ -270,23 +270,21 @@ free_loan:
 /*
  * What lies idle in the pool is no reason to refuse: some of it may be charged
  * to the very cgroup that is at its limit. A trim takes the cache from all, so
- * nobody can have one more than once a second. Returns whether a new try makes
- * sense.
+ * nobody can have one more than once a second; who came just after one tries
+ * again all the same. Returns whether a new try makes sense.
  */
 static bool free_idle(void)
 {
 	static unsigned long next_trim;	/* jiffies; protected by trim_lock */
-	bool trim;
 
 	if (mutex_lock_killable(&trim_lock))
 		return false;
-	trim = !next_trim || time_after_eq(jiffies, next_trim);
-	if (trim) {
+	if (!next_trim || time_after_eq(jiffies, next_trim)) {
 		gophership_pool_trim(gophership_user_pool);
 		next_trim = (jiffies + HZ) | 1;
 	}
 	mutex_unlock(&trim_lock);
-	return trim;
+	return true;
 }
 
 /**

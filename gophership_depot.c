@@ -40,14 +40,16 @@ static unsigned int magazine_capacity(unsigned int class)
 		       MAGAZINE_MAX);
 }
 
-/* Without effort, and without the reserves that a task in reclaim could take. */
+/*
+ * Without effort: not even a wake-up of kswapd (the caller may hold a run queue's
+ * lock), and without the reserves that a task in reclaim could take.
+ */
 struct gophership_magazine *gophership_magazine_alloc(unsigned int class)
 {
 	unsigned int capacity = magazine_capacity(class);
 	struct gophership_magazine *mag;
 
-	mag = kmalloc(struct_size(mag, slot, capacity),
-		      GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC);
+	mag = kmalloc(struct_size(mag, slot, capacity), __GFP_NOWARN | __GFP_NOMEMALLOC);
 	if (!mag)
 		return NULL;
 	mag->next = NULL;
@@ -103,12 +105,12 @@ static bool doom_entry(struct gophership_magazine *mag, unsigned int from, unsig
 	struct gophership_buf *buf = mag->slot[from];
 	bool doomed;
 
+	/* First, so that a release that is refused finds it where the seal says. */
+	mag->slot[to] = buf;
 	preempt_disable();
 	doomed = gophership_sealed(buf, slot_state(mag, from)) &&
 		 gophership_claim(buf, slot_state(mag, from), doom_state(mag, to));
 	preempt_enable();
-	if (doomed)
-		mag->slot[to] = buf;
 	return doomed;
 }
 
@@ -548,7 +550,8 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 	unsigned long flags;
 
 	/* As many rounds as there is now; what comes meanwhile waits. */
-	for (i = gophership_depot_cached(depot); i > 0 && inbox_pack(depot); i--)
+	i = DIV_ROUND_UP(atomic_read(&depot->nr_listed), magazine_capacity(depot->class));
+	for (; i > 0 && inbox_pack(depot); i--)
 		cond_resched();
 
 	raw_spin_lock_irqsave(&depot->lock, flags);

@@ -70,7 +70,8 @@ void gophership_large_free(struct gophership_buf *buf)
 		irq_work_queue(&deferred_work);
 		return;
 	}
-	if (gophership_may_allocate())
+	/* One of a size class has lost its pool: a release may still look at it. */
+	if (buf->capacity > GOPHERSHIP_MAX_POOLED && gophership_may_allocate())
 		gophership_payload_drop(buf);
 	call_rcu(&buf->rcu, free_rcu);
 }
