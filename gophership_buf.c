@@ -19,6 +19,7 @@ struct gophership_bounds gophership_bounds __read_mostly;
 
 DEFINE_STATIC_KEY_FALSE(gophership_poison_key);
 DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
+DEFINE_STATIC_KEY_FALSE(gophership_detour_key);
 
 /* Flags that the hot path has no time for. */
 #define GOPHERSHIP_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
@@ -33,47 +34,54 @@ static bool use_heads(void)
 }
 
 /*
- * Take the top entry; NULL if there is none, or if it is not to be believed:
- * the slow path comes upon it again and drops it.
+ * Lease the buffer in @slot. False if it does not confirm that it lies there:
+ * it was released twice (the slow path drops it), or @slot is the floor.
  */
-static __always_inline struct gophership_buf *head_pop(struct gophership_head *head,
-						       unsigned long call_site)
+static __always_inline bool slot_take(struct gophership_buf **slot, unsigned long call_site,
+				      struct gophership_buf **taken)
 {
-	struct gophership_buf **slot, *buf;
-	unsigned int nr = head->nr;
+	struct gophership_buf *buf = *slot;
+	unsigned long key = gophership_key(buf);
 
-	if (unlikely(!nr))
-		return NULL;
-	slot = &head->loaded->slot[nr - 1];
-	buf = *slot;
-	if (unlikely(!gophership_sealed(buf, (unsigned long)slot)))
-		return NULL;
-	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
+	if (unlikely(!gophership_sealed_here(buf, key, (unsigned long)slot)))
+		return false;
+	WRITE_ONCE(buf->seal, key);
 	WRITE_ONCE(buf->acquired_by, call_site);
-	WRITE_ONCE(head->nr, nr - 1);
-	/* Who sums the counters up may see an old value. */
-	data_race(head->hits++);
-	return buf;
+	*taken = buf;
+	return true;
 }
 
-/* Put a buffer that the caller may release on top; there must be room. */
-static __always_inline void head_push(struct gophership_head *head, struct gophership_buf *buf,
-				      unsigned long call_site)
+/* Put a buffer that the caller may release into @slot. */
+static __always_inline void slot_put(struct gophership_buf **slot, struct gophership_buf *buf,
+				     unsigned long key, unsigned long call_site)
 {
-	unsigned int nr = head->nr;
-	struct gophership_buf **slot = &head->loaded->slot[nr];
-
 	*slot = buf;
 	WRITE_ONCE(buf->len, 0);
 	WRITE_ONCE(buf->released_by, call_site);
-	WRITE_ONCE(buf->seal, gophership_seal(buf, (unsigned long)slot));
-	WRITE_ONCE(head->nr, nr + 1);
+	WRITE_ONCE(buf->seal, key ^ (unsigned long)slot);
 }
 
-static __always_inline void count_release(struct gophership_head *head)
+static __always_inline bool head_pop(struct gophership_head *head, unsigned long call_site,
+				     struct gophership_buf **popped)
 {
-	/* As the hits. */
-	data_race(head->releases++);
+	struct gophership_buf **slot = head->top - 1;
+
+	if (unlikely(!slot_take(slot, call_site, popped)))
+		return false;
+	WRITE_ONCE(head->top, slot);
+	/* Who sums the counters up may see an old value. */
+	data_race(head->hits++);
+	return true;
+}
+
+/* There must be room. */
+static __always_inline void head_push(struct gophership_head *head, struct gophership_buf *buf,
+				      unsigned long key, unsigned long call_site)
+{
+	struct gophership_buf **slot = head->top;
+
+	slot_put(slot, buf, key, call_site);
+	WRITE_ONCE(head->top, slot + 1);
 }
 
 /*
@@ -97,7 +105,8 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 				break;
 			if (!gophership_head_make_room(head, &none))
 				break;
-			head_push(head, bufs[i], 0);
+			head_push(head, bufs[i], gophership_key(bufs[i]), 0);
+			gophership_head_uncount(head, 1);
 		}
 		gophership_head_leave(head);
 	}
@@ -166,12 +175,8 @@ static struct gophership_buf *take_cached(struct gophership_pool *pool, unsigned
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
 	if (use_heads() && gophership_head_enter(head)) {
-		while (gophership_head_reload(head)) {
-			buf = head_pop(head, call_site);
-			if (buf)
-				break;
+		while (gophership_head_reload(head) && !head_pop(head, call_site, &buf))
 			gophership_head_drop(head);
-		}
 		gophership_head_leave(head);
 	}
 	if (!buf) {
@@ -212,9 +217,11 @@ struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned 
 	return buf;
 }
 
-static noinline struct gophership_buf *acquire_slow(struct gophership_pool *pool, size_t size,
-						    gfp_t gfp, unsigned long call_site)
+static noinline struct gophership_buf *acquire_slow(size_t size, gfp_t gfp,
+						    struct gophership_head __percpu *row,
+						    unsigned long call_site)
 {
+	struct gophership_pool *pool = raw_cpu_ptr(row)->pool;
 	unsigned int class = gophership_class(size);
 	struct gophership_buf *buf;
 
@@ -235,32 +242,35 @@ static noinline struct gophership_buf *acquire_slow(struct gophership_pool *pool
 }
 
 /* Short enough to need no stack: all that is rare is a tail call. */
-static __always_inline struct gophership_buf *acquire(struct gophership_pool *pool, size_t size,
-						      gfp_t gfp, unsigned long call_site)
+static __always_inline struct gophership_buf *acquire(struct gophership_head __percpu *row,
+						      size_t size, gfp_t gfp,
+						      unsigned long call_site)
 {
-	unsigned int class = gophership_class(size);
 	struct gophership_head *head;
 	struct gophership_buf *buf;
 
-	if (unlikely(class == GOPHERSHIP_CLASS_LARGE || (gfp & GOPHERSHIP_GFP_SPECIAL)))
-		return acquire_slow(pool, size, gfp, call_site);
+	if (size > PAGE_SIZE)
+		row += gophership_class(size);
+	if (unlikely(gfp & GOPHERSHIP_GFP_SPECIAL))
+		return acquire_slow(size, gfp, row, call_site);
 
 	preempt_disable();
-	head = this_cpu_ptr(pool->heads + class);
+	head = this_cpu_ptr(row);
 	if (!gophership_head_enter(head))
 		goto slow;
-	buf = head_pop(head, call_site);
+	if (unlikely(!head_pop(head, call_site, &buf)))
+		goto leave;
 	gophership_head_leave(head);
-	if (unlikely(!buf))
-		goto slow;
 	preempt_enable();
 	if (trace_gophership_acquire_enabled())
 		return gophership_acquired(buf, call_site);
 	return buf;
 
+leave:
+	gophership_head_leave(head);
 slow:
 	preempt_enable();
-	return acquire_slow(pool, size, gfp, call_site);
+	return acquire_slow(size, gfp, row, call_site);
 }
 
 /* Rows without magazines: every release is a claim. */
@@ -320,13 +330,11 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	if (head->class >= GOPHERSHIP_NR_CLASSES)
 		return release_unpooled(head, buf, from, call_site);
 	if (!use_heads() || atomic_read(&head->pool->waiters) ||
-	    gophership_payload_node(buf) != head->depot->node || !gophership_head_enter(head))
+	    gophership_payload_node(buf) != head->node || !gophership_head_enter(head))
 		return release_listed(head, buf, from, call_site);
 	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);
-	if (room) {
-		head_push(head, buf, call_site);
-		count_release(head);
-	}
+	if (room)
+		head_push(head, buf, gophership_key(buf), call_site);
 	gophership_head_leave(head);
 	if (room)
 		return 0;
@@ -392,53 +400,66 @@ static noinline int release_slow(struct gophership_buf *buf, unsigned long call_
 	return ret ? gophership_reject(buf, call_site) : 0;
 }
 
-/* May the hot path put @buf into @head? */
-static __always_inline bool head_fits(const struct gophership_head *head,
-				      const struct gophership_buf *buf)
+/* May @buf be put into @slot of @head? With @numa only on its own node. */
+static __always_inline bool slot_fits(const struct gophership_head *head,
+				      struct gophership_buf **slot,
+				      const struct gophership_buf *buf, bool numa)
 {
-	if (unlikely(head->nr >= READ_ONCE(head->cap)))
+	if (unlikely(slot >= data_race(head->limit)))
 		return false;
-	if (static_branch_unlikely(&gophership_numa_key))
-		return gophership_payload_node(buf) == head->depot->node;
-	return true;
+	return !numa || gophership_payload_node(buf) == head->node;
 }
 
 /* As acquire(): all that is rare is a tail call. */
-static __always_inline int release(struct gophership_buf *buf, unsigned long call_site)
+static __always_inline int release_hot(struct gophership_buf *buf, unsigned long call_site,
+				       bool numa)
 {
+	unsigned long key = gophership_key(buf);
+	struct gophership_head __percpu *heads;
 	struct gophership_head *head;
 
-	if (unlikely(!gophership_plausible(buf)))
-		return gophership_reject(buf, call_site);
-	if (trace_gophership_release_enabled())
-		return release_slow(buf, call_site);
-
 	preempt_disable();
-	if (unlikely(!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED)))
+	if (unlikely(!gophership_leased(buf, key, &heads)))
 		goto slow;
-	head = this_cpu_ptr(READ_ONCE(buf->heads));
+	head = this_cpu_ptr(heads);
 	if (!gophership_head_enter(head))
 		goto slow;
-	if (unlikely(!head_fits(head, buf))) {
-		gophership_head_leave(head);
-		goto slow;
-	}
-	head_push(head, buf, call_site);
-	count_release(head);
+	if (unlikely(!slot_fits(head, head->top, buf, numa)))
+		goto leave;
+	head_push(head, buf, key, call_site);
 	gophership_head_leave(head);
 	preempt_enable();
 	return 0;
 
+leave:
+	gophership_head_leave(head);
 slow:
 	preempt_enable();
 	return release_slow(buf, call_site);
+}
+
+/* Apart, so that others need not even save registers for it. */
+static noinline int release_detour(struct gophership_buf *buf, unsigned long call_site)
+{
+	if (trace_gophership_release_enabled())
+		return release_slow(buf, call_site);
+	return release_hot(buf, call_site, true);
+}
+
+static __always_inline int release(struct gophership_buf *buf, unsigned long call_site)
+{
+	if (unlikely(!gophership_plausible(buf)))
+		return gophership_reject(buf, call_site);
+	if (static_branch_unlikely(&gophership_detour_key))
+		return release_detour(buf, call_site);
+	return release_hot(buf, call_site, false);
 }
 
 /* For gophership_pool.c, which has its caller's call site. */
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
 						    gfp_t gfp, unsigned long call_site)
 {
-	return acquire(pool, size, gfp, call_site);
+	return acquire(pool->heads, size, gfp, call_site);
 }
 
 /**
@@ -458,7 +479,7 @@ struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool
  */
 struct gophership_buf *gophership_buf_acquire(size_t size, gfp_t gfp)
 {
-	return acquire(gophership_kernel_pool, size, gfp, _RET_IP_);
+	return acquire(gophership_kernel_heads, size, gfp, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(gophership_buf_acquire);
 
@@ -474,7 +495,7 @@ EXPORT_SYMBOL_GPL(gophership_buf_acquire);
 struct gophership_buf *gophership_pool_acquire(struct gophership_pool *pool, size_t size,
 					       gfp_t gfp)
 {
-	return acquire(pool, size, gfp, _RET_IP_);
+	return acquire(pool->heads, size, gfp, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_acquire);
 
@@ -503,6 +524,29 @@ int gophership_buf_release(struct gophership_buf *buf)
 }
 EXPORT_SYMBOL_GPL(gophership_buf_release);
 
+/* Acquire what the magazine at hand has, at most @nr. Returns how many. */
+static unsigned int acquire_run(struct gophership_head __percpu *row, gfp_t gfp, unsigned int nr,
+				struct gophership_buf **bufs, unsigned long call_site)
+{
+	struct gophership_head *head;
+	struct gophership_buf **slot;
+	unsigned int i = 0;
+
+	if (unlikely(gfp & GOPHERSHIP_GFP_SPECIAL) || trace_gophership_acquire_enabled())
+		return 0;
+	preempt_disable();
+	head = this_cpu_ptr(row);
+	if (gophership_head_enter(head)) {
+		for (slot = head->top; i < nr && slot_take(slot - 1, call_site, &bufs[i]); i++)
+			slot--;
+		WRITE_ONCE(head->top, slot);
+		data_race(head->hits += i);
+		gophership_head_leave(head);
+	}
+	preempt_enable();
+	return i;
+}
+
 /**
  * gophership_buf_acquire_bulk() - borrow many from the pool of the machine
  * @size: bytes that each must hold; 0 means one page
@@ -517,28 +561,15 @@ EXPORT_SYMBOL_GPL(gophership_buf_release);
 unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr,
 					 struct gophership_buf **bufs)
 {
-	struct gophership_pool *pool = gophership_kernel_pool;
-	unsigned int class = gophership_class(size), i = 0;
-	bool simple = class < GOPHERSHIP_NR_CLASSES && !(gfp & GOPHERSHIP_GFP_SPECIAL);
-	struct gophership_head *head;
+	struct gophership_head __percpu *heads = gophership_kernel_heads;
+	unsigned int i = 0, run;
 
 	while (i < nr) {
-		unsigned int start = i;
-
-		preempt_disable();
-		head = this_cpu_ptr(pool->heads + class);
-		if (simple && gophership_head_enter(head)) {
-			while (i < nr && (bufs[i] = head_pop(head, _RET_IP_)))
-				i++;
-			gophership_head_leave(head);
-		}
-		preempt_enable();
-		if (trace_gophership_acquire_enabled())
-			for (; start < i; start++)
-				gophership_acquired(bufs[start], _RET_IP_);
+		run = acquire_run(heads + gophership_class(size), gfp, nr - i, bufs + i, _RET_IP_);
+		i += run;
 		if (i == nr)
 			break;
-		bufs[i] = acquire(pool, size, gfp, _RET_IP_);
+		bufs[i] = acquire(heads, size, gfp, _RET_IP_);
 		if (!bufs[i])
 			break;
 		i++;
@@ -548,38 +579,40 @@ unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr
 EXPORT_SYMBOL_GPL(gophership_buf_acquire_bulk);
 
 /*
- * Release from the start of @bufs while that is simple: leased buffers that
- * all go to one head which has room. Returns how many were.
+ * Release from the start of @bufs while that is simple: leased buffers that go
+ * where the first one goes, and there is room. Returns how many were.
  */
 static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
 				unsigned long call_site)
 {
-	struct gophership_head *head = NULL;
-	unsigned int i;
+	struct gophership_head __percpu *heads, *row;
+	struct gophership_buf *buf = bufs[0], **slot;
+	unsigned long key = gophership_key(buf);
+	struct gophership_head *head;
+	unsigned int i = 0;
 
+	if (!gophership_plausible(buf) || static_branch_unlikely(&gophership_detour_key))
+		return 0;
 	preempt_disable();
-	for (i = 0; i < nr; i++) {
-		struct gophership_buf *buf = bufs[i];
-
-		if (!gophership_plausible(buf) || !gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
+	if (!gophership_leased(buf, key, &row))
+		goto out;
+	head = this_cpu_ptr(row);
+	if (!gophership_head_enter(head))
+		goto out;
+	slot = head->top;
+	heads = row;
+	while (heads == row && slot_fits(head, slot, buf, false)) {
+		slot_put(slot++, buf, key, call_site);
+		if (++i == nr)
 			break;
-		if (!head) {
-			struct gophership_head *mine = this_cpu_ptr(buf->heads);
-
-			if (!gophership_head_enter(mine))
-				break;
-			head = mine;
-		} else if (head != this_cpu_ptr(buf->heads)) {
+		buf = bufs[i];
+		key = gophership_key(buf);
+		if (!gophership_plausible(buf) || !gophership_leased(buf, key, &heads))
 			break;
-		}
-		if (!head_fits(head, buf))
-			break;
-		trace_gophership_release(buf, call_site);
-		head_push(head, buf, call_site);
-		count_release(head);
 	}
-	if (head)
-		gophership_head_leave(head);
+	WRITE_ONCE(head->top, slot);
+	gophership_head_leave(head);
+out:
 	preempt_enable();
 	return i;
 }

@@ -61,6 +61,24 @@ static inline unsigned long gophership_direct_base(void)
 	__get_kernel_nofault(value, word, unsigned long, fault)
 #endif
 
+/*
+ * Load *@ptr after @zero was loaded, which is known to be 0 by now. x86 loads in
+ * order by itself (in User-Mode Linux, too, whose smp_rmb() is an lfence all the
+ * same). Elsewhere an address dependency is cheaper than a barrier; the compiler
+ * must not know that it adds nothing.
+ */
+#if defined(CONFIG_X86) || defined(CONFIG_UML)
+#define gophership_load_after(zero, ptr)	((void)(zero), READ_ONCE(*(ptr)))
+#else
+#define gophership_load_after(zero, ptr)				\
+({									\
+	unsigned long zero__ = (zero);					\
+									\
+	OPTIMIZER_HIDE_VAR(zero__);					\
+	READ_ONCE(*(typeof(ptr))((unsigned long)(ptr) + zero__));	\
+})
+#endif
+
 /* Shrinkers are allocated by the kernel since 6.7. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 static inline struct shrinker *gophership_shrinker_register(struct shrinker *model,

@@ -13,9 +13,22 @@
 #include "gophership_pool.h"
 #include "gophership_trace.h"
 
-/* A magazine holds about this much payload, whatever the class. */
-#define MAGAZINE_BYTES	(512U * 1024)
-#define MAGAZINE_MAX	128U
+/*
+ * A magazine is for about this much payload, whatever the class, and a power of
+ * two in bytes: what kmalloc() makes of it anyway.
+ */
+#define MAGAZINE_PAYLOAD	(512U * 1024)
+#define MAGAZINE_SIZE_MIN	128U
+#define MAGAZINE_CAPACITY_MAX	magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX)
+
+struct gophership_buf gophership_floor __ro_after_init;
+
+struct gophership_magazine gophership_nothing __ro_after_init = {
+	.floor = &gophership_floor,
+};
+
+static_assert(offsetof(struct gophership_magazine, slot) ==
+	      offsetofend(struct gophership_magazine, floor));
 
 /* Pages of payload in the magazines of the depots of all pools. */
 static atomic_long_t depot_pages;
@@ -34,10 +47,31 @@ MODULE_PARM_DESC(max_cached_mb,
 /* The same in pages; constant after init. */
 static unsigned long max_cached __ro_after_init;
 
+/* Entries of a magazine of @size bytes. */
+static unsigned int magazine_room(size_t size)
+{
+	return (size - offsetof(struct gophership_magazine, slot)) /
+	       sizeof(struct gophership_buf *);
+}
+
+static size_t magazine_size(unsigned int class)
+{
+	return clamp_t(size_t, MAGAZINE_PAYLOAD / gophership_class_size(class) *
+			       sizeof(struct gophership_buf *),
+		       MAGAZINE_SIZE_MIN, GOPHERSHIP_MAGAZINE_SIZE_MAX);
+}
+
 static unsigned int magazine_capacity(unsigned int class)
 {
-	return clamp_t(unsigned int, MAGAZINE_BYTES / gophership_class_size(class), 4,
-		       MAGAZINE_MAX);
+	return magazine_room(magazine_size(class));
+}
+
+static void magazine_init(struct gophership_magazine *mag, unsigned int capacity)
+{
+	mag->next = NULL;
+	mag->nr = 0;
+	mag->capacity = capacity;
+	mag->floor = &gophership_floor;
 }
 
 /*
@@ -46,15 +80,11 @@ static unsigned int magazine_capacity(unsigned int class)
  */
 struct gophership_magazine *gophership_magazine_alloc(unsigned int class)
 {
-	unsigned int capacity = magazine_capacity(class);
 	struct gophership_magazine *mag;
 
-	mag = kmalloc(struct_size(mag, slot, capacity), __GFP_NOWARN | __GFP_NOMEMALLOC);
-	if (!mag)
-		return NULL;
-	mag->next = NULL;
-	mag->nr = 0;
-	mag->capacity = capacity;
+	mag = kmalloc(magazine_size(class), __GFP_NOWARN | __GFP_NOMEMALLOC);
+	if (mag)
+		magazine_init(mag, magazine_capacity(class));
 	return mag;
 }
 
@@ -88,7 +118,7 @@ static void magazine_free(struct rcu_head *rcu)
 			continue;
 		gophership_payload_free(buf);
 	}
-	if (mag->capacity < MAGAZINE_MAX || cmpxchg(&last_resort, NULL, mag))
+	if (mag->capacity < MAGAZINE_CAPACITY_MAX || cmpxchg(&last_resort, NULL, mag))
 		kfree(mag);
 }
 
@@ -577,8 +607,14 @@ void gophership_depot_limit(struct gophership_depot *depot)
 {
 	unsigned int max = max_cached >> gophership_class_order(depot->class);
 
-	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, MAGAZINE_MAX))
+	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, MAGAZINE_CAPACITY_MAX))
 		cond_resched();
+}
+
+/* Once the secret is there: a state that is no slot's address. */
+void __init gophership_floor_init(void)
+{
+	gophership_floor.seal = gophership_seal(&gophership_floor, GOPHERSHIP_SEAL_DOOMED);
 }
 
 /* Buffers in the depot's magazines and on its inbox; a peek. */
@@ -597,10 +633,10 @@ int __init gophership_depots_init(void)
 		return -EINVAL;
 	}
 	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << (20 - PAGE_SHIFT);
-	last_resort = kmalloc(struct_size(last_resort, slot, MAGAZINE_MAX), GFP_KERNEL);
+	last_resort = kmalloc(GOPHERSHIP_MAGAZINE_SIZE_MAX, GFP_KERNEL);
 	if (!last_resort)
 		return -ENOMEM;
-	last_resort->capacity = MAGAZINE_MAX;
+	magazine_init(last_resort, MAGAZINE_CAPACITY_MAX);
 	return 0;
 }
 

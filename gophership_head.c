@@ -11,24 +11,47 @@
 
 #include "gophership_pool.h"
 
-/*
- * What the hot path may fill. A waiter sets cap to 0 after it raised the
- * count; the barrier pairs with the one between the two, so one of us sees
- * the other.
- */
-static void set_cap(struct gophership_head *head)
+/* Entries of the loaded magazine in use. */
+static unsigned int loaded_nr(const struct gophership_head *head)
 {
-	WRITE_ONCE(head->cap, head->loaded ? head->loaded->capacity : 0);
-	smp_mb(); /* pairs with waiters_raise() */
-	if (unlikely(atomic_read(&head->pool->waiters)))
-		WRITE_ONCE(head->cap, 0);
+	return head->loaded ? head->top - head->loaded->slot : 0;
 }
 
+static void set_loaded_nr(struct gophership_head *head, unsigned int nr)
+{
+	WRITE_ONCE(head->top, head->loaded->slot + nr);
+}
+
+/*
+ * What the hot path may fill. A waiter sets the limit to NULL after it raised
+ * the count; the barrier pairs with the one between the two, so one of us sees
+ * the other.
+ */
+static void set_limit(struct gophership_head *head)
+{
+	struct gophership_magazine *mag = head->loaded;
+
+	WRITE_ONCE(head->limit, mag ? mag->slot + mag->capacity : NULL);
+	smp_mb(); /* pairs with waiters_raise() */
+	if (unlikely(atomic_read(&head->pool->waiters)))
+		WRITE_ONCE(head->limit, NULL);
+}
+
+/* @mag may be NULL. The one that was loaded may be somebody else's already. */
 static void load(struct gophership_head *head, struct gophership_magazine *mag)
 {
-	head->loaded = mag;
-	WRITE_ONCE(head->nr, mag ? mag->nr : 0);
-	set_cap(head);
+	gophership_head_uncount(head, (mag ? mag->nr : 0) - loaded_nr(head));
+	WRITE_ONCE(head->loaded, mag);
+	WRITE_ONCE(head->top, mag ? mag->slot + mag->nr : gophership_nothing.slot);
+	set_limit(head);
+}
+
+void gophership_head_init(struct gophership_head *head, struct gophership_pool *pool,
+			  unsigned int class)
+{
+	head->class = class;
+	head->pool = pool;
+	load(head, NULL);
 }
 
 static void set_spare(struct gophership_head *head, struct gophership_magazine *mag)
@@ -43,7 +66,7 @@ static struct gophership_magazine *unload(struct gophership_head *head)
 	struct gophership_magazine *mag = head->loaded;
 
 	if (mag)
-		mag->nr = head->nr;
+		mag->nr = loaded_nr(head);
 	return mag;
 }
 
@@ -59,11 +82,14 @@ static void swap_spare(struct gophership_head *head)
 static void drain_inbox(struct gophership_head *head)
 {
 	struct gophership_magazine *mag = head->loaded;
+	unsigned int nr;
 
 	/* Those who wait shall find it there. */
 	if (!mag || atomic_read(&head->pool->waiters))
 		return;
-	WRITE_ONCE(head->nr, gophership_depot_unlist(head->depot, mag, head->nr, mag->capacity));
+	nr = gophership_depot_unlist(head->depot, mag, loaded_nr(head), mag->capacity);
+	gophership_head_uncount(head, nr - loaded_nr(head));
+	set_loaded_nr(head, nr);
 }
 
 /*
@@ -106,7 +132,7 @@ bool gophership_head_reload(struct gophership_head *head)
 {
 	struct gophership_magazine *mag;
 
-	if (head->nr)
+	if (loaded_nr(head))
 		return true;
 	if (head->spare && head->spare->nr) {
 		swap_spare(head);
@@ -121,7 +147,7 @@ bool gophership_head_reload(struct gophership_head *head)
 	if (!head->loaded && head->spare)
 		swap_spare(head);
 	drain_inbox(head);
-	return head->nr;
+	return loaded_nr(head);
 }
 
 /**
@@ -135,8 +161,8 @@ bool gophership_head_make_room(struct gophership_head *head, struct gophership_m
 {
 	struct gophership_magazine *empty = NULL;
 
-	if (head->loaded && head->nr < head->loaded->capacity) {
-		set_cap(head);
+	if (head->loaded && loaded_nr(head) < head->loaded->capacity) {
+		set_limit(head);
 		return true;
 	}
 	if (head->spare && head->spare->nr < head->spare->capacity) {
@@ -169,9 +195,10 @@ bool gophership_head_make_room(struct gophership_head *head, struct gophership_m
 /* Drop the top entry: its buffer does not confirm it. See "The seal". */
 void gophership_head_drop(struct gophership_head *head)
 {
-	WRITE_ONCE(head->nr, head->nr - 1);
+	set_loaded_nr(head, loaded_nr(head) - 1);
+	gophership_head_uncount(head, -1);
 	this_cpu_dec(head->pool->heads[head->class].slow_releases);
-	gophership_reject_stale(head->loaded->slot[head->nr]);
+	gophership_reject_stale(*head->top);
 }
 
 static bool flush_magazine(struct gophership_head *head, struct gophership_magazine *mag)
@@ -203,8 +230,29 @@ bool gophership_head_flush(struct gophership_head *head)
 	return true;
 }
 
+/*
+ * Entries of the loaded magazine, for those who peek: the two words may be from
+ * before and after an exchange, and then it does not count for a moment.
+ */
+static unsigned int peek_loaded(const struct gophership_head *head)
+{
+	const struct gophership_magazine *mag = READ_ONCE(head->loaded);
+	unsigned long bytes = (unsigned long)READ_ONCE(head->top) - (unsigned long)mag;
+
+	bytes -= offsetof(struct gophership_magazine, slot);
+	if (!mag || bytes > GOPHERSHIP_MAGAZINE_SIZE_MAX)
+		return 0;
+	return bytes / sizeof(struct gophership_buf *);
+}
+
 /* Buffers in the head's magazines; a peek. */
 unsigned int gophership_head_cached(const struct gophership_head *head)
 {
-	return READ_ONCE(head->nr) + READ_ONCE(head->spare_nr);
+	return peek_loaded(head) + READ_ONCE(head->spare_nr);
+}
+
+/* Releases that ended here; a peek. */
+u64 gophership_head_releases(const struct gophership_head *head)
+{
+	return READ_ONCE(head->releases) + READ_ONCE(head->hits) + peek_loaded(head);
 }

@@ -18,6 +18,8 @@
 #include "gophership_pool.h"
 
 struct gophership_pool *gophership_kernel_pool __ro_after_init;
+/* Its heads: one step less on the hot path. */
+struct gophership_head __percpu *gophership_kernel_heads __ro_after_init;
 struct gophership_pool *gophership_user_pool __ro_after_init;
 
 /*
@@ -79,12 +81,12 @@ static void init_heads(struct gophership_pool *pool)
 	for_each_possible_cpu(cpu) {
 		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
 
-		for (class = 0; class < GOPHERSHIP_NR_HEADS; class++) {
-			heads[class].class = class;
-			heads[class].pool = pool;
-		}
-		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		for (class = 0; class < GOPHERSHIP_NR_HEADS; class++)
+			gophership_head_init(&heads[class], pool, class);
+		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
 			heads[class].depot = gophership_pool_depot(pool, cpu_to_mem(cpu), class);
+			heads[class].node = cpu_to_mem(cpu);
+		}
 	}
 }
 
@@ -244,9 +246,10 @@ struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsig
 
 /*
  * Soon every release takes the slow path, sees the waiter and puts the buffer
- * where the waiter can get it; one that read the cap before this goes into a
- * magazine, for which the waiter's timeout is there. A CPU that restores its cap at this very
- * moment sees the count: the barrier pairs with the one in set_cap().
+ * where the waiter can get it; one that read the limit before this goes into a
+ * magazine, for which the waiter's timeout is there. A CPU that restores its
+ * limit at this very moment sees the count: the barrier pairs with the one in
+ * set_limit().
  */
 static void waiters_raise(struct gophership_pool *pool)
 {
@@ -254,16 +257,16 @@ static void waiters_raise(struct gophership_pool *pool)
 	int cpu;
 
 	atomic_inc(&pool->waiters);
-	smp_mb__after_atomic(); /* pairs with set_cap() */
+	smp_mb__after_atomic(); /* pairs with set_limit() */
 	for_each_possible_cpu(cpu) {
 		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
 
 		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-			WRITE_ONCE(heads[class].cap, 0);
+			WRITE_ONCE(heads[class].limit, NULL);
 	}
 }
 
-/* Heads restore their cap with the next release that takes the slow path. */
+/* Heads restore their limit with the next release that takes the slow path. */
 static void waiters_lower(struct gophership_pool *pool)
 {
 	atomic_dec(&pool->waiters);
@@ -516,7 +519,7 @@ static void add_head(struct gophership_class_stats *row, const struct gophership
 	row->acquires += hits + READ_ONCE(head->slow_acquires);
 	row->hits += hits;
 	row->misses += READ_ONCE(head->misses);
-	row->releases += READ_ONCE(head->releases) + READ_ONCE(head->slow_releases);
+	row->releases += gophership_head_releases(head) + READ_ONCE(head->slow_releases);
 	row->shrunk += READ_ONCE(head->shrunk);
 	row->cached += gophership_head_cached(head);
 }
@@ -579,10 +582,13 @@ int __init gophership_pools_init(void)
 	}
 	gophership_bounds.base = gophership_direct_base();
 	get_random_bytes(&gophership_bounds.secret, sizeof(gophership_bounds.secret));
+	gophership_floor_init();
 	if (poison)
 		static_branch_enable(&gophership_poison_key);
-	if (num_possible_nodes() > 1)
+	if (num_possible_nodes() > 1) {
 		static_branch_enable(&gophership_numa_key);
+		static_branch_inc(&gophership_detour_key);
+	}
 
 	orphans = pool_alloc("orphans", 0);
 	if (!orphans)
@@ -590,6 +596,7 @@ int __init gophership_pools_init(void)
 	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, 0);
 	if (!gophership_kernel_pool)
 		goto free_orphans;
+	gophership_kernel_heads = gophership_kernel_pool->heads;
 	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED,
 					   GOPHERSHIP_POOL_ACCOUNT);
 	if (!gophership_user_pool)

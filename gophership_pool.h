@@ -94,6 +94,9 @@ enum {
  *	lock, or by the owning head's busy mark
  * @capacity: entries there are; constant
  * @rcu: for the way back to the page allocator
+ * @floor: gophership_floor, where the entry below the first one would be: what
+ *	finds it there finds a buffer that no slot confirms, so the hot path need
+ *	not ask whether the magazine is empty. Constant
  * @slot: the buffers; protected as @nr
  */
 struct gophership_magazine {
@@ -101,8 +104,16 @@ struct gophership_magazine {
 	u32 nr;
 	u32 capacity;
 	struct rcu_head rcu;
+	struct gophership_buf *floor;
 	struct gophership_buf *slot[];
 };
+
+/* Bytes of the largest magazine; see gophership_depot.c. */
+#define GOPHERSHIP_MAGAZINE_SIZE_MAX	1024U
+
+extern struct gophership_buf gophership_floor;
+/* What a head without a magazine has on top: room for nothing, and the floor. */
+extern struct gophership_magazine gophership_nothing;
 
 /**
  * struct gophership_head - a CPU's share of one size class
@@ -112,14 +123,17 @@ struct gophership_magazine {
  *	flag and compiler barriers do: an inner context either finds it set and
  *	leaves the head alone, or it leaves the flag as it found it before the
  *	outer one looks at anything else.
- * @nr: entries of @loaded in use; protected by @busy; others may peek
- * @cap: entries that the hot path may fill: the magazine's capacity, or 0 to
- *	send every release to the slow path (no magazine; a task waits for a
+ * @top: the slot above the highest entry in use of @loaded; the first one of
+ *	gophership_nothing without @loaded. Protected by @busy; others may peek
+ * @limit: how far the hot path may raise @top: the end of the magazine, or NULL
+ *	to send every release to the slow path (no magazine; a task waits for a
  *	buffer; a row that is never pooled). Written under @busy; must_acquire
- *	writes 0 from other CPUs, see gophership_waiters_raise().
+ *	writes NULL from other CPUs, see waiters_raise().
  * @loaded: the magazine the hot path works on, or NULL; protected by @busy
  * @hits: acquires served here; protected by @busy; others may peek
- * @releases: releases that ended here; as @hits
+ * @releases: releases that ended here, less @hits, less the entries of @loaded:
+ *	each release adds an entry, each hit takes one away, so the hot path has
+ *	one of the three to count. See gophership_head_releases(); as @hits
  * @spare: the other magazine, full or empty (or NULL); protected by @busy
  * @spare_nr: entries of @spare, for those who peek; protected by @busy
  * @slow_acquires: acquires served by the slow path; this_cpu operations
@@ -129,6 +143,7 @@ struct gophership_magazine {
  * @misses: requests that went to the allocator; this_cpu operations
  * @shrunk: buffers given back; this_cpu operations
  * @class: size class or further row; constant
+ * @node: memory node of @depot; constant
  * @depot: the one of this CPU's node; constant
  * @pool: constant
  * @aged_use: acquires and releases when the ageing last looked, and
@@ -137,18 +152,19 @@ struct gophership_magazine {
  */
 struct gophership_head {
 	/* the hot line */
+	struct gophership_buf **top;
+	struct gophership_buf **limit;
 	u32 busy;
-	u32 nr;
-	u32 cap;
-	u32 class;
-	struct gophership_magazine *loaded;
+	u16 class;
+	u16 node;
 	u64 hits;
 	u64 releases;
+	struct gophership_magazine *loaded;
 	struct gophership_magazine *spare;
 	struct gophership_depot *depot;
-	struct gophership_pool *pool;
 	/* off the hot path */
-	u32 spare_nr ____cacheline_aligned;
+	struct gophership_pool *pool ____cacheline_aligned;
+	u32 spare_nr;
 	u32 quiet;
 	u64 slow_acquires;
 	u64 slow_releases;
@@ -230,6 +246,7 @@ struct gophership_pool {
 
 /* The pool of the machine (gophership_buf_*) and that of the device. */
 extern struct gophership_pool *gophership_kernel_pool;
+extern struct gophership_head __percpu *gophership_kernel_heads;
 extern struct gophership_pool *gophership_user_pool;
 
 /* Every pool, for those who walk them all. */
@@ -265,6 +282,9 @@ DECLARE_STATIC_KEY_FALSE(gophership_poison_key);
 
 DECLARE_STATIC_KEY_FALSE(gophership_numa_key);	/* more than one node */
 
+/* Releases are to be looked at one by one: more than one node, or a tracer. */
+DECLARE_STATIC_KEY_FALSE(gophership_detour_key);
+
 /**
  * gophership_peek() - read a word that may be gone
  * @word: an aligned address between the bounds
@@ -282,22 +302,58 @@ fault:
 	return false;
 }
 
+/* The seal of @buf when it is leased; the states are on top of it. */
+static __always_inline unsigned long gophership_key(const struct gophership_buf *buf)
+{
+	return gophership_bounds.secret ^ (unsigned long)buf;
+}
+
 /* The seal of @buf in @state. */
 static __always_inline unsigned long gophership_seal(const struct gophership_buf *buf,
 						     unsigned long state)
 {
-	return gophership_bounds.secret ^ (unsigned long)buf ^ state;
+	return gophership_key(buf) ^ state;
+}
+
+/*
+ * Does the seal of @buf, which may be gone, say @state? For who has its key, and
+ * knows that whatever a confirmed @buf holds was written before: it comes from
+ * a magazine, and that from this CPU or through the depot's lock.
+ */
+static __always_inline bool gophership_sealed_here(const struct gophership_buf *buf,
+						   unsigned long key, unsigned long state)
+{
+	unsigned long seal;
+
+	return gophership_peek(&buf->seal, &seal) && (seal ^ key) == state;
 }
 
 /* Does the seal of @buf, which may be gone, say @state? */
 static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
 					      unsigned long state)
 {
-	unsigned long seal;
-
-	if (!gophership_peek(&buf->seal, &seal) || seal != gophership_seal(buf, state))
+	if (!gophership_sealed_here(buf, gophership_key(buf), state))
 		return false;
 	smp_rmb(); /* pairs with gophership_payload_alloc() */
+	return true;
+}
+
+/*
+ * Is @buf leased? Then *@heads says where it goes. A wild pointer may hit upon
+ * a descriptor that another CPU is just making, so the seal must be read first.
+ */
+static __always_inline bool gophership_leased(const struct gophership_buf *buf, unsigned long key,
+					      struct gophership_head __percpu **heads)
+{
+	unsigned long seal, state;
+
+	if (!gophership_peek(&buf->seal, &seal))
+		return false;
+	state = seal ^ key;
+	if (state != GOPHERSHIP_SEAL_LEASED)
+		return false;
+	/* Pairs with gophership_payload_alloc(). */
+	*heads = gophership_load_after(state, &buf->heads);
 	return true;
 }
 
@@ -317,7 +373,8 @@ static __always_inline unsigned long gophership_units(const struct gophership_bu
 /* Can there be a descriptor at @buf? */
 static __always_inline bool gophership_plausible(const struct gophership_buf *buf)
 {
-	return gophership_units(buf) < READ_ONCE(gophership_bounds.units);
+	/* It only rises; who sees an old value has the pointer from nowhere. */
+	return gophership_units(buf) < data_race(gophership_bounds.units);
 }
 
 /* Take the buffer from @from to @to, unless somebody else was faster. */
@@ -415,6 +472,7 @@ unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int 
 unsigned int gophership_depot_age(struct gophership_depot *depot);
 unsigned int gophership_depot_cached(const struct gophership_depot *depot);
 void gophership_depot_limit(struct gophership_depot *depot);
+void gophership_floor_init(void);
 int gophership_depots_init(void);
 void gophership_depots_exit(void);
 
@@ -437,6 +495,12 @@ static __always_inline void gophership_head_leave(struct gophership_head *head)
 	WRITE_ONCE(head->busy, 0);
 }
 
+/* @nr entries were added that nobody released (or taken away). Under the busy mark. */
+static inline void gophership_head_uncount(struct gophership_head *head, int nr)
+{
+	WRITE_ONCE(head->releases, head->releases - nr);
+}
+
 /* gophership_head.c: a CPU's share */
 void gophership_head_equip(struct gophership_pool *pool, unsigned int class);
 bool gophership_head_reload(struct gophership_head *head);
@@ -444,6 +508,9 @@ bool gophership_head_make_room(struct gophership_head *head, struct gophership_m
 void gophership_head_drop(struct gophership_head *head);
 bool gophership_head_flush(struct gophership_head *head);
 unsigned int gophership_head_cached(const struct gophership_head *head);
+u64 gophership_head_releases(const struct gophership_head *head);
+void gophership_head_init(struct gophership_head *head, struct gophership_pool *pool,
+			  unsigned int class);
 
 /* gophership_pool.c: pools, their reserve and their waiters */
 struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,

@@ -97,7 +97,7 @@ static void flush_quiet_cpu(void *data)
 
 static bool head_ages(struct gophership_head *head)
 {
-	u64 used = READ_ONCE(head->hits) + READ_ONCE(head->releases);
+	u64 used = READ_ONCE(head->hits) + gophership_head_releases(head);
 
 	if (!gophership_head_cached(head) || used != head->aged_use) {
 		head->aged_use = used;

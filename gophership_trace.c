@@ -4,3 +4,17 @@
  */
 #define CREATE_TRACE_POINTS
 #include "gophership_trace.h"
+
+#include "gophership_pool.h"
+
+/* Somebody traces releases: the first one comes, the last one goes. */
+int gophership_release_watch(void)
+{
+	static_branch_inc(&gophership_detour_key);
+	return 0;
+}
+
+void gophership_release_unwatch(void)
+{
+	static_branch_dec(&gophership_detour_key);
+}

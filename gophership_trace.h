@@ -32,10 +32,14 @@ DEFINE_EVENT(gophership_buf_event, gophership_acquire,
 	TP_ARGS(buf, call_site)
 );
 
+int gophership_release_watch(void);
+void gophership_release_unwatch(void);
+
 /* A buffer came back and passed its checks. */
-DEFINE_EVENT(gophership_buf_event, gophership_release,
+DEFINE_EVENT_FN(gophership_buf_event, gophership_release,
 	TP_PROTO(const struct gophership_buf *buf, unsigned long call_site),
-	TP_ARGS(buf, call_site)
+	TP_ARGS(buf, call_site),
+	gophership_release_watch, gophership_release_unwatch
 );
 
 DECLARE_EVENT_CLASS(gophership_pool_event,
