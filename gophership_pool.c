@@ -395,8 +395,13 @@ EXPORT_SYMBOL_GPL(gophership_pool_trim);
 
 static bool pool_is_empty(struct gophership_pool *pool)
 {
-	unsigned int i;
+	unsigned int i, class;
+	int cpu;
 
+	for_each_possible_cpu(cpu)
+		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+			if (gophership_head_cached(per_cpu_ptr(pool->heads + class, cpu)))
+				return false;
 	for (i = 0; i < gophership_pool_nr_depots(); i++)
 		if (gophership_depot_cached(&pool->depots[i]))
 			return false;
