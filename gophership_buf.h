@@ -62,7 +62,7 @@ struct gophership_buf {
 		struct {
 			struct llist_node node;	/* inbox or reserve */
 			u32 writer;	/* context that wrote last, 0: unknown */
-			u32 listed;	/* @node is on an inbox */
+			u32 listed;	/* GOPHERSHIP_LISTED_*: who uses @node */
 		};
 		struct rcu_head rcu;	/* on the way out, nobody to race with */
 	};

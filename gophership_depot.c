@@ -99,6 +99,21 @@ static unsigned long doom_state(struct gophership_magazine *mag, unsigned int i)
 }
 
 /*
+ * Leave the freeing of @buf to whoever unlinks it from an inbox or looks at it
+ * now, having unlinked it. False if there is nobody.
+ */
+bool gophership_depot_defer_free(struct gophership_buf *buf)
+{
+	u32 listed = READ_ONCE(buf->listed);
+
+	do {
+		if (!listed)
+			return false;
+	} while (!try_cmpxchg(&buf->listed, &listed, listed | GOPHERSHIP_LISTED_DOOMED));
+	return true;
+}
+
+/*
  * After the grace period: free what this magazine's doom still holds. A buffer
  * that says otherwise was put into a magazine once more by a second release
  * that ran at the same time as the first; it belongs to that entry now.
@@ -113,10 +128,8 @@ static void magazine_free(struct rcu_head *rcu)
 		buf = mag->slot[i];
 		if (!gophership_sealed(buf, doom_state(mag, i)))
 			continue;
-		/* Still linked into an inbox: whoever unlinks it frees it. */
-		if (cmpxchg(&buf->listed, 1, 2) == 1)
-			continue;
-		gophership_payload_free(buf);
+		if (!gophership_depot_defer_free(buf))
+			gophership_payload_free(buf);
 	}
 	if (mag->capacity < MAGAZINE_CAPACITY_MAX || cmpxchg(&last_resort, NULL, mag))
 		kfree(mag);
@@ -333,7 +346,7 @@ void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf
 {
 	unsigned long pages;
 
-	if (xchg(&buf->listed, 1)) {
+	if (xchg(&buf->listed, GOPHERSHIP_LISTED_LINKED) & GOPHERSHIP_LISTED_LINKED) {
 		drop_stale(depot, buf);
 		return;
 	}
@@ -350,32 +363,60 @@ static void payload_free_rcu(struct rcu_head *rcu)
 	gophership_payload_free(container_of(rcu, struct gophership_buf, rcu));
 }
 
+/* What was found on an inbox and is not to be believed. */
+struct stale {
+	unsigned int nr;
+	const struct gophership_buf *last;
+	struct llist_node *freed;	/* their grace period is over */
+};
+
 /*
  * An entry was taken off the inbox: claim its buffer for the state @to, if it
  * is to be believed. From the exchange on, somebody else may link the node
  * anew. Context: the depot's lock held, not NMI.
  */
 static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf *buf,
-			   unsigned long to)
+			   unsigned long to, struct stale *stale)
 {
-	u32 listed = xchg(&buf->listed, 0);
+	u32 look = GOPHERSHIP_LISTED_LOOK(smp_processor_id());
+	bool claimed = false, doomed;
 
+	doomed = xchg(&buf->listed, look) & GOPHERSHIP_LISTED_DOOMED;
+	if (!doomed) {
+		claimed = gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED) &&
+			  gophership_claim(buf, GOPHERSHIP_SEAL_LISTED, to);
+		/* Anything else than our look: it is linked again, and theirs. */
+		doomed = cmpxchg(&buf->listed, look, 0) == (look | GOPHERSHIP_LISTED_DOOMED);
+	}
 	atomic_dec(&depot->nr_listed);
-	if (gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED) &&
-	    gophership_claim(buf, GOPHERSHIP_SEAL_LISTED, to))
+	if (claimed)
 		return true;
-	/* Its grace period is over: who wanted to free it left it to us. */
-	if (listed == 2)
-		call_rcu(&buf->rcu, payload_free_rcu);
+	stale->nr++;
+	stale->last = buf;
+	/* Who wanted to free it, a grace period after its doom, left it to us. */
+	if (doomed) {
+		buf->node.next = stale->freed;
+		stale->freed = &buf->node;
+	}
 	return false;
 }
 
-/* The reports wait for the unlock: who listens to the log may use the pool. */
-static void drop_stale_many(struct gophership_depot *depot, const struct gophership_buf *last,
-			    unsigned int nr)
+/*
+ * The reports and the frees wait for the unlock: who listens to the log may use
+ * the pool, and call_rcu() may wake a thread, for which it takes locks that
+ * others hold while they release.
+ */
+static void settle_stale(struct gophership_depot *depot, const struct stale *stale)
 {
-	while (nr--)
-		drop_stale(depot, last);
+	struct llist_node *node, *next;
+	unsigned int i;
+
+	for (i = 0; i < stale->nr; i++)
+		drop_stale(depot, stale->last);
+	for (node = stale->freed; node; node = next) {
+		next = node->next;
+		call_rcu(&llist_entry(node, struct gophership_buf, node)->rcu, payload_free_rcu);
+	}
 }
 
 /**
@@ -393,8 +434,8 @@ unsigned int gophership_depot_unlist(struct gophership_depot *depot,
 				     struct gophership_magazine *mag, unsigned int nr,
 				     unsigned int max)
 {
-	struct gophership_buf *buf, *last_stale = NULL;
-	unsigned int stale = 0;
+	struct stale stale = {};
+	struct gophership_buf *buf;
 	struct llist_node *node;
 	unsigned long flags;
 
@@ -404,23 +445,19 @@ unsigned int gophership_depot_unlist(struct gophership_depot *depot,
 	while (nr < max && (node = llist_del_first(&depot->inbox))) {
 		buf = llist_entry(node, struct gophership_buf, node);
 		mag->slot[nr] = buf;
-		if (claim_unlinked(depot, buf, slot_state(mag, nr))) {
+		if (claim_unlinked(depot, buf, slot_state(mag, nr), &stale))
 			nr++;
-		} else {
-			last_stale = buf;
-			stale++;
-		}
 	}
 	depot_unlock(depot, flags);
-	drop_stale_many(depot, last_stale, stale);
+	settle_stale(depot, &stale);
 	return nr;
 }
 
 /* One buffer from the inbox, sealed as leased, or NULL. */
 static struct gophership_buf *inbox_take_one(struct gophership_depot *depot)
 {
-	struct gophership_buf *buf, *found = NULL, *last_stale = NULL;
-	unsigned int stale = 0;
+	struct gophership_buf *buf, *found = NULL;
+	struct stale stale = {};
 	struct llist_node *node;
 	unsigned long flags;
 
@@ -429,15 +466,11 @@ static struct gophership_buf *inbox_take_one(struct gophership_depot *depot)
 	depot_lock(depot, &flags);
 	while (!found && (node = llist_del_first(&depot->inbox))) {
 		buf = llist_entry(node, struct gophership_buf, node);
-		if (claim_unlinked(depot, buf, GOPHERSHIP_SEAL_LEASED)) {
+		if (claim_unlinked(depot, buf, GOPHERSHIP_SEAL_LEASED, &stale))
 			found = buf;
-		} else {
-			last_stale = buf;
-			stale++;
-		}
 	}
 	depot_unlock(depot, flags);
-	drop_stale_many(depot, last_stale, stale);
+	settle_stale(depot, &stale);
 	return found;
 }
 

@@ -63,7 +63,7 @@ void gophership_large_free(struct gophership_buf *buf)
 	 * Still linked into an inbox: it was released twice before its pool went
 	 * away. Whoever unlinks it frees it.
 	 */
-	if (cmpxchg(&buf->listed, 1, 2) == 1)
+	if (gophership_depot_defer_free(buf))
 		return;
 	if (in_nmi()) {
 		llist_add(&buf->node, &deferred);

@@ -87,6 +87,19 @@ enum {
 /* With a slot's address: doomed, carried by that slot's magazine. */
 #define GOPHERSHIP_SEAL_DOOM_BIT	1UL
 
+/*
+ * buf->listed. From the moment that the node is linked into an inbox until
+ * whoever unlinked it has looked at the seal, the descriptor cannot be freed:
+ * who wants to, sets DOOMED and leaves it to the one who unlinks or looks. So
+ * what is looked at is never another descriptor that was born at the same
+ * address meanwhile, however long the look takes (a CPU of a guest may stand
+ * still in the middle of it).
+ */
+#define GOPHERSHIP_LISTED_LINKED	1U
+#define GOPHERSHIP_LISTED_DOOMED	2U
+/* Unlinked, and looked at by that CPU. */
+#define GOPHERSHIP_LISTED_LOOK(cpu)	(4U + ((cpu) << 3))
+
 /**
  * struct gophership_magazine - an array of free buffers
  * @next: in a list of the depot; protected by the depot's lock
@@ -463,6 +476,7 @@ bool gophership_depot_give(struct gophership_depot *depot, struct gophership_mag
 struct gophership_magazine *gophership_depot_take_empty(struct gophership_depot *depot);
 bool gophership_depot_give_empty(struct gophership_depot *depot,
 				 struct gophership_magazine *empty);
+bool gophership_depot_defer_free(struct gophership_buf *buf);
 struct gophership_buf *gophership_depot_take_one(struct gophership_depot *depot);
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf);
 unsigned int gophership_depot_unlist(struct gophership_depot *depot,
