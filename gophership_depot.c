@@ -336,6 +336,12 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
 	return true;
 }
 
+/* Pages that an inbox may hold. */
+static unsigned long inbox_max(const struct gophership_depot *depot)
+{
+	return depot->pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING ? 0 : max_cached;
+}
+
 /*
  * Put a buffer that was claimed as "listed" on the inbox. A stale entry of it
  * may still be on some inbox (a second release that raced with the first); the
@@ -354,7 +360,7 @@ void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf
 		gophership_class_order(depot->class);
 	llist_add(&buf->node, &depot->inbox);
 	gophership_reclaim_arm();
-	if (pages > max_cached)
+	if (pages > inbox_max(depot))
 		gophership_reclaim_hurry();
 }
 
@@ -638,7 +644,7 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
  */
 void gophership_depot_limit(struct gophership_depot *depot)
 {
-	unsigned int max = max_cached >> gophership_class_order(depot->class);
+	unsigned int max = inbox_max(depot) >> gophership_class_order(depot->class);
 
 	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, MAGAZINE_CAPACITY_MAX))
 		cond_resched();

@@ -59,10 +59,7 @@ static DEFINE_IRQ_WORK(deferred_work, free_deferred);
  */
 void gophership_large_free(struct gophership_buf *buf)
 {
-	/*
-	 * Still linked into an inbox: it was released twice before its pool went
-	 * away. Whoever unlinks it frees it.
-	 */
+	/* Retired while an old entry of it is on an inbox. */
 	if (gophership_depot_defer_free(buf))
 		return;
 	if (in_nmi()) {
@@ -70,7 +67,7 @@ void gophership_large_free(struct gophership_buf *buf)
 		irq_work_queue(&deferred_work);
 		return;
 	}
-	/* One of a size class has lost its pool: a release may still look at it. */
+	/* One of the reserve has lost its pool: a release may still look at it. */
 	if (buf->capacity > GOPHERSHIP_MAX_POOLED && gophership_may_allocate())
 		gophership_payload_drop(buf);
 	call_rcu(&buf->rcu, free_rcu);

@@ -22,10 +22,7 @@ struct gophership_pool *gophership_kernel_pool __ro_after_init;
 struct gophership_head __percpu *gophership_kernel_heads __ro_after_init;
 struct gophership_pool *gophership_user_pool __ro_after_init;
 
-/*
- * Where buffers go that outlive their pool. Its row for large requests is the
- * only one in use: what is released there goes back to the page allocator.
- */
+/* Where buffers go that outlive their pool. Nothing that is released stays here. */
 static struct gophership_pool *orphans __ro_after_init;
 
 LIST_HEAD(gophership_pools);
@@ -132,6 +129,20 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 	init_depots(pool);
 	init_heads(pool);
 	return pool;
+}
+
+static void pool_list(struct gophership_pool *pool)
+{
+	mutex_lock(&gophership_pools_lock);
+	list_add_tail(&pool->entry, &gophership_pools);
+	mutex_unlock(&gophership_pools_lock);
+}
+
+static void pool_unlist(struct gophership_pool *pool)
+{
+	mutex_lock(&gophership_pools_lock);
+	list_del_init(&pool->entry);
+	mutex_unlock(&gophership_pools_lock);
 }
 
 /* A released buffer of the reserve, sealed as such. In any context. */
@@ -433,12 +444,9 @@ static int pool_destroy(struct gophership_pool *pool)
 	static DEFINE_MUTEX(one_at_a_time);	/* the registry's marks */
 	int leaked;
 
-	mutex_lock(&gophership_pools_lock);
-	list_del_init(&pool->entry);
-	mutex_unlock(&gophership_pools_lock);
-
+	pool_unlist(pool);
 	mutex_lock(&one_at_a_time);
-	gophership_registry_disown(pool, orphans->heads + GOPHERSHIP_CLASS_LARGE);
+	gophership_registry_disown(pool, orphans);
 	synchronize_rcu();
 	pool_empty(pool);
 	leaked = gophership_registry_name(pool->name);
@@ -462,9 +470,7 @@ static struct gophership_pool *pool_create(const char *name, unsigned int nr_res
 		pool_free(pool);
 		return NULL;
 	}
-	mutex_lock(&gophership_pools_lock);
-	list_add_tail(&pool->entry, &gophership_pools);
-	mutex_unlock(&gophership_pools_lock);
+	pool_list(pool);
 	return pool;
 }
 
@@ -571,11 +577,22 @@ void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_
 }
 EXPORT_SYMBOL_GPL(gophership_pool_stats);
 
+static int __init orphans_init(void)
+{
+	orphans = pool_alloc("orphans", GOPHERSHIP_POOL_KEEPS_NOTHING);
+	if (!orphans)
+		return -ENOMEM;
+	atomic_inc(&orphans->waiters);
+	pool_list(orphans);
+	return 0;
+}
+
 static void orphans_free(void)
 {
-	gophership_large_sync();
-	rcu_barrier();
+	pool_unlist(orphans);
+	pool_empty(orphans);
 	gophership_registry_empty();
+	irq_work_sync(&orphans->wake);
 	pool_free(orphans);
 }
 
@@ -595,8 +612,7 @@ int __init gophership_pools_init(void)
 		static_branch_inc(&gophership_detour_key);
 	}
 
-	orphans = pool_alloc("orphans", 0);
-	if (!orphans)
+	if (orphans_init())
 		return -ENOMEM;
 	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, 0);
 	if (!gophership_kernel_pool)

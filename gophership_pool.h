@@ -223,6 +223,13 @@ struct gophership_depot {
 	atomic_t nr_listed;
 } ____cacheline_aligned;
 
+/*
+ * Of gophership_pool.flags, not for callers: the pool keeps nothing. Its count of
+ * waiters is raised for good, so that no release ends in a magazine, and what is
+ * on its inboxes goes back to the page allocator at once.
+ */
+#define GOPHERSHIP_POOL_KEEPS_NOTHING	BIT(31)
+
 /**
  * struct gophership_pool - a named pool
  * @heads: GOPHERSHIP_NR_HEADS of them on each possible CPU; constant
@@ -452,8 +459,7 @@ void gophership_payload_exit(void);
 /* gophership_registry.c: every descriptor there is */
 int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp);
 void gophership_registry_remove(struct gophership_buf *buf);
-void gophership_registry_disown(struct gophership_pool *pool,
-				struct gophership_head __percpu *heads);
+void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir);
 int gophership_registry_name(const char *pool);
 void gophership_registry_empty(void);
 

@@ -159,8 +159,11 @@ static void age_pools(struct work_struct *work)
 	mutex_lock(&gophership_pools_lock);
 	list_for_each_entry(pool, &gophership_pools, entry) {
 		on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
-		for (i = 0; i < gophership_pool_nr_depots(); i++)
+		for (i = 0; i < gophership_pool_nr_depots(); i++) {
+			/* Again what there was no memory for. */
+			gophership_depot_limit(&pool->depots[i]);
 			gophership_depot_age(&pool->depots[i]);
+		}
 		left += atomic_long_read(&pool->nr_bufs);
 		cond_resched();
 	}

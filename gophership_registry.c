@@ -52,26 +52,37 @@ void gophership_registry_remove(struct gophership_buf *buf)
 }
 
 /**
- * gophership_registry_disown() - turn a pool's buffers over to other heads
+ * gophership_registry_disown() - turn a pool's buffers over to another pool
  * @pool: the pool that goes away
- * @heads: where releases of its buffers go from now on
+ * @heir: where releases of its buffers go from now on
+ *
+ * A buffer of a size class stays one of that class: while releases of it by the
+ * hot path may be under way, a release is no claim, and only the rules of the
+ * classes (see "The seal") sort two of them out.
  *
  * A release that is under way may still use the old heads: wait for a grace
  * period. Until gophership_registry_name() for one pool at a time.
  *
  * Context: process.
  */
-void gophership_registry_disown(struct gophership_pool *pool,
-				struct gophership_head __percpu *heads)
+void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir)
 {
+	const struct gophership_head *head;
 	struct gophership_buf *buf;
 	unsigned long key = 0;
+	unsigned int class;
 
 	for (;;) {
 		xa_lock_irq(&registry);
 		buf = xa_find(&registry, &key, ULONG_MAX, XA_PRESENT);
-		if (buf && raw_cpu_ptr(buf->heads)->pool == pool) {
-			WRITE_ONCE(buf->heads, heads);
+		head = buf ? raw_cpu_ptr(buf->heads) : NULL;
+		if (buf && head->pool == pool) {
+			class = head->class;
+			if (class < GOPHERSHIP_NR_CLASSES)
+				atomic_long_inc(&heir->nr_bufs);
+			else
+				class = GOPHERSHIP_CLASS_LARGE;
+			WRITE_ONCE(buf->heads, heir->heads + class);
 			__xa_set_mark(&registry, key, DISOWNED);
 		}
 		xa_unlock_irq(&registry);
