@@ -1,42 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The speed lab's cases: one timed stretch of each.
+ * The speed lab's stretches: one timed run of a case by one contender, on one
+ * CPU or on several at once.
  */
 #include <linux/bottom_half.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
+#include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
-#include "bench.h"
+#include "loops.h"
 
-/* Operations before the clock starts: they fill caches and magazines. */
-#define WARM_UP	(4 * BENCH_BURST)
-
-struct bench_ring bench_ring;
+struct bench_ring bench_ring[BENCH_CPUS / 2];
 void *bench_kept[BENCH_BURST];
+void *bench_many[BENCH_CPUS][BENCH_DEEP];
 u32 bench_sizes[BENCH_SIZES];
-
-static const struct bench_case cases[] = {
-	{ "cost", LOOP_COST, 1 },
-	{ "pair", LOOP_PAIR, 1 },
-	{ "burst64", LOOP_BURST, 1 },
-	{ "bulk32", LOOP_BULK, 1 },
-	{ "mixed", LOOP_MIXED, 1 },
-	{ "must_acquire", LOOP_MUST, 1 },
-	{ "two-cpus", LOOP_TWO, 2 },
-	{ "producer-consumer", LOOP_PRODUCE, 2 },
-	{ "miss", LOOP_TAKE, 1 },
-};
 
 /**
  * struct lane - what one CPU does in a stretch
  * @contender: whose
  * @loop: which of its loops
+ * @manner: how
  * @n: operations
  * @start: how many lanes are yet to arrive at the start
  * @begin: when it started
@@ -47,6 +38,7 @@ static const struct bench_case cases[] = {
 struct lane {
 	const struct bench_contender *contender;
 	enum bench_loop_kind loop;
+	enum bench_manner manner;
 	unsigned int n;
 	atomic_t *start;
 	u64 begin;
@@ -55,29 +47,43 @@ struct lane {
 	struct completion done;
 };
 
-const struct bench_case *bench_case_find(const char *name)
+static void wait_for_all(struct lane *lane)
 {
-	unsigned int i;
+	atomic_dec(lane->start);
+	while (atomic_read(lane->start))
+		cpu_relax();
+}
 
-	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		if (!strcmp(cases[i].name, name))
-			return &cases[i];
-	return NULL;
+static bool loop_counted(bench_loop loop, unsigned int n)
+{
+	bool ok;
+
+	bench_locks_count(true);
+	ok = loop(n);
+	bench_locks_count(false);
+	return ok;
 }
 
 static void run_timed(struct lane *lane)
 {
 	bench_loop loop = lane->contender->loop[lane->loop];
+	bool irqs_off = lane->manner == MANNER_IRQS_OFF;
 
 	if (lane->contender->bottom_halves_off)
 		local_bh_disable();
-	lane->ok = loop(WARM_UP);
-	atomic_dec(lane->start);
-	while (atomic_read(lane->start))
-		cpu_relax();
+	/* Fills caches and magazines. */
+	lane->ok = loop(BENCH_DEEP);
+	wait_for_all(lane);
+	if (irqs_off)
+		local_irq_disable();
 	lane->begin = ktime_get_ns();
-	lane->ok = lane->ok && loop(lane->n);
+	if (lane->manner == MANNER_COUNT_LOCKS)
+		lane->ok = lane->ok && loop_counted(loop, lane->n);
+	else
+		lane->ok = lane->ok && loop(lane->n);
 	lane->end = ktime_get_ns();
+	if (irqs_off)
+		local_irq_enable();
 	if (lane->contender->bottom_halves_off)
 		local_bh_enable();
 }
@@ -94,9 +100,11 @@ static void run_misses(struct lane *lane)
 
 	for (i = 0; i < lane->n / BENCH_BURST; i++) {
 		contender->chill();
+		bench_locks_count(lane->manner == MANNER_COUNT_LOCKS);
 		lane->begin = ktime_get_ns();
 		lane->ok = contender->loop[LOOP_TAKE](BENCH_BURST);
 		sum += ktime_get_ns() - lane->begin;
+		bench_locks_count(false);
 		if (!lane->ok)
 			return;
 		contender->loop[LOOP_GIVE](BENCH_BURST);
@@ -106,14 +114,29 @@ static void run_misses(struct lane *lane)
 	lane->end = sum;
 }
 
+static void run_nested(struct lane *lane)
+{
+	s64 ns = bench_nest_run(lane->contender, lane->n);
+
+	lane->ok = ns >= 0;
+	lane->begin = 0;
+	lane->end = ns;
+}
+
 static int lane_thread(void *data)
 {
 	struct lane *lane = data;
 
-	if (lane->loop == LOOP_TAKE)
+	switch (lane->loop) {
+	case LOOP_TAKE:
 		run_misses(lane);
-	else
+		break;
+	case LOOP_NEST:
+		run_nested(lane);
+		break;
+	default:
 		run_timed(lane);
+	}
 	complete(&lane->done);
 	/* The module's code must not go before this has left it. */
 	for (;;) {
@@ -139,7 +162,7 @@ static struct task_struct *lane_create(struct lane *lane, unsigned int cpu)
 /* All lanes at once, on CPU 0 and up; the time they took, or an error. */
 static s64 run_lanes(struct lane *lanes, unsigned int nr)
 {
-	struct task_struct *task[2];
+	struct task_struct *task[BENCH_CPUS];
 	u64 begin = U64_MAX, end = 0;
 	atomic_t start = ATOMIC_INIT(nr);
 	bool ok = true;
@@ -170,32 +193,47 @@ static s64 run_lanes(struct lane *lanes, unsigned int nr)
 
 /**
  * bench_stretch() - run and time a case once
- * @bench_case: the case
+ * @request: what
  * @contender: by whom; one that has the loop
- * @n: operations per CPU; a multiple of BENCH_BURST
+ * @manner: how
  *
- * Context: process.
- * Return: picoseconds per operation, or -ENOMEM if an operation failed. What two
- * CPUs do at once counts together.
+ * What several CPUs do at once counts together. Producers and consumers do one
+ * operation between the two of them.
+ *
+ * Context: process; one at a time.
+ * Return: picoseconds per operation; with MANNER_COUNT_LOCKS locks per million
+ * operations; or -ENOMEM if an operation failed.
  */
-s64 bench_stretch(const struct bench_case *bench_case, const struct bench_contender *contender,
-		  unsigned int n)
+s64 bench_stretch(const struct bench_request *request, const struct bench_contender *contender,
+		  enum bench_manner manner)
 {
-	unsigned int i, nr = contender->one_cpu ? 1 : bench_case->cpus;
-	struct lane lanes[2];
-	u64 operations = n;
+	unsigned int i, nr = contender->one_cpu ? 1 : request->cpus;
+	enum bench_loop_kind loop = request->bench_case->loop;
+	u64 operations = (u64)request->iterations * nr, locks;
+	struct lane *lanes;
 	s64 ns;
 
+	lanes = kcalloc(nr, sizeof(*lanes), GFP_KERNEL);
+	if (!lanes)
+		return -ENOMEM;
 	for (i = 0; i < nr; i++)
 		lanes[i] = (struct lane){
-			.contender = contender, .loop = bench_case->loop, .n = n,
+			.contender = contender, .loop = loop, .n = request->iterations,
+			.manner = manner,
 		};
-	if (bench_case->loop == LOOP_PRODUCE) {
+	if (loop == LOOP_PRODUCE) {
 		memset(&bench_ring, 0, sizeof(bench_ring));
-		lanes[1].loop = LOOP_CONSUME;
-	} else {
-		operations *= nr;
+		for (i = 1; i < nr; i += 2)
+			lanes[i].loop = LOOP_CONSUME;
+		operations /= 2;
 	}
+	locks = bench_locks_counted();
 	ns = run_lanes(lanes, nr);
-	return ns < 0 ? ns : (s64)div64_u64(ns * 1000ULL, operations);
+	locks = bench_locks_counted() - locks;
+	kfree(lanes);
+	if (ns < 0)
+		return ns;
+	if (manner == MANNER_COUNT_LOCKS)
+		return div64_u64(locks * 1000000ULL, operations);
+	return div64_u64(ns * 1000ULL, operations);
 }
