@@ -21,6 +21,9 @@
 typedef void *(*bench_acquire)(size_t size, gfp_t gfp);
 typedef bool (*bench_release)(void *object, size_t size);
 
+/* Objects that go through a ring at a time, as drivers' rings do. */
+#define BENCH_HAND	16
+
 /**
  * struct bench_ring - from one producer to one consumer
  * @head: objects put in so far; written by the producer
@@ -53,26 +56,30 @@ extern u32 bench_sizes[BENCH_SIZES];	/* 1 to 64 KiB */
 #define ring_store_release(p, v)	smp_store_release(p, v)
 #endif
 
-static __always_inline bool bench_ring_put(struct bench_ring *ring, void *object)
+/* Room for a hand of objects; NULL if there will be none. */
+static __always_inline void **bench_ring_room(struct bench_ring *ring)
 {
 	unsigned long head = ring->head;
 
-	/* Pairs with the release in bench_ring_get(): the entry has been read. */
+	/* Pairs with the release in bench_ring_took(): the entries have been read. */
 	while (head - ring_load_acquire(&ring->tail) == ARRAY_SIZE(ring->object)) {
 		if (READ_ONCE(ring->broken))
-			return false;
+			return NULL;
 		cpu_relax();
 	}
-	ring->object[head % ARRAY_SIZE(ring->object)] = object;
-	/* Pairs with the acquire in bench_ring_get(): the entry is there. */
-	ring_store_release(&ring->head, head + 1);
-	return true;
+	return &ring->object[head % ARRAY_SIZE(ring->object)];
 }
 
-static __always_inline void *bench_ring_get(struct bench_ring *ring)
+static __always_inline void bench_ring_put(struct bench_ring *ring)
+{
+	/* Pairs with the acquire in bench_ring_next(): the entries are there. */
+	ring_store_release(&ring->head, ring->head + BENCH_HAND);
+}
+
+/* A hand of objects; NULL if there will be none. */
+static __always_inline void **bench_ring_next(struct bench_ring *ring)
 {
 	unsigned long tail = ring->tail;
-	void *object;
 
 	/* Pairs with the release in bench_ring_put(). */
 	while (ring_load_acquire(&ring->head) == tail) {
@@ -80,10 +87,13 @@ static __always_inline void *bench_ring_get(struct bench_ring *ring)
 			return NULL;
 		cpu_relax();
 	}
-	object = ring->object[tail % ARRAY_SIZE(ring->object)];
-	/* Pairs with the acquire in bench_ring_put(). */
-	ring_store_release(&ring->tail, tail + 1);
-	return object;
+	return &ring->object[tail % ARRAY_SIZE(ring->object)];
+}
+
+static __always_inline void bench_ring_took(struct bench_ring *ring)
+{
+	/* Pairs with the acquire in bench_ring_room(). */
+	ring_store_release(&ring->tail, ring->tail + BENCH_HAND);
 }
 
 static __always_inline bool bench_pair(unsigned int n, gfp_t gfp, bench_acquire acquire,
@@ -138,19 +148,24 @@ static __always_inline bool bench_produce(unsigned int n, bench_acquire acquire,
 					  bench_release release)
 {
 	struct bench_ring *ring = &bench_ring[raw_smp_processor_id() / 2];
-	void *object;
+	unsigned int i = 0;
+	void **hand;
 
-	while (n--) {
-		object = acquire(PAGE_SIZE, GFP_KERNEL);
-		if (unlikely(!object))
-			goto broken;
-		if (unlikely(!bench_ring_put(ring, object))) {
-			release(object, PAGE_SIZE);
-			goto broken;
+	for (; n; n -= BENCH_HAND) {
+		hand = bench_ring_room(ring);
+		if (unlikely(!hand))
+			return false;
+		for (i = 0; i < BENCH_HAND; i++) {
+			hand[i] = acquire(PAGE_SIZE, GFP_KERNEL);
+			if (unlikely(!hand[i]))
+				goto broken;
 		}
+		bench_ring_put(ring);
 	}
 	return true;
 broken:
+	while (i--)
+		release(hand[i], PAGE_SIZE);
 	WRITE_ONCE(ring->broken, true);
 	return false;
 }
@@ -158,11 +173,18 @@ broken:
 static __always_inline bool bench_consume(unsigned int n, bench_release release)
 {
 	struct bench_ring *ring = &bench_ring[raw_smp_processor_id() / 2];
-	void *object;
+	unsigned int i;
+	void **hand;
+	bool ok = true;
 
-	while (n--) {
-		object = bench_ring_get(ring);
-		if (unlikely(!object || !release(object, PAGE_SIZE))) {
+	for (; n; n -= BENCH_HAND) {
+		hand = bench_ring_next(ring);
+		if (unlikely(!hand))
+			return false;
+		for (i = 0; i < BENCH_HAND; i++)
+			ok &= release(hand[i], PAGE_SIZE);
+		bench_ring_took(ring);
+		if (unlikely(!ok)) {
 			WRITE_ONCE(ring->broken, true);
 			return false;
 		}

@@ -8,10 +8,15 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 #include <linux/sort.h>
 
 #include "bench.h"
+
+static bool peers = true;
+module_param(peers, bool, 0444);
+MODULE_PARM_DESC(peers, "Run the peers, too (default on)");
 
 struct figure {
 	u64 low;
@@ -74,7 +79,7 @@ static unsigned int choose_contenders(const struct bench_case *bench_case)
 {
 	unsigned int i, nr = 0;
 
-	for (i = 0; i < bench_nr_contenders; i++)
+	for (i = 0; i < (peers ? bench_nr_contenders : 1); i++)
 		if (bench_contenders[i]->loop[bench_case->loop])
 			results[nr++] = (struct result){
 				.contender = bench_contenders[i], .locks = -1,
@@ -83,25 +88,21 @@ static unsigned int choose_contenders(const struct bench_case *bench_case)
 }
 
 /* Who comes first changes from round to round. */
-static int run_rounds(const struct bench_request *request, unsigned int nr, unsigned int rounds,
-		      enum bench_manner manner, u64 *times)
+static int run_round(const struct bench_request *request, unsigned int round,
+		     enum bench_manner manner, unsigned int nr, unsigned int stride, u64 *times)
 {
-	unsigned int round, i, who;
+	unsigned int i, who;
 	s64 time;
 
-	for (round = 0; round < rounds; round++) {
-		for (i = 0; i < nr; i++) {
-			who = (i + round) % nr;
-			time = bench_stretch(request, results[who].contender, manner);
-			if (time < 0)
-				return time;
-			times[who * rounds + round] = time;
-			cond_resched();
-		}
-		if (signal_pending(current))
-			return -EINTR;
+	for (i = 0; i < nr; i++) {
+		who = (i + round) % nr;
+		time = bench_stretch(request, results[who].contender, manner);
+		if (time < 0)
+			return time;
+		times[who * stride] = time;
+		cond_resched();
 	}
-	return 0;
+	return signal_pending(current) ? -EINTR : 0;
 }
 
 /*
@@ -115,14 +116,34 @@ static bool wants_irqs_off(const struct bench_request *request)
 	return IS_ENABLED(CONFIG_UML) && loop != LOOP_TAKE && loop != LOOP_NEST;
 }
 
-static int run_irqs_off(const struct bench_request *request, unsigned int nr, u64 *times)
+static unsigned int irqs_off_rounds(const struct bench_request *request)
 {
-	unsigned int i, rounds = DIV_ROUND_UP(request->rounds, 4);
-	int err = run_rounds(request, nr, rounds, MANNER_IRQS_OFF, times);
+	return wants_irqs_off(request) ? DIV_ROUND_UP(request->rounds, 4) : 0;
+}
 
-	for (i = 0; !err && i < nr; i++)
-		results[i].irqs_off = figure_of(times + i * rounds, rounds).median;
-	return err;
+/* @off has the times of each fourth round's second go, with interrupts off. */
+static int run_rounds(const struct bench_request *request, unsigned int nr, u64 *times, u64 *off)
+{
+	unsigned int round, rounds_off = irqs_off_rounds(request);
+	int err;
+
+	for (round = 0; round < request->rounds; round++) {
+		err = run_round(request, round, MANNER_PLAIN, nr, request->rounds, times + round);
+		if (!err && rounds_off && round % 4 == 0)
+			err = run_round(request, round, MANNER_IRQS_OFF, nr, rounds_off,
+					off + round / 4);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void evaluate_irqs_off(const struct bench_request *request, unsigned int nr, u64 *off)
+{
+	unsigned int i, rounds = irqs_off_rounds(request);
+
+	for (i = 0; rounds && i < nr; i++)
+		results[i].irqs_off = figure_of(off + i * rounds, rounds).median;
 }
 
 static int count_locks(const struct bench_request *request, unsigned int nr)
@@ -151,18 +172,18 @@ static int count_locks(const struct bench_request *request, unsigned int nr)
 int bench_run(const struct bench_request *request)
 {
 	unsigned int nr = choose_contenders(request->bench_case);
-	u64 *times;
+	u64 *times, *off;
 	int err;
 
 	nr_results = 0;
-	times = kvcalloc((nr + 1) * request->rounds, sizeof(*times), GFP_KERNEL);
+	times = kvcalloc((2 * nr + 1) * request->rounds, sizeof(*times), GFP_KERNEL);
 	if (!times)
 		return -ENOMEM;
-	err = run_rounds(request, nr, request->rounds, MANNER_PLAIN, times);
+	off = times + (nr + 1) * request->rounds;
+	err = run_rounds(request, nr, times, off);
 	if (!err) {
 		evaluate(times, nr, request->rounds, times + nr * request->rounds);
-		if (wants_irqs_off(request))
-			err = run_irqs_off(request, nr, times);
+		evaluate_irqs_off(request, nr, off);
 	}
 	if (!err)
 		err = count_locks(request, nr);
