@@ -56,6 +56,7 @@ enum bench_nest {
 /**
  * struct bench_contender - a pool or allocator
  * @name: in the results
+ * @ours: is the pool
  * @bottom_halves_off: is used in softirq context, so time it as if in one
  * @one_cpu: in a case for several CPUs, run on one nevertheless
  * @chill: give the cached memory back, before a miss
@@ -65,6 +66,7 @@ enum bench_nest {
  */
 struct bench_contender {
 	const char *name;
+	bool ours;
 	bool bottom_halves_off;
 	bool one_cpu;
 	void (*chill)(void);

@@ -74,6 +74,7 @@ static bool pool_was_busy(void)
 
 const struct bench_contender bench_ours = {
 	.name = "gophership",
+	.ours = true,
 	.chill = pool_chill,
 	.loop = {
 		[LOOP_PAIR] = ours_pair, [LOOP_BURST] = ours_burst, [LOOP_BULK] = ours_in_bulk,
@@ -87,12 +88,14 @@ const struct bench_contender bench_ours = {
 /* What several CPUs do at once against what one does. */
 const struct bench_contender bench_ours_alone = {
 	.name = "gophership-one-cpu",
+	.ours = true,
 	.one_cpu = true,
 	.loop = { [LOOP_PARALLEL] = ours_pair },
 };
 
 const struct bench_contender bench_ours_nest_free = {
 	.name = "gophership-free-head",
+	.ours = true,
 	.nest = NEST_FREE,
 	.nest_was_busy = pool_was_busy,
 	.loop = { [LOOP_NEST] = pool_nest, [LOOP_BELOW] = pool_pair },
@@ -100,6 +103,7 @@ const struct bench_contender bench_ours_nest_free = {
 
 const struct bench_contender bench_ours_nest_busy = {
 	.name = "gophership-busy-head",
+	.ours = true,
 	.nest = NEST_BUSY,
 	.nest_was_busy = pool_was_busy,
 	.loop = { [LOOP_NEST] = pool_nest, [LOOP_BELOW] = pool_pair },

@@ -79,8 +79,9 @@ static unsigned int choose_contenders(const struct bench_case *bench_case)
 {
 	unsigned int i, nr = 0;
 
-	for (i = 0; i < (peers ? bench_nr_contenders : 1); i++)
-		if (bench_contenders[i]->loop[bench_case->loop])
+	for (i = 0; i < bench_nr_contenders; i++)
+		if (bench_contenders[i]->loop[bench_case->loop] &&
+		    (peers || bench_contenders[i]->ours))
 			results[nr++] = (struct result){
 				.contender = bench_contenders[i], .locks = -1,
 			};

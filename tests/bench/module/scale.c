@@ -143,6 +143,19 @@ int bench_pools(unsigned int nr)
 	return destroy_pools() ?: err;
 }
 
+/* Idle buffers of all classes in the pool of the machine. */
+static u64 cached(void)
+{
+	struct gophership_pool_stats stats;
+	unsigned int class;
+	u64 sum = 0;
+
+	gophership_pool_stats(NULL, &stats);
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		sum += stats.class[class].cached;
+	return sum;
+}
+
 void bench_scale_show(struct seq_file *seq)
 {
 	seq_puts(seq, "scale");
@@ -151,7 +164,7 @@ void bench_scale_show(struct seq_file *seq)
 	bench_show_nano(seq, "create", create_time);
 	bench_show_nano(seq, "pair", pair_time);
 	bench_show_nano(seq, "destroy", destroy_time);
-	seq_putc(seq, '\n');
+	seq_printf(seq, " cached=%llu\n", cached());
 }
 
 void bench_scale_exit(void)
