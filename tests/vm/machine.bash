@@ -68,6 +68,17 @@ machine_interrogate()
 	sleep 3
 }
 
+# As many processors and as much memory on each node.
+numa_arguments()
+{
+	local node each=$((cpus / nodes)) size=$(($(numfmt --from=iec "$memory") / nodes))
+	((nodes > 1)) || return 0
+	for ((node = 0; node < nodes; node++)); do
+		arguments+=(-object "memory-backend-ram,id=node$node,size=$size"
+			-numa "node,nodeid=$node,cpus=$((node * each))-$((node * each + each - 1)),memdev=node$node")
+	done
+}
+
 start_qemu_x86()
 {
 	local -a arguments=(
@@ -80,6 +91,7 @@ start_qemu_x86()
 		-chardev "file,id=output,path=$work/output" -serial chardev:output
 		-chardev "file,id=status,path=$work/status" -serial chardev:status
 	)
+	numa_arguments
 	if ((icount)); then
 		arguments+=(-accel tcg,thread=single -icount shift=0,sleep=off)
 	else
@@ -100,6 +112,7 @@ start_uml()
 		con=null con0=null,fd:1 con1=null,fd:3 con2=null,fd:4 ssl=null
 		console="$console" "${command_line[@]}"
 	)
+	((nodes == 1)) || die 2 "--numa needs a kernel that QEMU runs; $kernel_name is User-Mode Linux"
 	((!icount)) || die 2 "--icount needs a kernel that QEMU runs; $kernel_name is User-Mode Linux"
 	[[ -z $disk_size ]] || arguments+=(ubd0="$work/disk")
 	# The guest's memory is a file; one that lives in memory is faster.
