@@ -241,10 +241,13 @@ static noinline struct gophership_buf *acquire_slow(size_t size, gfp_t gfp,
 	return buf;
 }
 
-/* Short enough to need no stack: all that is rare is a tail call. */
+/*
+ * Short enough to need no stack: all that is rare is a tail call. The call site is
+ * the caller's of the exported function that this becomes part of; it is read
+ * where it is needed, and takes no register before.
+ */
 static __always_inline struct gophership_buf *acquire(struct gophership_head __percpu *row,
-						      size_t size, gfp_t gfp,
-						      unsigned long call_site)
+						      size_t size, gfp_t gfp)
 {
 	struct gophership_head *head;
 	struct gophership_buf *buf;
@@ -252,25 +255,25 @@ static __always_inline struct gophership_buf *acquire(struct gophership_head __p
 	if (size > PAGE_SIZE)
 		row += gophership_class(size);
 	if (unlikely(gfp & GOPHERSHIP_GFP_SPECIAL))
-		return acquire_slow(size, gfp, row, call_site);
+		return acquire_slow(size, gfp, row, _RET_IP_);
 
 	preempt_disable();
 	head = this_cpu_ptr(row);
 	if (!gophership_head_enter(head))
 		goto slow;
-	if (unlikely(!head_pop(head, call_site, &buf)))
+	if (unlikely(!head_pop(head, _RET_IP_, &buf)))
 		goto leave;
 	gophership_head_leave(head);
 	preempt_enable();
 	if (trace_gophership_acquire_enabled())
-		return gophership_acquired(buf, call_site);
+		return gophership_acquired(buf, _RET_IP_);
 	return buf;
 
 leave:
 	gophership_head_leave(head);
 slow:
 	preempt_enable();
-	return acquire_slow(size, gfp, row, call_site);
+	return acquire_slow(size, gfp, row, _RET_IP_);
 }
 
 /* Rows without magazines: every release is a claim. */
@@ -410,7 +413,7 @@ static __always_inline bool slot_fits(const struct gophership_head *head,
 	return !numa || gophership_payload_node(buf) == head->node;
 }
 
-/* As acquire(): all that is rare is a tail call. */
+/* As acquire(). @call_site: 0 if this becomes part of an exported function. */
 static __always_inline int release_hot(struct gophership_buf *buf, unsigned long call_site,
 				       bool numa)
 {
@@ -426,7 +429,7 @@ static __always_inline int release_hot(struct gophership_buf *buf, unsigned long
 		goto slow;
 	if (unlikely(!slot_fits(head, head->top, buf, numa)))
 		goto leave;
-	head_push(head, buf, key, call_site);
+	head_push(head, buf, key, call_site ?: _RET_IP_);
 	gophership_head_leave(head);
 	preempt_enable();
 	return 0;
@@ -435,7 +438,7 @@ leave:
 	gophership_head_leave(head);
 slow:
 	preempt_enable();
-	return release_slow(buf, call_site);
+	return release_slow(buf, call_site ?: _RET_IP_);
 }
 
 /* Apart, so that others need not even save registers for it. */
@@ -446,20 +449,20 @@ static noinline int release_detour(struct gophership_buf *buf, unsigned long cal
 	return release_hot(buf, call_site, true);
 }
 
-static __always_inline int release(struct gophership_buf *buf, unsigned long call_site)
+static __always_inline int release(struct gophership_buf *buf)
 {
 	if (unlikely(!gophership_plausible(buf)))
-		return gophership_reject(buf, call_site);
+		return gophership_reject(buf, _RET_IP_);
 	if (static_branch_unlikely(&gophership_detour_key))
-		return release_detour(buf, call_site);
-	return release_hot(buf, call_site, false);
+		return release_detour(buf, _RET_IP_);
+	return release_hot(buf, 0, false);
 }
 
-/* For gophership_pool.c, which has its caller's call site. */
+/* For gophership_pool.c, which has its caller's call site, and is in no hurry. */
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
 						    gfp_t gfp, unsigned long call_site)
 {
-	return acquire(pool->heads, size, gfp, call_site);
+	return acquire_slow(size, gfp, pool->heads, call_site);
 }
 
 /**
@@ -479,7 +482,7 @@ struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool
  */
 struct gophership_buf *gophership_buf_acquire(size_t size, gfp_t gfp)
 {
-	return acquire(gophership_kernel_heads, size, gfp, _RET_IP_);
+	return acquire(gophership_kernel_heads, size, gfp);
 }
 EXPORT_SYMBOL_GPL(gophership_buf_acquire);
 
@@ -495,9 +498,61 @@ EXPORT_SYMBOL_GPL(gophership_buf_acquire);
 struct gophership_buf *gophership_pool_acquire(struct gophership_pool *pool, size_t size,
 					       gfp_t gfp)
 {
-	return acquire(pool->heads, size, gfp, _RET_IP_);
+	return acquire(pool->heads, size, gfp);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_acquire);
+
+/*
+ * As mempool_alloc() does: first without effort, then with some, then from
+ * what was set aside, then wait until something comes back.
+ */
+static __always_inline struct gophership_buf *must_acquire(struct gophership_head __percpu *heads,
+							   size_t size)
+{
+	struct gophership_buf *buf;
+
+	if (unlikely(size > GOPHERSHIP_MAX_POOLED))
+		return NULL;
+	might_sleep();
+	buf = acquire(heads, size, GOPHERSHIP_GFP_MUST);
+	if (likely(buf))
+		return buf;
+	return gophership_pool_must_acquire_slow(raw_cpu_ptr(heads)->pool, size, _RET_IP_);
+}
+
+/**
+ * gophership_buf_must_acquire() - borrow a buffer, however long it takes
+ * @size: bytes that it must hold; 0 means one page
+ *
+ * The promise of forward progress: without memory the buffer comes from the
+ * reserve of the pool (module parameter reserve), and if that is used up, the
+ * caller sleeps until somebody gives a buffer back. So it must not wait for a
+ * buffer that only itself could release.
+ *
+ * Context: process; may sleep, may do I/O to reclaim memory (memalloc_noio_save()
+ * and memalloc_nofs_save() are honoured).
+ * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
+ */
+struct gophership_buf *gophership_buf_must_acquire(size_t size)
+{
+	return must_acquire(gophership_kernel_heads, size);
+}
+EXPORT_SYMBOL_GPL(gophership_buf_must_acquire);
+
+/**
+ * gophership_pool_must_acquire() - borrow a buffer, however long it takes
+ * @pool: from gophership_pool_create()
+ * @size: bytes that it must hold; 0 means one page. Only requests up to the
+ *	pool's reserve_size can be served from its reserve.
+ *
+ * Context: process; as gophership_buf_must_acquire().
+ * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
+ */
+struct gophership_buf *gophership_pool_must_acquire(struct gophership_pool *pool, size_t size)
+{
+	return must_acquire(pool->heads, size);
+}
+EXPORT_SYMBOL_GPL(gophership_pool_must_acquire);
 
 /**
  * gophership_buf_release() - give a buffer back to the pool it came from
@@ -520,7 +575,7 @@ EXPORT_SYMBOL_GPL(gophership_pool_acquire);
  */
 int gophership_buf_release(struct gophership_buf *buf)
 {
-	return release(buf, _RET_IP_);
+	return release(buf);
 }
 EXPORT_SYMBOL_GPL(gophership_buf_release);
 
@@ -569,7 +624,7 @@ unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr
 		i += run;
 		if (i == nr)
 			break;
-		bufs[i] = acquire(heads, size, gfp, _RET_IP_);
+		bufs[i] = acquire(heads, size, gfp);
 		if (!bufs[i])
 			break;
 		i++;
@@ -637,7 +692,7 @@ unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned 
 		i += run;
 		done += run;
 		if (i < nr) {
-			done += bufs[i] && !release(bufs[i], _RET_IP_);
+			done += bufs[i] && !release(bufs[i]);
 			i++;
 		}
 	}

@@ -39,8 +39,6 @@ module_param(poison, bool, 0444);
 MODULE_PARM_DESC(poison,
 		 "Fill released buffers and report who writes to them (slow; default off)");
 
-/* As mempool: the reserve is ours, the page allocator's stays untouched. */
-#define GFP_MUST_FIRST	(GFP_NOWAIT | __GFP_NOMEMALLOC)
 #define GFP_MUST_NEXT	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOMEMALLOC)
 
 /* How long a waiter sleeps before it looks again by itself. */
@@ -304,7 +302,7 @@ static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t siz
 		if (!left)
 			gophership_pool_flush(pool);
 		prepare_to_wait(&pool->wait, &wait, TASK_UNINTERRUPTIBLE);
-		buf = must_try(pool, size, GFP_MUST_FIRST, call_site);
+		buf = must_try(pool, size, GOPHERSHIP_GFP_MUST, call_site);
 		if (buf)
 			break;
 		left = io_schedule_timeout(WAIT_JIFFIES);
@@ -318,58 +316,14 @@ static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t siz
 	return buf;
 }
 
-/*
- * As mempool_alloc() does: first without effort, then with some, then from
- * what was set aside, then wait until something comes back.
- */
-static struct gophership_buf *must_acquire(struct gophership_pool *pool, size_t size,
-					   unsigned long call_site)
+/* The first, effortless try of must_acquire has failed: see gophership_pool.h. */
+struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool *pool, size_t size,
+							 unsigned long call_site)
 {
-	struct gophership_buf *buf;
+	struct gophership_buf *buf = must_try(pool, size, GFP_MUST_NEXT, call_site);
 
-	if (gophership_class(size) == GOPHERSHIP_CLASS_LARGE)
-		return NULL;
-	might_sleep();
-	buf = gophership_pool_acquire_from(pool, size, GFP_MUST_FIRST, call_site);
-	if (likely(buf))
-		return buf;
-	buf = must_try(pool, size, GFP_MUST_NEXT, call_site);
 	return buf ?: must_wait(pool, size, call_site);
 }
-
-/**
- * gophership_buf_must_acquire() - borrow a buffer, however long it takes
- * @size: bytes that it must hold; 0 means one page
- *
- * The promise of forward progress: without memory the buffer comes from the
- * reserve of the pool (module parameter reserve), and if that is used up, the
- * caller sleeps until somebody gives a buffer back. So it must not wait for a
- * buffer that only itself could release.
- *
- * Context: process; may sleep, may do I/O to reclaim memory (memalloc_noio_save()
- * and memalloc_nofs_save() are honoured).
- * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
- */
-struct gophership_buf *gophership_buf_must_acquire(size_t size)
-{
-	return must_acquire(gophership_kernel_pool, size, _RET_IP_);
-}
-EXPORT_SYMBOL_GPL(gophership_buf_must_acquire);
-
-/**
- * gophership_pool_must_acquire() - borrow a buffer, however long it takes
- * @pool: from gophership_pool_create()
- * @size: bytes that it must hold; 0 means one page. Only requests up to the
- *	pool's reserve_size can be served from its reserve.
- *
- * Context: process; as gophership_buf_must_acquire().
- * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
- */
-struct gophership_buf *gophership_pool_must_acquire(struct gophership_pool *pool, size_t size)
-{
-	return must_acquire(pool, size, _RET_IP_);
-}
-EXPORT_SYMBOL_GPL(gophership_pool_must_acquire);
 
 /* Everything idle back to the page allocator. Returns the number of buffers. */
 static unsigned long pool_trim(struct gophership_pool *pool)

@@ -532,6 +532,12 @@ u64 gophership_head_releases(const struct gophership_head *head);
 void gophership_head_init(struct gophership_head *head, struct gophership_pool *pool,
 			  unsigned int class);
 
+/*
+ * The first try of must_acquire, without effort. As mempool: the reserve is ours,
+ * the page allocator's stays untouched.
+ */
+#define GOPHERSHIP_GFP_MUST	(GFP_NOWAIT | __GFP_NOMEMALLOC)
+
 /* gophership_pool.c: pools, their reserve and their waiters */
 struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,
 					       unsigned int class);
@@ -540,6 +546,8 @@ struct gophership_buf *gophership_pool_steal_class(struct gophership_pool *pool,
 						   unsigned int class);
 unsigned int gophership_pool_nr_depots(void);
 void gophership_pool_wake(struct gophership_pool *pool);
+struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool *pool, size_t size,
+							 unsigned long call_site);
 void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf);
 int gophership_pools_init(void);
 void gophership_pools_exit(void);
