@@ -84,6 +84,12 @@ static __always_inline void head_push(struct gophership_head *head, struct gophe
 	WRITE_ONCE(head->top, slot + 1);
 }
 
+static __always_inline void count_release(struct gophership_head *head)
+{
+	/* As the hits. */
+	data_race(head->releases++);
+}
+
 /*
  * Put buffers that are leased to us into this CPU's magazine, as far as there
  * is room, the others on the inbox. They were never counted as acquired.
@@ -106,7 +112,6 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 			if (!gophership_head_make_room(head, &none))
 				break;
 			head_push(head, bufs[i], gophership_key(bufs[i]), 0);
-			gophership_head_uncount(head, 1);
 		}
 		gophership_head_leave(head);
 	}
@@ -336,8 +341,10 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	    gophership_payload_node(buf) != head->node || !gophership_head_enter(head))
 		return release_listed(head, buf, from, call_site);
 	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);
-	if (room)
+	if (room) {
 		head_push(head, buf, gophership_key(buf), call_site);
+		count_release(head);
+	}
 	gophership_head_leave(head);
 	if (room)
 		return 0;
@@ -408,6 +415,7 @@ static __always_inline bool slot_fits(const struct gophership_head *head,
 				      struct gophership_buf **slot,
 				      const struct gophership_buf *buf, bool numa)
 {
+	/* Must_acquire may just be setting it to NULL: the old value will do. */
 	if (unlikely(slot >= data_race(head->limit)))
 		return false;
 	return !numa || gophership_payload_node(buf) == head->node;
@@ -430,6 +438,7 @@ static __always_inline int release_hot(struct gophership_buf *buf, unsigned long
 	if (unlikely(!slot_fits(head, head->top, buf, numa)))
 		goto leave;
 	head_push(head, buf, key, call_site ?: _RET_IP_);
+	count_release(head);
 	gophership_head_leave(head);
 	preempt_enable();
 	return 0;
@@ -441,7 +450,7 @@ slow:
 	return release_slow(buf, call_site ?: _RET_IP_);
 }
 
-/* Apart, so that others need not even save registers for it. */
+/* More than one node, or a tracer. Apart, so that others need no registers for it. */
 static noinline int release_detour(struct gophership_buf *buf, unsigned long call_site)
 {
 	if (trace_gophership_release_enabled())
@@ -595,6 +604,7 @@ static unsigned int acquire_run(struct gophership_head __percpu *row, gfp_t gfp,
 		for (slot = head->top; i < nr && slot_take(slot - 1, call_site, &bufs[i]); i++)
 			slot--;
 		WRITE_ONCE(head->top, slot);
+		/* As in head_pop(). */
 		data_race(head->hits += i);
 		gophership_head_leave(head);
 	}
@@ -637,8 +647,8 @@ EXPORT_SYMBOL_GPL(gophership_buf_acquire_bulk);
  * Release from the start of @bufs while that is simple: leased buffers that go
  * where the first one goes, and there is room. Returns how many were.
  */
-static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
-				unsigned long call_site)
+static __always_inline unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
+						unsigned long call_site, bool numa)
 {
 	struct gophership_head __percpu *heads, *row;
 	struct gophership_buf *buf = bufs[0], **slot;
@@ -646,7 +656,7 @@ static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
 	struct gophership_head *head;
 	unsigned int i = 0;
 
-	if (!gophership_plausible(buf) || static_branch_unlikely(&gophership_detour_key))
+	if (!gophership_plausible(buf) || trace_gophership_release_enabled())
 		return 0;
 	preempt_disable();
 	if (!gophership_leased(buf, key, &row))
@@ -656,7 +666,7 @@ static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
 		goto out;
 	slot = head->top;
 	heads = row;
-	while (heads == row && slot_fits(head, slot, buf, false)) {
+	while (heads == row && slot_fits(head, slot, buf, numa)) {
 		slot_put(slot++, buf, key, call_site);
 		if (++i == nr)
 			break;
@@ -666,10 +676,18 @@ static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
 			break;
 	}
 	WRITE_ONCE(head->top, slot);
+	/* As in count_release(). */
+	data_race(head->releases += i);
 	gophership_head_leave(head);
 out:
 	preempt_enable();
 	return i;
+}
+
+static noinline unsigned int release_run_numa(struct gophership_buf **bufs, unsigned int nr,
+					      unsigned long call_site)
+{
+	return release_run(bufs, nr, call_site, true);
 }
 
 /**
@@ -688,7 +706,10 @@ unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned 
 	unsigned int i = 0, done = 0, run;
 
 	while (i < nr) {
-		run = release_run(bufs + i, nr - i, _RET_IP_);
+		if (static_branch_unlikely(&gophership_numa_key))
+			run = release_run_numa(bufs + i, nr - i, _RET_IP_);
+		else
+			run = release_run(bufs + i, nr - i, _RET_IP_, false);
 		i += run;
 		done += run;
 		if (i < nr) {

@@ -62,21 +62,25 @@ static inline unsigned long gophership_direct_base(void)
 #endif
 
 /*
- * Load *@ptr after @zero was loaded, which is known to be 0 by now. x86 loads in
- * order by itself (in User-Mode Linux, too, whose smp_rmb() is an lfence all the
- * same). Elsewhere an address dependency is cheaper than a barrier; the compiler
- * must not know that it adds nothing.
+ * gophership_load_after() loads *@ptr after @zero was loaded, a value from
+ * gophership_hide() that is known to be 0 by now. x86 loads in order by itself
+ * (in User-Mode Linux, too, whose smp_rmb() is an lfence all the same). Elsewhere
+ * an address dependency is cheaper than a barrier; for that the compiler must not
+ * learn that the value is 0.
  */
 #if defined(CONFIG_X86) || defined(CONFIG_UML)
+#define gophership_hide(value)			(value)
 #define gophership_load_after(zero, ptr)	((void)(zero), READ_ONCE(*(ptr)))
 #else
-#define gophership_load_after(zero, ptr)				\
+#define gophership_hide(value)						\
 ({									\
-	unsigned long zero__ = (zero);					\
+	unsigned long hidden__ = (value);				\
 									\
-	OPTIMIZER_HIDE_VAR(zero__);					\
-	READ_ONCE(*(typeof(ptr))((unsigned long)(ptr) + zero__));	\
+	OPTIMIZER_HIDE_VAR(hidden__);					\
+	hidden__;							\
 })
+#define gophership_load_after(zero, ptr)				\
+	READ_ONCE(*(typeof(ptr))((unsigned long)(ptr) + (zero)))
 #endif
 
 /* Shrinkers are allocated by the kernel since 6.7. */

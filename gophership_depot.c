@@ -14,12 +14,13 @@
 #include "gophership_trace.h"
 
 /*
- * A magazine is for about this much payload, whatever the class, and a power of
- * two in bytes: what kmalloc() makes of it anyway.
+ * A magazine holds about this much payload, whatever the class, but not fewer
+ * than some buffers, and is a power of two in bytes, since kmalloc() would round
+ * it up to that.
  */
 #define MAGAZINE_PAYLOAD	(512U * 1024)
+#define MAGAZINE_CAPACITY_MIN	4U
 #define MAGAZINE_SIZE_MIN	128U
-#define MAGAZINE_CAPACITY_MAX	magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX)
 
 struct gophership_buf gophership_floor __ro_after_init;
 
@@ -63,7 +64,8 @@ static size_t magazine_size(unsigned int class)
 
 static unsigned int magazine_capacity(unsigned int class)
 {
-	return magazine_room(magazine_size(class));
+	return clamp_t(unsigned int, MAGAZINE_PAYLOAD / gophership_class_size(class),
+		       MAGAZINE_CAPACITY_MIN, magazine_room(magazine_size(class)));
 }
 
 static void magazine_init(struct gophership_magazine *mag, unsigned int capacity)
@@ -131,7 +133,8 @@ static void magazine_free(struct rcu_head *rcu)
 		if (!gophership_depot_defer_free(buf))
 			gophership_payload_free(buf);
 	}
-	if (mag->capacity < MAGAZINE_CAPACITY_MAX || cmpxchg(&last_resort, NULL, mag))
+	if (mag->capacity < magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX) ||
+	    cmpxchg(&last_resort, NULL, mag))
 		kfree(mag);
 }
 
@@ -637,7 +640,8 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 }
 
 /**
- * gophership_depot_limit() - give back what an inbox has above max_cached_mb
+ * gophership_depot_limit() - give back what an inbox has above its bound: that
+ * of max_cached_mb, or nothing at all for a pool that keeps nothing
  * @depot: the depot
  *
  * Context: process.
@@ -646,7 +650,7 @@ void gophership_depot_limit(struct gophership_depot *depot)
 {
 	unsigned int max = inbox_max(depot) >> gophership_class_order(depot->class);
 
-	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, MAGAZINE_CAPACITY_MAX))
+	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, UINT_MAX))
 		cond_resched();
 }
 
@@ -675,7 +679,7 @@ int __init gophership_depots_init(void)
 	last_resort = kmalloc(GOPHERSHIP_MAGAZINE_SIZE_MAX, GFP_KERNEL);
 	if (!last_resort)
 		return -ENOMEM;
-	magazine_init(last_resort, MAGAZINE_CAPACITY_MAX);
+	magazine_init(last_resort, magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX));
 	return 0;
 }
 

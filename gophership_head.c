@@ -2,9 +2,9 @@
 /*
  * GopherShip buffer pool: the slow side of a CPU's head.
  *
- * Unless it says otherwise, a function here is called on the head's CPU with
- * preemption off and the busy mark set by the caller. (The heads of a CPU that
- * is offline are whose who flushes them.)
+ * Unless it says otherwise (or only peeks), a function here is called on the
+ * head's CPU with preemption off and the busy mark set by the caller. (The heads
+ * of a CPU that is offline are whose who flushes them.)
  */
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -37,15 +37,15 @@ static void set_limit(struct gophership_head *head)
 		WRITE_ONCE(head->limit, NULL);
 }
 
-/* @mag may be NULL. The one that was loaded may be somebody else's already. */
+/* @mag may be NULL. */
 static void load(struct gophership_head *head, struct gophership_magazine *mag)
 {
-	gophership_head_uncount(head, (mag ? mag->nr : 0) - loaded_nr(head));
 	WRITE_ONCE(head->loaded, mag);
 	WRITE_ONCE(head->top, mag ? mag->slot + mag->nr : gophership_nothing.slot);
 	set_limit(head);
 }
 
+/* Before anybody else knows of @head. */
 void gophership_head_init(struct gophership_head *head, struct gophership_pool *pool,
 			  unsigned int class)
 {
@@ -82,14 +82,12 @@ static void swap_spare(struct gophership_head *head)
 static void drain_inbox(struct gophership_head *head)
 {
 	struct gophership_magazine *mag = head->loaded;
-	unsigned int nr;
 
 	/* Those who wait shall find it there. */
 	if (!mag || atomic_read(&head->pool->waiters))
 		return;
-	nr = gophership_depot_unlist(head->depot, mag, loaded_nr(head), mag->capacity);
-	gophership_head_uncount(head, nr - loaded_nr(head));
-	set_loaded_nr(head, nr);
+	set_loaded_nr(head, gophership_depot_unlist(head->depot, mag, loaded_nr(head),
+						    mag->capacity));
 }
 
 /*
@@ -196,7 +194,6 @@ bool gophership_head_make_room(struct gophership_head *head, struct gophership_m
 void gophership_head_drop(struct gophership_head *head)
 {
 	set_loaded_nr(head, loaded_nr(head) - 1);
-	gophership_head_uncount(head, -1);
 	this_cpu_dec(head->pool->heads[head->class].slow_releases);
 	gophership_reject_stale(*head->top);
 }
@@ -231,8 +228,9 @@ bool gophership_head_flush(struct gophership_head *head)
 }
 
 /*
- * Entries of the loaded magazine, for those who peek: the two words may be from
- * before and after an exchange, and then it does not count for a moment.
+ * Entries of the loaded magazine, for those who peek. While it is exchanged, the
+ * two words may not fit each other: then it counts as empty, or, if the new
+ * magazine lies just above the old one, for a moment as fuller than it is.
  */
 static unsigned int peek_loaded(const struct gophership_head *head)
 {
@@ -240,7 +238,7 @@ static unsigned int peek_loaded(const struct gophership_head *head)
 	unsigned long bytes = (unsigned long)READ_ONCE(head->top) - (unsigned long)mag;
 
 	bytes -= offsetof(struct gophership_magazine, slot);
-	if (!mag || bytes > GOPHERSHIP_MAGAZINE_SIZE_MAX)
+	if (!mag || bytes > GOPHERSHIP_MAGAZINE_SIZE_MAX || READ_ONCE(head->loaded) != mag)
 		return 0;
 	return bytes / sizeof(struct gophership_buf *);
 }
@@ -249,10 +247,4 @@ static unsigned int peek_loaded(const struct gophership_head *head)
 unsigned int gophership_head_cached(const struct gophership_head *head)
 {
 	return peek_loaded(head) + READ_ONCE(head->spare_nr);
-}
-
-/* Releases that ended here; a peek. */
-u64 gophership_head_releases(const struct gophership_head *head)
-{
-	return READ_ONCE(head->releases) + READ_ONCE(head->hits) + peek_loaded(head);
 }

@@ -73,7 +73,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	widen_bounds(buf);
 	if (class < GOPHERSHIP_NR_CLASSES)
 		atomic_long_inc(&pool->nr_bufs);
-	/* Whoever sees the seal sees the rest; pairs with gophership_sealed(). */
+	/* Whoever sees the seal sees the rest; pairs with gophership_sealed(), gophership_leased(). */
 	smp_store_release(&buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	return buf;
 
@@ -90,11 +90,13 @@ free_buf:
  */
 void gophership_payload_free(struct gophership_buf *buf)
 {
-	const struct gophership_head *head = raw_cpu_ptr(buf->heads);
+	const struct gophership_head *head;
 
+	/* First: what is not in the registry does not change its pool any more. */
+	gophership_registry_remove(buf);
+	head = raw_cpu_ptr(buf->heads);
 	if (head->class < GOPHERSHIP_NR_CLASSES)
 		atomic_long_dec(&head->pool->nr_bufs);
-	gophership_registry_remove(buf);
 	gophership_payload_drop(buf);
 	/* No stale pointer shall find a seal that fits. */
 	WRITE_ONCE(buf->seal, 0);

@@ -316,7 +316,7 @@ static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t siz
 	return buf;
 }
 
-/* The first, effortless try of must_acquire has failed: see gophership_pool.h. */
+/* The first try of must_acquire, without effort, has failed: see gophership_buf.c. */
 struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool *pool, size_t size,
 							 unsigned long call_site)
 {
@@ -484,7 +484,7 @@ static void add_head(struct gophership_class_stats *row, const struct gophership
 	row->acquires += hits + READ_ONCE(head->slow_acquires);
 	row->hits += hits;
 	row->misses += READ_ONCE(head->misses);
-	row->releases += gophership_head_releases(head) + READ_ONCE(head->slow_releases);
+	row->releases += READ_ONCE(head->releases) + READ_ONCE(head->slow_releases);
 	row->shrunk += READ_ONCE(head->shrunk);
 	row->cached += gophership_head_cached(head);
 }

@@ -17,7 +17,7 @@
  *   GOPHERSHIP_SEAL_LISTED  free, on a depot's inbox
  *   GOPHERSHIP_SEAL_RESERVED free, in a pool's reserve
  *   GOPHERSHIP_SEAL_CLAIMED being filled with the poison, on its way to free
- *   the same plus 1         on its way back to the page allocator, carried by
+ *   address of a slot + 1   on its way back to the page allocator, carried by
  *                           the magazine with that slot
  *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, retired)
  *
@@ -89,11 +89,13 @@ enum {
 
 /*
  * buf->listed. From the moment that the node is linked into an inbox until
- * whoever unlinked it has looked at the seal, the descriptor cannot be freed:
- * who wants to, sets DOOMED and leaves it to the one who unlinks or looks. So
- * what is looked at is never another descriptor that was born at the same
- * address meanwhile, however long the look takes (a CPU of a guest may stand
- * still in the middle of it).
+ * whoever unlinked it has looked at the seal, a free that was due already when
+ * the look began must wait: it sets DOOMED and leaves the freeing to the one who
+ * unlinks or looks. (One that is decided later waits for a grace period anyway,
+ * and so for the look.) So what is looked at is never another descriptor that
+ * was born at the same address meanwhile, however long the look takes (a CPU of
+ * a guest may stand still in the middle of it). If the node is linked anew during
+ * the look, the new entry takes over.
  */
 #define GOPHERSHIP_LISTED_LINKED	1U
 #define GOPHERSHIP_LISTED_DOOMED	2U
@@ -144,9 +146,7 @@ extern struct gophership_magazine gophership_nothing;
  *	writes NULL from other CPUs, see waiters_raise().
  * @loaded: the magazine the hot path works on, or NULL; protected by @busy
  * @hits: acquires served here; protected by @busy; others may peek
- * @releases: releases that ended here, less @hits, less the entries of @loaded:
- *	each release adds an entry, each hit takes one away, so the hot path has
- *	one of the three to count. See gophership_head_releases(); as @hits
+ * @releases: releases that ended here; as @hits
  * @spare: the other magazine, full or empty (or NULL); protected by @busy
  * @spare_nr: entries of @spare, for those who peek; protected by @busy
  * @slow_acquires: acquires served by the slow path; this_cpu operations
@@ -236,8 +236,8 @@ struct gophership_depot {
  * @depots: [node * GOPHERSHIP_NR_CLASSES + class]; constant
  * @flags: GOPHERSHIP_POOL_*; constant
  * @nr_bufs: buffers of the size classes that exist; by atomics
- * @waiters: tasks in must_acquire that found nothing; written under
- *	@wait.lock; read anywhere
+ * @waiters: tasks in must_acquire that found nothing (and one more in a pool
+ *	that keeps nothing); by atomics
  * @wait: where they sleep
  * @wake: wakes them, from any context
  * @reserve: free buffers of the reserve. Lock-free add from any context;
@@ -275,7 +275,7 @@ extern struct mutex gophership_pools_lock;
 
 /**
  * struct gophership_bounds - what a pointer is judged by
- * @secret: the key of the seals; constant after init
+ * @secret: what the seals are made with; constant after init
  * @base: where the direct mapping begins; constant after init
  * @units: no descriptor ever began that many times 64 bytes or more above
  *	@base; only rises
@@ -338,7 +338,9 @@ static __always_inline unsigned long gophership_seal(const struct gophership_buf
 /*
  * Does the seal of @buf, which may be gone, say @state? For who has its key, and
  * knows that whatever a confirmed @buf holds was written before: it comes from
- * a magazine, and that from this CPU or through the depot's lock.
+ * a magazine, and that from this CPU or through the depot's lock. (A wild release
+ * may have put it there while another CPU just made it; that one's lease is
+ * stolen in any case.)
  */
 static __always_inline bool gophership_sealed_here(const struct gophership_buf *buf,
 						   unsigned long key, unsigned long state)
@@ -365,15 +367,17 @@ static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
 static __always_inline bool gophership_leased(const struct gophership_buf *buf, unsigned long key,
 					      struct gophership_head __percpu **heads)
 {
-	unsigned long seal, state;
+	unsigned long seal, state, zero;
 
 	if (!gophership_peek(&buf->seal, &seal))
 		return false;
 	state = seal ^ key;
+	/* Hidden before the comparison tells the compiler what it is. */
+	zero = gophership_hide(state);
 	if (state != GOPHERSHIP_SEAL_LEASED)
 		return false;
 	/* Pairs with gophership_payload_alloc(). */
-	*heads = gophership_load_after(state, &buf->heads);
+	*heads = gophership_load_after(zero, &buf->heads);
 	return true;
 }
 
@@ -515,12 +519,6 @@ static __always_inline void gophership_head_leave(struct gophership_head *head)
 	WRITE_ONCE(head->busy, 0);
 }
 
-/* @nr entries were added that nobody released (or taken away). Under the busy mark. */
-static inline void gophership_head_uncount(struct gophership_head *head, int nr)
-{
-	WRITE_ONCE(head->releases, head->releases - nr);
-}
-
 /* gophership_head.c: a CPU's share */
 void gophership_head_equip(struct gophership_pool *pool, unsigned int class);
 bool gophership_head_reload(struct gophership_head *head);
@@ -528,13 +526,12 @@ bool gophership_head_make_room(struct gophership_head *head, struct gophership_m
 void gophership_head_drop(struct gophership_head *head);
 bool gophership_head_flush(struct gophership_head *head);
 unsigned int gophership_head_cached(const struct gophership_head *head);
-u64 gophership_head_releases(const struct gophership_head *head);
 void gophership_head_init(struct gophership_head *head, struct gophership_pool *pool,
 			  unsigned int class);
 
 /*
- * The first try of must_acquire, without effort. As mempool: the reserve is ours,
- * the page allocator's stays untouched.
+ * What must_acquire asks for without effort, before it sleeps. As mempool: the
+ * reserve is ours, the page allocator's stays untouched.
  */
 #define GOPHERSHIP_GFP_MUST	(GFP_NOWAIT | __GFP_NOMEMALLOC)
 

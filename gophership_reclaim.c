@@ -97,7 +97,7 @@ static void flush_quiet_cpu(void *data)
 
 static bool head_ages(struct gophership_head *head)
 {
-	u64 used = READ_ONCE(head->hits) + gophership_head_releases(head);
+	u64 used = READ_ONCE(head->hits) + READ_ONCE(head->releases);
 
 	if (!gophership_head_cached(head) || used != head->aged_use) {
 		head->aged_use = used;
@@ -150,21 +150,32 @@ static void limit_pools(struct work_struct *work)
 	mutex_unlock(&gophership_pools_lock);
 }
 
+/* Returns how much there is that has yet to grow old. */
+static unsigned long age_pool(struct gophership_pool *pool)
+{
+	unsigned int i;
+
+	/* Again what there was no memory for. */
+	for (i = 0; i < gophership_pool_nr_depots(); i++)
+		gophership_depot_limit(&pool->depots[i]);
+	/* What is leased of it is leaked, and no reason to come back. */
+	if (pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING)
+		return pool_cached_pages(pool);
+
+	on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
+	for (i = 0; i < gophership_pool_nr_depots(); i++)
+		gophership_depot_age(&pool->depots[i]);
+	return atomic_long_read(&pool->nr_bufs);
+}
+
 static void age_pools(struct work_struct *work)
 {
 	struct gophership_pool *pool;
-	long left = 0;
-	unsigned int i;
+	unsigned long left = 0;
 
 	mutex_lock(&gophership_pools_lock);
 	list_for_each_entry(pool, &gophership_pools, entry) {
-		on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
-		for (i = 0; i < gophership_pool_nr_depots(); i++) {
-			/* Again what there was no memory for. */
-			gophership_depot_limit(&pool->depots[i]);
-			gophership_depot_age(&pool->depots[i]);
-		}
-		left += atomic_long_read(&pool->nr_bufs);
+		left += age_pool(pool);
 		cond_resched();
 	}
 	mutex_unlock(&gophership_pools_lock);
@@ -172,7 +183,7 @@ static void age_pools(struct work_struct *work)
 	 * Without a buffer there is nothing to look at, and an idle machine is
 	 * left alone; the next refill starts the clock again.
 	 */
-	if (left > 0)
+	if (left)
 		gophership_reclaim_arm();
 }
 
@@ -200,7 +211,7 @@ static void start_limit(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(hurry_work, start_limit);
 
-/* An inbox holds more than max_cached_mb. Any context, under any lock. */
+/* An inbox holds more than it may. Any context, under any lock. */
 void gophership_reclaim_hurry(void)
 {
 	if (!work_pending(&limit_work))

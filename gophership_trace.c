@@ -2,10 +2,10 @@
 /*
  * GopherShip buffer pool: the tracepoints' definitions.
  */
+#include "gophership_pool.h"
+
 #define CREATE_TRACE_POINTS
 #include "gophership_trace.h"
-
-#include "gophership_pool.h"
 
 /* Somebody traces releases: the first one comes, the last one goes. */
 int gophership_release_watch(void)
