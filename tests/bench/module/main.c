@@ -55,7 +55,7 @@ static int run_case(const char *line)
 	request.iterations = round_down(request.iterations, BENCH_DEEP);
 	if (nr < 4)
 		request.cpus = request.bench_case->cpus;
-	if (!request.cpus || request.cpus > min(num_online_cpus(), (unsigned int)BENCH_CPUS))
+	if (!request.cpus || request.cpus > min_t(unsigned int, num_online_cpus(), BENCH_CPUS))
 		return -ENODEV;
 	if (request.bench_case->loop == LOOP_PRODUCE && request.cpus % 2)
 		return -EINVAL;
