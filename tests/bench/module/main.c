@@ -64,10 +64,11 @@ static int run_case(const char *line)
 
 static int traced(const struct bench_contender *contender, unsigned int n)
 {
-	bool ok;
+	/* Fills caches and magazines of this CPU. */
+	bool ok = contender->loop[LOOP_PAIR](BENCH_DEEP);
 
 	tracing_on();
-	ok = contender->loop[LOOP_PAIR](n);
+	ok = ok && contender->loop[LOOP_PAIR](n);
 	tracing_off();
 	return ok ? 0 : -EIO;
 }
