@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 
 .PHONY: all modules user modules_install install-user install load unload \
-	demo check lint bench clean help need-kdir
+	demo check lint bench bench-scale clean help need-kdir
 
 all: modules
 
@@ -55,8 +55,12 @@ check:
 lint:
 	tests/lint
 
+# CASES="pair burst64" on the command line is in the environment, too.
 bench:
 	tests/bench/run
+
+bench-scale:
+	CASES=scale tests/bench/run
 
 clean:
 	rm -rf build *.o .*.cmd .*.d *.ko *.mod *.mod.c Module.symvers modules.order
@@ -78,4 +82,5 @@ help:
 	@echo "To work on it:"
 	@echo "  make lint            checkpatch, sparse, W=1, gcc and clang, kernel-doc, shellcheck"
 	@echo "  make bench           the pool against kmem_cache, page_pool ... (CASES=\"pair burst64\")"
+	@echo "  make bench-scale     1 to 16 CPUs, to 1000000 buffers, to 1000 pools; four NUMA nodes"
 	@echo "  make clean           remove what was built here; kernels stay in the cache"

@@ -73,6 +73,8 @@ numa_arguments()
 {
 	local node each=$((cpus / nodes)) size=$(($(numfmt --from=iec "$memory") / nodes))
 	((nodes > 1)) || return 0
+	# A socket is a node's, or the kernel warns of an odd machine.
+	arguments+=(-smp "$cpus,sockets=$nodes,cores=$each,threads=1")
 	for ((node = 0; node < nodes; node++)); do
 		arguments+=(-object "memory-backend-ram,id=node$node,size=$size"
 			-numa "node,nodeid=$node,cpus=$((node * each))-$((node * each + each - 1)),memdev=node$node")

@@ -36,6 +36,8 @@ enum bench_loop_kind {
 	LOOP_PARALLEL,	/* pairs on several CPUs at once */
 	LOOP_PRODUCE,	/* on even CPUs, for the next CPU's LOOP_CONSUME */
 	LOOP_CONSUME,
+	LOOP_ACROSS,	/* BENCH_BURST buffers into bench_kept on CPU 0 ... */
+	LOOP_BACK,	/* ... and back on CPU 1, when CPU 0 is done */
 	LOOP_TAKE,	/* BENCH_BURST buffers into bench_kept */
 	LOOP_GIVE,	/* and back */
 	LOOP_NEST,	/* in a hard interrupt ... */

@@ -17,6 +17,7 @@ static const struct bench_case cases[] = {
 	{ "exchange", LOOP_DEEP, 1 },
 	{ "two-cpus", LOOP_PARALLEL, 2 },
 	{ "producer-consumer", LOOP_PRODUCE, 2 },
+	{ "hand-over", LOOP_ACROSS, 1 },
 	{ "miss", LOOP_TAKE, 1 },
 	{ "irq-nested", LOOP_NEST, 1 },
 };

@@ -48,13 +48,26 @@ extern u32 bench_sizes[BENCH_SIZES];	/* 1 to 64 KiB */
  * User-Mode Linux makes an mfence of each of these. All it runs on is x86, where
  * the compiler is what has to be told.
  */
-#ifdef CONFIG_UML
-#define ring_load_acquire(p)		({ typeof(*(p)) v = READ_ONCE(*(p)); barrier(); v; })
-#define ring_store_release(p, v)	do { barrier(); WRITE_ONCE(*(p), v); } while (0)
-#else
-#define ring_load_acquire(p)		smp_load_acquire(p)
-#define ring_store_release(p, v)	smp_store_release(p, v)
-#endif
+static __always_inline unsigned long ring_load_acquire(const unsigned long *place)
+{
+	unsigned long value;
+
+	if (!IS_ENABLED(CONFIG_UML))
+		return smp_load_acquire(place); /* the callers say what it pairs with */
+	value = READ_ONCE(*place);
+	barrier();
+	return value;
+}
+
+static __always_inline void ring_store_release(unsigned long *place, unsigned long value)
+{
+	if (!IS_ENABLED(CONFIG_UML)) {
+		smp_store_release(place, value); /* the callers say what it pairs with */
+		return;
+	}
+	barrier();
+	WRITE_ONCE(*place, value);
+}
 
 /* Room for a hand of objects; NULL if there will be none. */
 static __always_inline void **bench_ring_room(struct bench_ring *ring)

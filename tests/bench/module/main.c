@@ -5,10 +5,13 @@
  * A line written to "run" is done at once:
  *
  *   case NAME ROUNDS ITERATIONS [CPUS]  a case, by all contenders
- *   pairs N       pairs of ours, by the task that writes
+ *   pairs N       pairs of ours, by the task that writes, traced
  *   plant         one allocation and its free, by kmalloc and by page, likewise
  *   hold N        have N buffers on loan from here on
  *   pools N       make N pools, use and destroy them
+ *
+ * Traced is what is done and nothing of the way to it; the events are for who
+ * writes to choose.
  *
  * "results" has what came out of the last case, a line for each contender, in
  * nanoseconds per operation:
@@ -21,6 +24,7 @@
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
+#include <linux/ftrace.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -51,17 +55,27 @@ static int run_case(const char *line)
 	request.iterations = round_down(request.iterations, BENCH_DEEP);
 	if (nr < 4)
 		request.cpus = request.bench_case->cpus;
-	if (!request.cpus || request.cpus > min(num_online_cpus(), (unsigned int)BENCH_CPUS))
+	if (!request.cpus || request.cpus > min_t(unsigned int, num_online_cpus(), BENCH_CPUS))
 		return -ENODEV;
 	if (request.bench_case->loop == LOOP_PRODUCE && request.cpus % 2)
 		return -EINVAL;
 	return bench_run(&request);
 }
 
+static int traced(const struct bench_contender *contender, unsigned int n)
+{
+	/* Fills caches and magazines of this CPU. */
+	bool ok = contender->loop[LOOP_PAIR](BENCH_DEEP);
+
+	tracing_on();
+	ok = ok && contender->loop[LOOP_PAIR](n);
+	tracing_off();
+	return ok ? 0 : -EIO;
+}
+
 static int plant(void)
 {
-	return bench_kmalloc.loop[LOOP_PAIR](1) && bench_alloc_pages.loop[LOOP_PAIR](1) ?
-		0 : -ENOMEM;
+	return traced(&bench_kmalloc, 1) ?: traced(&bench_alloc_pages, 1);
 }
 
 static int run_line(const char *line)
@@ -69,7 +83,7 @@ static int run_line(const char *line)
 	unsigned int n;
 
 	if (sscanf(line, "pairs %u", &n) == 1)
-		return bench_ours.loop[LOOP_PAIR](n) ? 0 : -EIO;
+		return traced(&bench_ours, n);
 	if (sscanf(line, "hold %u", &n) == 1)
 		return bench_hold(n);
 	if (sscanf(line, "pools %u", &n) == 1 && n)

@@ -80,7 +80,9 @@ const struct bench_contender bench_ours = {
 		[LOOP_PAIR] = ours_pair, [LOOP_BURST] = ours_burst, [LOOP_BULK] = ours_in_bulk,
 		[LOOP_MIXED] = ours_mixed, [LOOP_MUST] = must_pair, [LOOP_DEEP] = ours_deep,
 		[LOOP_PARALLEL] = ours_pair, [LOOP_PRODUCE] = ours_produce,
-		[LOOP_CONSUME] = ours_consume, [LOOP_TAKE] = pool_take, [LOOP_GIVE] = pool_give,
+		[LOOP_CONSUME] = ours_consume,
+		[LOOP_ACROSS] = ours_take, [LOOP_BACK] = ours_give,
+		[LOOP_TAKE] = pool_take, [LOOP_GIVE] = pool_give,
 		[LOOP_NEST] = pool_nest, [LOOP_BELOW] = pool_pair,
 	},
 };

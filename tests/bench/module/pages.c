@@ -30,7 +30,9 @@ const struct bench_contender bench_alloc_pages = {
 		[LOOP_PAIR] = pages_pair, [LOOP_BURST] = pages_burst,
 		[LOOP_MIXED] = pages_mixed, [LOOP_DEEP] = pages_deep,
 		[LOOP_PARALLEL] = pages_pair, [LOOP_PRODUCE] = pages_produce,
-		[LOOP_CONSUME] = pages_consume, [LOOP_TAKE] = pages_take,
+		[LOOP_CONSUME] = pages_consume,
+		[LOOP_ACROSS] = pages_take, [LOOP_BACK] = pages_give,
+		[LOOP_TAKE] = pages_take,
 		[LOOP_GIVE] = pages_give, [LOOP_NEST] = pages_nest, [LOOP_BELOW] = pages_pair,
 	},
 };

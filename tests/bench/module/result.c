@@ -108,13 +108,15 @@ static int run_round(const struct bench_request *request, unsigned int round,
 
 /*
  * User-Mode Linux alone has the cheap way out of an interrupt save, and the need
- * for it. Misses may sleep; the nest case has its interrupts off anyway.
+ * for it. Misses may sleep, as may who calls another CPU; the nest case has its interrupts
+ * off anyway.
  */
 static bool wants_irqs_off(const struct bench_request *request)
 {
 	enum bench_loop_kind loop = request->bench_case->loop;
 
-	return IS_ENABLED(CONFIG_UML) && loop != LOOP_TAKE && loop != LOOP_NEST;
+	return IS_ENABLED(CONFIG_UML) && loop != LOOP_TAKE && loop != LOOP_NEST &&
+	       loop != LOOP_ACROSS;
 }
 
 static unsigned int irqs_off_rounds(const struct bench_request *request)

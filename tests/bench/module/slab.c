@@ -36,7 +36,9 @@ const struct bench_contender bench_kmem_cache = {
 	.loop = {
 		[LOOP_PAIR] = cache_pair, [LOOP_BURST] = cache_burst, [LOOP_DEEP] = cache_deep,
 		[LOOP_PARALLEL] = cache_pair, [LOOP_PRODUCE] = cache_produce,
-		[LOOP_CONSUME] = cache_consume, [LOOP_TAKE] = cache_take,
+		[LOOP_CONSUME] = cache_consume,
+		[LOOP_ACROSS] = cache_take, [LOOP_BACK] = cache_give,
+		[LOOP_TAKE] = cache_take,
 		[LOOP_GIVE] = cache_give, [LOOP_NEST] = cache_nest, [LOOP_BELOW] = cache_pair,
 	},
 };
@@ -99,7 +101,9 @@ const struct bench_contender bench_kmalloc = {
 		[LOOP_PAIR] = kmalloc_pair, [LOOP_BURST] = kmalloc_burst,
 		[LOOP_BULK] = kmalloc_bulk, [LOOP_MIXED] = kmalloc_mixed,
 		[LOOP_PARALLEL] = kmalloc_pair, [LOOP_PRODUCE] = kmalloc_produce,
-		[LOOP_CONSUME] = kmalloc_consume, [LOOP_NEST] = kmalloc_nest,
+		[LOOP_CONSUME] = kmalloc_consume,
+		[LOOP_ACROSS] = kmalloc_take, [LOOP_BACK] = kmalloc_give,
+		[LOOP_NEST] = kmalloc_nest,
 		[LOOP_BELOW] = kmalloc_pair,
 	},
 };

@@ -14,6 +14,7 @@
 #include <linux/math64.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "loops.h"
@@ -114,6 +115,55 @@ static void run_misses(struct lane *lane)
 	lane->end = sum;
 }
 
+struct give_back {
+	const struct bench_contender *contender;
+	bool count_locks;
+	bool ok;
+	u64 ns;
+};
+
+static int give_back_here(void *data)
+{
+	struct give_back *give = data;
+	u64 begin;
+
+	bench_locks_count(give->count_locks);
+	begin = ktime_get_ns();
+	give->ok = give->contender->loop[LOOP_BACK](BENCH_BURST);
+	give->ns = ktime_get_ns() - begin;
+	bench_locks_count(false);
+	return 0;
+}
+
+/*
+ * Buffers of this CPU that another one gives back; neither ever waits for the
+ * other with the clock on.
+ */
+static void run_across(struct lane *lane)
+{
+	struct give_back give = {
+		.contender = lane->contender,
+		.count_locks = lane->manner == MANNER_COUNT_LOCKS,
+	};
+	unsigned int i;
+	u64 sum = 0;
+
+	for (i = 0; i < lane->n / BENCH_BURST; i++) {
+		bench_locks_count(give.count_locks);
+		lane->begin = ktime_get_ns();
+		lane->ok = lane->contender->loop[LOOP_ACROSS](BENCH_BURST);
+		sum += ktime_get_ns() - lane->begin;
+		bench_locks_count(false);
+		if (!lane->ok || smp_call_on_cpu(1, give_back_here, &give, false) || !give.ok) {
+			lane->ok = false;
+			return;
+		}
+		sum += give.ns;
+	}
+	lane->begin = 0;
+	lane->end = sum;
+}
+
 static void run_nested(struct lane *lane)
 {
 	s64 ns = bench_nest_run(lane->contender, lane->n);
@@ -130,6 +180,9 @@ static int lane_thread(void *data)
 	switch (lane->loop) {
 	case LOOP_TAKE:
 		run_misses(lane);
+		break;
+	case LOOP_ACROSS:
+		run_across(lane);
 		break;
 	case LOOP_NEST:
 		run_nested(lane);
