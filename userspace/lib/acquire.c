@@ -6,26 +6,7 @@
 
 #include "pool.h"
 
-/* Count, and look around from time to time. The worker calls. */
-static inline bool count_acquired(struct cache *cache, int32_t nr)
-{
-	int32_t left = peek(cache->countdown) - nr;
-
-	poke(cache->countdown, left);
-	return unlikely(left <= 0);
-}
-
-static void __attribute__((noinline)) look_around(struct gophership *gs, struct cache *cache)
-{
-	poke(cache->acquired, peek(cache->acquired) + LOOK_PERIOD - peek(cache->countdown));
-	poke(cache->countdown, LOOK_PERIOD);
-	if (cache == &gs->depot)
-		reclaim_look_locked(gs, NULL);
-	else
-		reclaim_look(gs, cache);
-}
-
-/* Fill the cache from the depot. Returns one buffer, or NULL: look there. */
+/* Fill the cache from the depot, or *@direct. */
 static bool fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
 {
 	bool filled;
@@ -70,8 +51,7 @@ unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned i
 		if (direct)
 			bufs[got++] = direct;
 	}
-	if (count_acquired(cache, got))
-		look_around(gs, cache);
+	poke(cache->acquired, peek(cache->acquired) + got);
 	return got;
 }
 
@@ -81,23 +61,10 @@ static unsigned int acquire_locked(struct gophership *gs, unsigned int class, un
 	unsigned int got;
 
 	gs_lock(&gs->lock);
+	if (!(++gs->depot.looks % LOOK_PERIOD))
+		reclaim_look_locked(gs, NULL);
 	got = acquire_from(gs, &gs->depot, class, nr, bufs);
 	gs_unlock(&gs->lock);
-	return got;
-}
-
-static unsigned int acquire_cached(struct gophership *gs, struct cache *cache,
-				   unsigned int class, unsigned int nr, void **bufs)
-{
-	unsigned int got;
-
-	while (!cache_enter(cache, gs)) {
-		/* Frozen: it thaws before the lock is given up. */
-		gs_lock(&gs->lock);
-		gs_unlock(&gs->lock);
-	}
-	got = acquire_from(gs, cache, class, nr, bufs);
-	cache_leave(cache);
 	return got;
 }
 
@@ -106,6 +73,7 @@ static unsigned int acquire_any(struct gophership *gs, size_t size, unsigned int
 	unsigned int class = class_of(gs, size);
 	struct cache *cache = NULL;
 	unsigned int got;
+	int32_t left;
 
 	if (unlikely(peek(gs->stale))) {
 		errno = ESTALE;
@@ -122,12 +90,17 @@ static unsigned int acquire_any(struct gophership *gs, size_t size, unsigned int
 	}
 	if (!(gs->flags & GOPHERSHIP_NO_THREAD_CACHE))
 		cache = thread_cache(gs);
-	if (cache && peek(cache->busy)) {
-		errno = EAGAIN;
-		return 0;
+	if (!cache) {
+		got = acquire_locked(gs, class, nr, bufs);
+	} else {
+		left = cache_enter_slow(gs, cache);
+		if (left <= 0) {
+			errno = EAGAIN;
+			return 0;
+		}
+		got = acquire_from(gs, cache, class, nr, bufs);
+		cache_leave(cache, left);
 	}
-	got = cache ? acquire_cached(gs, cache, class, nr, bufs) :
-		      acquire_locked(gs, class, nr, bufs);
 	if (got < nr)
 		count(&gs->failed, nr - got);
 	return got;
@@ -159,24 +132,27 @@ void *gophership_acquire(struct gophership *gs, size_t size)
 {
 	struct cache *cache = this_cache;
 	unsigned int class = class_of(gs, size);
+	struct chunk *chunk;
+	bits_t free, usable;
+	unsigned int number;
+	int32_t left;
 
-	if (likely(class < gs->nr_classes) && likely(cache_enter(cache, gs))) {
-		struct chunk *chunk = cache->current[class];
-		bits_t usable = chunk_usable(chunk);
-
-		if (likely(usable) && likely(!count_acquired(cache, 1))) {
-			void *buf = chunk_pop(chunk, usable);
-
-			cache->hot = chunk;
-			cache_leave(cache);
-			return buf;
-		}
-		/* The slow path counts it. */
-		if (usable)
-			poke(cache->countdown, peek(cache->countdown) + 1);
-		cache_leave(cache);
+	left = cache_enter(cache, gs);
+	if (unlikely(left <= 0))
+		return acquire_slow_one(gs, size, __builtin_return_address(0));
+	/* Above the largest class there is no chunk. */
+	chunk = cache->current[class];
+	free = peek(chunk->free);
+	usable = free & ~peek(chunk->remote);
+	if (unlikely(!usable)) {
+		cache_leave(cache, left);
+		return acquire_slow_one(gs, size, __builtin_return_address(0));
 	}
-	return acquire_slow_one(gs, size, __builtin_return_address(0));
+	number = lowest_bit(usable);
+	poke(chunk->free, free ^ (bits_t)1 << number);
+	cache->hot = chunk;
+	cache_leave(cache, left - 1);
+	return chunk->base + ((size_t)number << chunk->shift);
 }
 
 /* Neighbours of one chunk, all at once. */
@@ -219,22 +195,27 @@ unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigne
 {
 	struct cache *cache = this_cache;
 	unsigned int class = class_of(gs, size);
+	int32_t left = cache_enter(cache, gs);
 	unsigned int got = 0;
+	struct chunk *chunk;
+	bits_t usable;
 
-	if (likely(class < gs->nr_classes) && likely(cache_enter(cache, gs))) {
-		struct chunk *chunk = cache->current[class];
-		bits_t usable = chunk_usable(chunk);
-
+	if (likely(left > 0)) {
+		chunk = cache->current[class];
+		usable = chunk_usable(chunk);
 		if (likely(usable)) {
 			got = pop_some(chunk, usable, nr, bufs);
 			cache->hot = chunk;
-			/* Bulks are limited, so that this cannot wrap. */
-			if (count_acquired(cache, got))
-				look_around(gs, cache);
 		}
-		cache_leave(cache);
+		/* Counted one by one; a bit late to look around is no harm. */
+		if (unlikely(left <= (int32_t)got)) {
+			poke(cache->acquired, peek(cache->acquired) + got);
+			cache_leave(cache, left);
+		} else {
+			cache_leave(cache, left - got);
+		}
+		if (likely(got == nr))
+			return nr;
 	}
-	if (likely(got == nr))
-		return nr;
 	return got + acquire_slow(gs, size, nr - got, bufs + got, __builtin_return_address(0));
 }

@@ -9,18 +9,41 @@
 #include "pool.h"
 
 /* Current where there is nothing. Never written. */
-struct chunk no_chunk = { .absent = ~(bits_t)0 };
+struct chunk no_chunk = { .absent = ~(bits_t)0, .shift = 12 };
 
 void cache_init(struct cache *cache)
 {
 	unsigned int class;
 
-	poke(cache->countdown, LOOK_PERIOD);
+	poke(cache->state, LOOK_PERIOD);
 	cache->hot = &no_chunk;
-	for (class = 0; class < CLASSES_MAX; class++) {
+	for (class = 0; class < NR_BITS; class++)
 		cache->current[class] = &no_chunk;
+	for (class = 0; class < CLASSES_MAX; class++) {
 		cache->available[class] = NO_CHUNK;
 		cache->nr_idle[class] = 0;
+	}
+}
+
+/* As cache_enter(), but it looks around when it is time, and waits for a thaw. */
+int32_t cache_enter_slow(struct gophership *gs, struct cache *cache)
+{
+	int32_t left;
+
+	for (;;) {
+		left = cache_enter(cache, gs);
+		if (left > 0 || peek(cache->state) == BUSY)
+			return left;
+		if (peek(cache->state)) {
+			/* Frozen: it thaws before the lock is given up. */
+			gs_lock(&gs->lock);
+			gs_unlock(&gs->lock);
+			continue;
+		}
+		/* A signal handler here may be faster: then it has looked. */
+		poke(cache->acquired, peek(cache->acquired) + LOOK_PERIOD);
+		poke(cache->state, LOOK_PERIOD);
+		reclaim_look(gs, cache);
 	}
 }
 

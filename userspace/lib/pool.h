@@ -10,13 +10,13 @@
  *
  * Who works on a cache
  * --------------------
- * Its thread, with @busy set, so that a signal handler on top of it keeps out.
+ * Its thread, with @state BUSY, so that a signal handler on top of it keeps out.
  * Somebody else may freeze it: hold the handle's lock, set the cache's @gs to
- * NULL, have a barrier run in every thread (membarrier), and look at @busy. The
- * thread sets @busy before it looks at @gs, so either the thread finds NULL and
+ * NULL, have a barrier run in every thread (membarrier), and look at @state. The
+ * thread sets BUSY before it looks at @gs, so either the thread finds NULL and
  * waits for the lock, or the other finds it busy and leaves it alone. The
  * thread pays two plain stores for that. (Dekker's algorithm with the fence on
- * one side only, as in the kernel's Documentation of membarrier(2).)
+ * one side only, as membarrier(2) describes it.)
  *
  * Locks, outermost first: registry_lock, gophership.lock.
  */
@@ -40,26 +40,30 @@
 #define LOOK_PERIOD	1024
 /* Looks between two looks at the clock. */
 #define CLOCK_PERIOD	1024
+/* cache.state: its thread is at work. */
+#define BUSY		(-1)
 /* Chunks of a class that a cache keeps though all of them is free. */
-#define IDLE_CHUNKS	2
+#define IDLE_CHUNKS	8
 
 /**
  * struct cache - buffers that a thread has at hand
- * @busy: its thread is at work on it. Written by the thread, by plain stores
- * @countdown: acquires until the next look around; the worker's; others peek
+ * @state: BUSY: its thread is at work on it; else acquires until the next look
+ *	around. Written by the thread, by plain stores; others peek
  * @gs: the handle, NULL while it is frozen or after the handle was closed.
  *	Written under the handle's lock
  * @hot: a chunk that is current of its class, the last one handed out from
- * @current: chunks to hand out from, one for each class
+ * @current: chunks to hand out from, one for each class, and for whatever
+ *	class_of() says above these: none
  * @available: other chunks with something free, by class; a list
  * @nr_idle: of these, those of which all is free
- * @acquired: acquires up to the last look around; the worker's; others peek
+ * @acquired: acquires of the slow path, and those up to the last look around;
+ *	the worker's; others peek
  * @refills: times that a current chunk was used up; as @acquired
  * @looks: looks around; the worker's
  * @home: the handle, NULL after it was closed; written under the registry's
  *	lock
  * @attached: a thread has it; protected by the handle's lock
- * @seen: @acquired and @countdown when the last sweep looked, and
+ * @seen: @acquired and @state when the last sweep looked, and
  * @quiet: for how many sweeps they were the same; protected by the lock
  * @next: all caches of the handle; protected by the lock
  * @thread_next: all caches of the thread; the thread's
@@ -68,11 +72,10 @@
  */
 struct cache {
 	/* the hot lines */
-	_Atomic uint32_t busy;
-	_Atomic int32_t countdown;
+	_Atomic int32_t state;
 	_Atomic(struct gophership *) gs;
 	struct chunk *hot;
-	struct chunk *current[CLASSES_MAX];
+	struct chunk *current[NR_BITS];
 	/* off the hot path */
 	uint32_t available[CLASSES_MAX];
 	uint32_t nr_idle[CLASSES_MAX];
@@ -207,9 +210,7 @@ static inline unsigned int class_of(const struct gophership *gs, size_t size)
 {
 	size_t units = (size - !!size) >> gs->page_shift;
 
-	/* 0 for 0, 1 for 1, 2 for 2 and 3 ... */
-	if (unlikely(units > SIZE_MAX / 2))
-		return CLASSES_MAX;
+	/* 0 for 0, 1 for 1, 2 for 2 and 3 ... A page's shift keeps it in range. */
 	return NR_BITS - 1 - __builtin_clzl(units << 1 | 1);
 }
 
@@ -221,14 +222,24 @@ static inline struct chunk *chunk_of(const struct gophership *gs, const void *bu
 	return likely(index < gs->nr_chunks) ? &gs->chunks[index] : NULL;
 }
 
-/* The bit of @buf in its chunk; 0 if no buffer begins there. */
-static inline bits_t bit_of(const struct chunk *chunk, const void *buf)
+/*
+ * The number of @buf in @chunk. No buffer begins at @buf: NR_BITS or more, for
+ * the rotation turns what is misaligned, or below the chunk, into a number that
+ * is beyond any bound. What is above a chunk of fewer buffers is absent there.
+ */
+static inline size_t number_of(const struct chunk *chunk, const void *buf)
 {
 	size_t offset = (uintptr_t)buf - (uintptr_t)chunk->base;
 
-	if (unlikely(offset & (((size_t)1 << chunk->shift) - 1)))
-		return 0;
-	return (bits_t)1 << (offset >> chunk->shift);
+	return offset >> chunk->shift | offset << (NR_BITS - chunk->shift);
+}
+
+/* The bit of @buf in its chunk; 0 if no buffer begins there. */
+static inline bits_t bit_of(const struct chunk *chunk, const void *buf)
+{
+	size_t number = number_of(chunk, buf);
+
+	return likely(number < NR_BITS) ? (bits_t)1 << number : 0;
 }
 
 static inline uint32_t chunk_index(const struct gophership *gs, const struct chunk *chunk)
@@ -237,26 +248,30 @@ static inline uint32_t chunk_index(const struct gophership *gs, const struct chu
 }
 
 /*
- * The thread begins to work on @cache. False if it must not: a signal handler
- * on top of such work, or the cache is frozen, closed or of another handle.
+ * The thread begins to work on @cache. Returns what to leave it with; 0 or less
+ * if it must not: a signal handler on top of such work, the cache is frozen,
+ * closed or of another handle, or it is time to look around.
  */
-static inline bool cache_enter(struct cache *cache, const struct gophership *gs)
+static inline int32_t cache_enter(struct cache *cache, const struct gophership *gs)
 {
-	if (unlikely(peek(cache->busy)))
-		return false;
-	poke(cache->busy, 1);
+	int32_t left = peek(cache->state);
+
+	if (unlikely(left <= 0))
+		return left;
+	poke(cache->state, BUSY);
 	/* For a signal handler, and for who freezes: device_barrier(). */
 	atomic_signal_fence(memory_order_seq_cst);
 	if (likely(atomic_load_explicit(&cache->gs, memory_order_acquire) == gs))
-		return true;
-	atomic_store_explicit(&cache->busy, 0, memory_order_release);
-	return false;
+		return left;
+	atomic_store_explicit(&cache->state, left, memory_order_release);
+	return 0;
 }
 
-static inline void cache_leave(struct cache *cache)
+/* @left: acquires until the next look around */
+static inline void cache_leave(struct cache *cache, int32_t left)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&cache->busy, 0, memory_order_release);
+	atomic_store_explicit(&cache->state, left, memory_order_release);
 }
 
 /* The cache of this thread that was used last, or one that is always busy. */
@@ -282,6 +297,7 @@ void registry_remove(struct gophership *gs);
 /* cache.c: a cache at work; its worker calls */
 extern struct chunk no_chunk;
 void cache_init(struct cache *cache);
+int32_t cache_enter_slow(struct gophership *gs, struct cache *cache);
 void cache_list(struct gophership *gs, struct cache *cache, struct chunk *chunk);
 void cache_unlist(struct gophership *gs, struct cache *cache, struct chunk *chunk);
 bool cache_refill(struct gophership *gs, struct cache *cache, unsigned int class);
@@ -315,7 +331,7 @@ unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned i
 
 /* release.c */
 int release_verdict(struct gophership *gs, const void *buf);
-bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits);
+bits_t release_remote(struct chunk *chunk, bits_t bits);
 
 /* debug.c: GOPHERSHIP_DEBUG=1 */
 bool debug_wanted(void);

@@ -28,7 +28,7 @@ uint64_t reclaim_clock(void)
 
 static bool is_quiet(struct cache *cache)
 {
-	uint64_t seen = peek(cache->acquired) - peek(cache->countdown);
+	uint64_t seen = peek(cache->acquired) - peek(cache->state);
 
 	if (seen != cache->seen) {
 		cache->seen = seen;
@@ -44,7 +44,7 @@ static bool wait_for(struct cache *cache)
 	unsigned int i;
 
 	for (i = 0; i < PATIENCE; i++) {
-		if (!atomic_load_explicit(&cache->busy, memory_order_acquire))
+		if (atomic_load_explicit(&cache->state, memory_order_acquire) != BUSY)
 			return true;
 		if (i >= PATIENCE / 2)
 			sched_yield();
@@ -143,7 +143,7 @@ void reclaim_look_locked(struct gophership *gs, struct cache *own)
 	sweep(gs, own);
 }
 
-/* The same, every now and then, by the worker of @own. */
+/* The same, every now and then, by the thread of @own, which is not at work. */
 void reclaim_look(struct gophership *gs, struct cache *own)
 {
 	bool due = gs->pressure && __atomic_load_n(&gs->pressure->events, __ATOMIC_RELAXED) !=
@@ -154,27 +154,20 @@ void reclaim_look(struct gophership *gs, struct cache *own)
 	if (!due)
 		return;
 	gs_lock(&gs->lock);
-	reclaim_look_locked(gs, own);
+	reclaim_look_locked(gs, NULL);
 	gs_unlock(&gs->lock);
 }
 
 unsigned int gophership_trim(struct gophership *gs)
 {
-	struct cache *own;
-	unsigned int nr = 0;
+	unsigned int nr;
 	int error = errno;
 
 	if (peek(gs->stale) || this_thread_locks)
 		return 0;
-	own = thread_cache_find(gs);
 	gs_lock(&gs->lock);
-	/* Under the lock nobody freezes ours. */
-	if (own && !cache_enter(own, gs))
-		own = NULL;
-	reclaim_caches(gs, own, false);
-	nr = reclaim_all(gs, own);
-	if (own)
-		cache_leave(own);
+	reclaim_caches(gs, NULL, false);
+	nr = reclaim_all(gs, NULL);
 	gs_unlock(&gs->lock);
 	errno = error;
 	return nr;

@@ -44,11 +44,10 @@ int __attribute__((noinline)) release_verdict(struct gophership *gs, const void 
  * Returns those that were on loan. A bit that turns out to be free when the
  * remote one is set already stays for the owner to drop.
  */
-bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits)
+bits_t release_remote(struct chunk *chunk, bits_t bits)
 {
 	bits_t old;
 
-	(void)gs;
 	bits &= ~chunk_not_on_loan(chunk);
 	if (!bits)
 		return 0;
@@ -66,7 +65,7 @@ static int release_into(struct gophership *gs, struct cache *cache, void *buf)
 	if (unlikely(!bit))
 		return release_verdict(gs, buf);
 	if (peek(chunk->owner) != cache)
-		return release_remote(gs, chunk, bit) ? 0 : release_verdict(gs, buf);
+		return release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
 	if (unlikely(chunk_not_on_loan(chunk) & bit))
 		return release_verdict(gs, buf);
 	if (chunk == cache->current[chunk->class])
@@ -82,6 +81,7 @@ release_slow(struct gophership *gs, void *buf, const void *site)
 {
 	struct cache *cache;
 	struct chunk *chunk;
+	int32_t left;
 	bits_t bit;
 	int ret;
 
@@ -92,39 +92,47 @@ release_slow(struct gophership *gs, void *buf, const void *site)
 	if (unlikely(gs->sites[0]))
 		return debug_release(gs, buf, site);
 	cache = this_thread_locks ? NULL : thread_cache_find(gs);
-	if (cache && cache_enter(cache, gs)) {
+	left = cache ? cache_enter_slow(gs, cache) : 0;
+	if (left > 0) {
 		ret = release_into(gs, cache, buf);
-		cache_leave(cache);
+		cache_leave(cache, left);
 		return ret;
 	}
 	chunk = chunk_of(gs, buf);
 	bit = chunk ? bit_of(chunk, buf) : 0;
-	return bit && release_remote(gs, chunk, bit) ? 0 : release_verdict(gs, buf);
+	return bit && release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
+}
+
+/* The second half of gophership_release(): not the chunk it guessed. */
+static int __attribute__((noinline))
+release_other(struct gophership *gs, void *buf, struct cache *cache, int32_t left)
+{
+	int ret = release_into(gs, cache, buf);
+
+	cache_leave(cache, left);
+	return ret;
 }
 
 int gophership_release(struct gophership *gs, void *buf)
 {
 	struct cache *cache = this_cache;
-	int ret;
+	int32_t left = cache_enter(cache, gs);
+	struct chunk *chunk;
+	size_t number;
+	bits_t free;
 
-	if (likely(cache_enter(cache, gs))) {
-		struct chunk *chunk = cache->hot;
-		size_t offset = (uintptr_t)buf - (uintptr_t)chunk->base;
-		bits_t bit;
-
-		if (likely(offset < gs->chunk_bytes)) {
-			bit = bit_of(chunk, buf);
-			if (likely(bit & ~chunk_not_on_loan(chunk))) {
-				poke(chunk->free, peek(chunk->free) | bit);
-				cache_leave(cache);
-				return 0;
-			}
-		}
-		ret = release_into(gs, cache, buf);
-		cache_leave(cache);
-		return ret;
-	}
-	return release_slow(gs, buf, __builtin_return_address(0));
+	if (unlikely(left <= 0))
+		return release_slow(gs, buf, __builtin_return_address(0));
+	chunk = cache->hot;
+	number = number_of(chunk, buf);
+	if (unlikely(number >= NR_BITS))
+		return release_other(gs, buf, cache, left);
+	free = peek(chunk->free);
+	if (unlikely((free | peek(chunk->remote) | peek(chunk->absent)) >> number & 1))
+		return release_other(gs, buf, cache, left);
+	poke(chunk->free, free | (bits_t)1 << number);
+	cache_leave(cache, left);
+	return 0;
 }
 
 /* Are the @nr buffers from @bufs on neighbours? */
@@ -148,21 +156,19 @@ static inline bool is_run(void **bufs, unsigned int nr, size_t capacity)
  * How many of @bufs, from the first on, are different buffers of @chunk that
  * are on loan; their bits.
  */
-static inline unsigned int take_run(const struct chunk *chunk, size_t chunk_bytes, void **bufs,
-				    unsigned int nr, bits_t *bits)
+static inline unsigned int take_run(const struct chunk *chunk, void **bufs, unsigned int nr,
+				    bits_t *bits)
 {
-	bits_t first = bit_of(chunk, bufs[0]);
+	size_t first = number_of(chunk, bufs[0]);
 	bits_t not_on_loan = chunk_not_on_loan(chunk);
 	unsigned int most, i;
 
 	*bits = 0;
-	if (unlikely(!first))
+	if (unlikely(first >= NR_BITS))
 		return 0;
-	most = NR_BITS - lowest_bit(first);
-	if (most > nr)
-		most = nr;
+	most = nr <= NR_BITS - first ? nr : NR_BITS - first;
 	if (is_run(bufs, most, (size_t)1 << chunk->shift)) {
-		bits_t mask = ~(bits_t)0 >> (NR_BITS - most) << lowest_bit(first);
+		bits_t mask = ~(bits_t)0 >> (NR_BITS - most) << first;
 
 		if (likely(!(mask & not_on_loan))) {
 			*bits = mask;
@@ -170,69 +176,71 @@ static inline unsigned int take_run(const struct chunk *chunk, size_t chunk_byte
 		}
 	}
 	for (i = 0; i < nr; i++) {
-		size_t offset = (uintptr_t)bufs[i] - (uintptr_t)chunk->base;
-		bits_t bit;
+		size_t number = number_of(chunk, bufs[i]);
 
-		if (offset >= chunk_bytes)
+		if (unlikely(number >= NR_BITS) || unlikely((not_on_loan | *bits) >> number & 1))
 			break;
-		bit = bit_of(chunk, bufs[i]);
-		if (!(bit & ~(not_on_loan | *bits)))
-			break;
-		*bits |= bit;
+		*bits |= (bits_t)1 << number;
 	}
 	return i;
 }
 
-/* A run of one chunk at a time, from the start of @bufs; 0: the first is bad. */
+/*
+ * A run of one chunk at a time, from the start of @bufs. Returns its length, 0
+ * if the first is bad; *@done grows by what was released.
+ */
 static inline unsigned int release_run(struct gophership *gs, struct cache *cache, void **bufs,
-				       unsigned int nr)
+				       unsigned int nr, unsigned int *done)
 {
 	struct chunk *chunk = cache->hot;
 	unsigned int run;
 	bits_t bits;
 
-	if (likely((uintptr_t)bufs[0] - (uintptr_t)chunk->base < gs->chunk_bytes)) {
-		run = take_run(chunk, gs->chunk_bytes, bufs, nr, &bits);
+	run = take_run(chunk, bufs, nr, &bits);
+	if (likely(run)) {
 		poke(chunk->free, peek(chunk->free) | bits);
+		*done += run;
 		return run;
 	}
 	chunk = chunk_of(gs, bufs[0]);
-	if (!chunk)
-		return 0;
-	run = take_run(chunk, gs->chunk_bytes, bufs, nr, &bits);
+	run = chunk ? take_run(chunk, bufs, nr, &bits) : 0;
 	if (!run)
 		return 0;
-	if (peek(chunk->owner) != cache)
-		/* Some may have been released this moment: one by one tells which. */
-		return release_remote(gs, chunk, bits) == bits ? run : 0;
+	if (peek(chunk->owner) != cache) {
+		/* Some may be somebody else's release this moment. */
+		bits = release_remote(chunk, bits);
+		count(&gs->doubled, run - __builtin_popcountl(bits));
+		*done += __builtin_popcountl(bits);
+		return run;
+	}
 	if (chunk == cache->current[chunk->class])
 		cache->hot = chunk;
 	if (cache_put(gs, cache, chunk, bits))
 		cache_shed(gs, cache, chunk->class);
+	*done += run;
 	return run;
 }
 
 unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr)
 {
 	struct cache *cache = this_cache;
+	int32_t left = cache_enter(cache, gs);
 	unsigned int done = 0;
 	unsigned int i = 0;
 
-	if (likely(cache_enter(cache, gs))) {
-		while (i < nr) {
-			unsigned int run = release_run(gs, cache, bufs + i, nr - i);
-
-			done += run;
-			if (likely(run))
-				i += run;
-			else
-				done += !release_into(gs, cache, bufs[i++]);
-		}
-		cache_leave(cache);
+	if (unlikely(left <= 0)) {
+		for (; i < nr; i++)
+			done += !release_slow(gs, bufs[i], __builtin_return_address(0));
 		return done;
 	}
-	for (; i < nr; i++)
-		done += !release_slow(gs, bufs[i], __builtin_return_address(0));
+	while (i < nr) {
+		unsigned int run = release_run(gs, cache, bufs + i, nr - i, &done);
+
+		i += run;
+		if (unlikely(!run))
+			done += !release_into(gs, cache, bufs[i++]);
+	}
+	cache_leave(cache, left);
 	return done;
 }
 

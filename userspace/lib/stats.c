@@ -12,7 +12,10 @@
 
 static void add_cache(struct gophership_lib_stats *stats, const struct cache *cache)
 {
-	stats->acquires += peek(cache->acquired) + LOOK_PERIOD - peek(cache->countdown);
+	int32_t left = peek(cache->state);
+
+	/* One that is at work does not tell. */
+	stats->acquires += peek(cache->acquired) + (left == BUSY ? 0 : LOOK_PERIOD - left);
 	stats->refills += peek(cache->refills);
 	stats->threads += cache->attached;
 }

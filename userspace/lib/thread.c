@@ -15,7 +15,7 @@
 #define CACHES_AT_ONCE	16
 
 /* Where a thread begins: nobody gets in, and the handle's threads do not share it. */
-static struct cache no_cache = { .busy = 1 };
+static struct cache no_cache = { .state = BUSY };
 
 __thread struct cache *this_cache = &no_cache;
 __thread unsigned int this_thread_locks;
