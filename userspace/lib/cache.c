@@ -105,7 +105,7 @@ bool cache_put(struct gophership *gs, struct cache *cache, struct chunk *chunk, 
 {
 	bits_t free = peek(chunk->free);
 
-	poke(chunk->free, free | bits);
+	atomic_store_explicit(&chunk->free, free | bits, memory_order_release);
 	if (chunk == cache->current[chunk->class])
 		return false;
 	if (!free)

@@ -99,7 +99,7 @@ static void add_free(struct gophership *gs, struct cache *cache, struct chunk *c
 			cache_list(gs, cache, chunk);
 	}
 	cache_put(gs, cache, chunk, bit);
-	poke(chunk->absent, peek(chunk->absent) & ~bit);
+	atomic_store_explicit(&chunk->absent, peek(chunk->absent) & ~bit, memory_order_release);
 }
 
 /* The same in a chunk of another thread: there it is as if we released it. */
@@ -280,7 +280,7 @@ static void pack(struct gophership *gs, struct parcel *parcel, struct chunk *chu
 
 	/* Absent first: never does it look as if it were on loan. */
 	poke(chunk->absent, peek(chunk->absent) | bits);
-	poke(chunk->free, 0);
+	atomic_store_explicit(&chunk->free, 0, memory_order_release);
 	chunk_drop_raced(gs, chunk);
 	poke(gs->leased_bytes, peek(gs->leased_bytes) -
 	     (uint64_t)__builtin_popcountl(bits) * window->capacity);

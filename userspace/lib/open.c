@@ -254,15 +254,11 @@ static int open_device(int fd, struct gophership **gs, const struct gophership_o
 	return ret;
 }
 
-int gophership_open(struct gophership **gs, const struct gophership_options *options)
+static int open_with(struct gophership **gs, const struct gophership_options *options)
 {
 	struct gophership_options filled;
-	int error = errno;
 	int fd, ret;
 
-	if (!gs)
-		return -EINVAL;
-	*gs = NULL;
 	ret = read_options(&filled, options);
 	if (ret)
 		return ret;
@@ -270,10 +266,22 @@ int gophership_open(struct gophership **gs, const struct gophership_options *opt
 	if (fd < 0)
 		return fd;
 	ret = open_device(fd, gs, &filled);
-	if (ret) {
-		device_close(fd);
-		*gs = NULL;
-	}
+	if (!ret)
+		return 0;
+	device_close(fd);
+	*gs = NULL;
+	return ret;
+}
+
+int gophership_open(struct gophership **gs, const struct gophership_options *options)
+{
+	int error = errno;
+	int ret;
+
+	if (!gs)
+		return -EINVAL;
+	*gs = NULL;
+	ret = open_with(gs, options);
 	errno = error;
 	return ret;
 }

@@ -39,7 +39,7 @@
 /* Acquires between two looks at the pressure page. */
 #define LOOK_PERIOD	1024
 /* Looks between two looks at the clock. */
-#define CLOCK_PERIOD	1024
+#define CLOCK_PERIOD	256
 /* cache.state: its thread is at work. */
 #define BUSY		(-1)
 /* Chunks of a class that a cache keeps though all of them is free. */

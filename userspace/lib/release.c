@@ -40,20 +40,36 @@ int __attribute__((noinline)) release_verdict(struct gophership *gs, const void 
 }
 
 /*
+ * What cannot be released, for who is not the owner. The owner moves bits from
+ * remote to free, from free to absent and from absent to free; in each case the
+ * new word has the bit before the old one loses it. Read in that order, a
+ * buffer that was released before is always found.
+ */
+static bits_t not_on_loan(const struct chunk *chunk)
+{
+	bits_t bits = atomic_load_explicit(&chunk->remote, memory_order_acquire);
+
+	bits |= atomic_load_explicit(&chunk->free, memory_order_acquire);
+	bits |= atomic_load_explicit(&chunk->absent, memory_order_acquire);
+	return bits | peek(chunk->free);
+}
+
+/*
  * Release @bits of a chunk that is not ours. Needs no cache and no lock.
- * Returns those that were on loan. A bit that turns out to be free when the
- * remote one is set already stays for the owner to drop.
+ * Returns those that were on loan. The owner may have them by the time the
+ * instruction is over, so there is no second look; what it released itself at
+ * this moment it will find in both words.
  */
 bits_t release_remote(struct chunk *chunk, bits_t bits)
 {
 	bits_t old;
 
-	bits &= ~chunk_not_on_loan(chunk);
+	bits &= ~not_on_loan(chunk);
 	if (!bits)
 		return 0;
 	old = atomic_fetch_or(&chunk->remote, bits);
 	cache_push_ready(chunk);
-	return bits & ~(old | peek(chunk->free) | peek(chunk->absent));
+	return bits & ~old;
 }
 
 /* The worker of @cache releases. */
@@ -249,7 +265,7 @@ size_t gophership_capacity(struct gophership *gs, const void *buf)
 	const struct chunk *chunk = chunk_of(gs, buf);
 	bits_t bit = chunk ? bit_of(chunk, buf) : 0;
 
-	if (!(bit & ~(chunk ? chunk_not_on_loan(chunk) : 0)) || peek(gs->stale))
+	if (!bit || (bit & not_on_loan(chunk)) || peek(gs->stale))
 		return 0;
 	return (size_t)1 << chunk->shift;
 }
