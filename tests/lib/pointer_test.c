@@ -68,7 +68,7 @@ TEST_F(pointer, wild_pointers_are_EINVAL)
 		/* inside a larger buffer, unaligned */
 		buf + PAGE, buf + 1, buf + LARGEST - 1, buf + 32768, small + 1, small + 2048,
 		/* never leased, beyond the windows */
-		small + (1 << 26), small - PAGE, buf + (1UL << 29), buf - (1UL << 29),
+		small + (1 << 26), small - PAGE, buf + (1UL << 30), buf - (1UL << 26),
 		(char *)((uintptr_t)buf ^ (uintptr_t)1 << (sizeof(void *) * 8 - 1)),
 	};
 

@@ -146,21 +146,37 @@ TEST_F(thread, trim_takes_nothing_that_is_in_use)
 #define BATCH		64
 
 static pthread_barrier_t barrier;
+static atomic_uint arrived, parties;
 static void *batch[BATCH];
 static atomic_uint accepted;
 
-static void release_batch(void)
+/* All go on at the same moment, which a barrier that sleeps does not do. */
+static void meet(void)
 {
+	unsigned int ticket = arrived++;
+	unsigned int wanted = (ticket / parties + 1) * parties;
+
+	for (int i = 0; arrived < wanted; i++)
+		if (i > 2000)
+			sched_yield();
+}
+
+/* From one end or the other: somewhere the two meet. */
+static void release_batch(bool backwards)
+{
+	unsigned int done = 0;
+
 	for (int i = 0; i < BATCH; i++)
-		accepted += !gophership_release(gs, batch[i]);
+		done += !gophership_release(gs, batch[backwards ? BATCH - 1 - i : i]);
+	accepted += done;
 }
 
 static void *release_too(void *argument)
 {
 	for (int i = 0; i < *(int *)argument; i++) {
-		pthread_barrier_wait(&barrier);
-		release_batch();
-		pthread_barrier_wait(&barrier);
+		meet();
+		release_batch(true);
+		meet();
 	}
 	return NULL;
 }
@@ -175,32 +191,38 @@ static unsigned int race(int rounds, int others, bool owner_too)
 	pthread_t threads[2];
 	void *bufs[3 * BATCH];
 
-	pthread_barrier_init(&barrier, NULL, others + 1);
+	arrived = 0;
+	parties = others + 1;
 	for (int i = 0; i < others; i++)
 		pthread_create(&threads[i], NULL, release_too, &rounds);
 	for (int i = 0; i < rounds; i++) {
 		fail_unless(gophership_acquire_bulk(gs, PAGE, BATCH, batch) == BATCH);
 		accepted = 0;
-		pthread_barrier_wait(&barrier);
+		meet();
 		if (owner_too)
-			release_batch();
-		pthread_barrier_wait(&barrier);
+			release_batch(false);
+		meet();
 		fail_unless(accepted >= BATCH);
-		fail_unless(gophership_acquire_bulk(gs, PAGE, ARRAY_SIZE(bufs), bufs) ==
-			    ARRAY_SIZE(bufs));
+		/* One by one or in bulk: each path has to look. */
+		for (size_t k = 0; i & 1 && k < ARRAY_SIZE(bufs); k++)
+			bufs[k] = gophership_acquire(gs, PAGE);
+		if (!(i & 1))
+			gophership_acquire_bulk(gs, PAGE, ARRAY_SIZE(bufs), bufs);
 		twins += has_twins(bufs, ARRAY_SIZE(bufs));
 		fail_unless(gophership_release_bulk(gs, bufs, ARRAY_SIZE(bufs)) ==
 			    ARRAY_SIZE(bufs));
 	}
 	for (int i = 0; i < others; i++)
 		pthread_join(threads[i], NULL);
-	pthread_barrier_destroy(&barrier);
 	return twins;
 }
 
 TEST_F(thread, racing_double_release_by_owner_and_another)
 {
-	EXPECT_EQ(0, race(ROUNDS(20000), 1, true));
+	/* On a busy machine the two hardly ever run at once. */
+	for (int i = 0; i < 8 && stats_of(gs).raced < 20; i++)
+		EXPECT_EQ(0, race(ROUNDS(20000), 1, true));
+	TH_LOG("%llu releases raced", (unsigned long long)stats_of(gs).raced);
 	EXPECT_EQ(0, failures);
 	EXPECT_EQ(0, used_of(gs));
 	EXPECT_LT(0, stats_of(gs).doubled + stats_of(gs).raced);
