@@ -119,7 +119,8 @@ static void *trim_again_and_again(void *unused)
 	(void)unused;
 	while (!stop) {
 		gophership_trim(gs);
-		usleep(1000);
+		/* Time for the threads to leave the slow path. */
+		usleep(50);
 	}
 	return NULL;
 }
@@ -141,6 +142,36 @@ TEST_F(thread, trim_takes_nothing_that_is_in_use)
 	EXPECT_EQ(0, failures);
 	EXPECT_EQ(0, used_of(gs));
 	EXPECT_NE(0, stats_of(gs).given_back);
+}
+
+static void *hold_and_ask(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < ROUNDS(20000000); i++) {
+		void *buf = gophership_acquire(gs, PAGE);
+
+		/* It would be 0 if the trim had it, too. */
+		fail_unless(gophership_capacity(gs, buf) == PAGE);
+		fail_unless(!gophership_release(gs, buf));
+	}
+	return NULL;
+}
+
+/* The same as often as can be: the thread does nothing but enter and leave. */
+TEST_F(thread, trim_keeps_out_of_a_busy_cache)
+{
+	pthread_t threads[2], trimmer;
+
+	stop = false;
+	ASSERT_EQ(0, pthread_create(&trimmer, NULL, trim_again_and_again, NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, hold_and_ask, NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	stop = true;
+	pthread_join(trimmer, NULL);
+	EXPECT_EQ(0, failures);
+	EXPECT_EQ(0, used_of(gs));
 }
 
 #define BATCH		64
