@@ -15,7 +15,7 @@
 #define NR_SHELVES	16
 
 static struct gophership *gs;
-static _Atomic(void *) shelves[NR_SHELVES];
+static void *_Atomic shelves[NR_SHELVES];
 static atomic_uint failures;
 
 static void *work(void *argument)
@@ -31,7 +31,8 @@ static void *work(void *argument)
 		random = random * 1664525 + 1013904223;
 		failures += gophership_capacity(gs, buf) != size;
 		memset(buf, i, 64);
-		failures += !!gophership_release(gs, atomic_exchange(&shelves[i % NR_SHELVES], buf));
+		buf = atomic_exchange(&shelves[i % NR_SHELVES], buf);
+		failures += !!gophership_release(gs, buf);
 		failures += gophership_acquire_bulk(gs, size, nr, bufs) != nr;
 		failures += gophership_release_bulk(gs, bufs, nr) != nr;
 	}

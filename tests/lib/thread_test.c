@@ -53,7 +53,7 @@ static void let_go(void *buf, uintptr_t me)
 #define NR_SHELVES	64
 
 /* Buffers change hands here. */
-static _Atomic(void *) shelves[NR_SHELVES];
+static void *_Atomic shelves[NR_SHELVES];
 
 static void *trade(void *argument)
 {
@@ -357,7 +357,7 @@ TEST_F(thread, buffers_survive_their_thread)
 
 #define RING		256
 
-static _Atomic(void *) ring[RING];
+static void *_Atomic ring[RING];
 
 static void *produce(void *argument)
 {

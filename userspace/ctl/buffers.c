@@ -78,7 +78,7 @@ static enum status acquire(struct buffers *buffers, const struct device *device,
 }
 
 enum status buffers_borrow(struct buffers *buffers, const struct device *device,
-				uint32_t capacity, unsigned int nr)
+			   uint32_t capacity, unsigned int nr)
 {
 	enum status status;
 

@@ -93,7 +93,8 @@ static void report(int ret, const void *buf, const struct site *known, const voi
 
 	if (ret == -EALREADY)
 		fprintf(stderr, "libgophership: double release of %p: at %s; released before at %s\n",
-			buf, name_site(site, again), name_site(known ? known->released : NULL, first));
+			buf, name_site(site, again),
+			name_site(known ? known->released : NULL, first));
 	else
 		fprintf(stderr, "libgophership: release of %p, which is no buffer: at %s\n", buf,
 			name_site(site, again));

@@ -73,7 +73,7 @@
 struct cache {
 	/* the hot lines */
 	_Atomic int32_t state;
-	_Atomic(struct gophership *) gs;
+	struct gophership *_Atomic gs;
 	struct chunk *hot;
 	struct chunk *current[NR_BITS];
 	/* off the hot path */
@@ -84,12 +84,12 @@ struct cache {
 	uint32_t looks;
 	uint32_t quiet;
 	uint64_t seen;
-	_Atomic(struct gophership *) home;
+	struct gophership *_Atomic home;
 	bool attached;
 	struct cache *next;
 	struct cache *thread_next;
 	/* other threads' line */
-	_Atomic(struct chunk *) ready __attribute__((aligned(64)));
+	struct chunk *_Atomic ready __attribute__((aligned(64)));
 } __attribute__((aligned(64)));
 
 /**
