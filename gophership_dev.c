@@ -20,6 +20,7 @@
 #include "gophership_compat.h"
 #include "gophership_context.h"
 #include "gophership_pool.h"
+#include "gophership_pressure.h"
 
 /* The sizes of the structures as they were first published. */
 #define INFO_SIZE_VER0		240
@@ -91,6 +92,8 @@ static long ioctl_info(void __user *arg)
 	info.size = sizeof(info);
 	if (gophership_memcg_charges())
 		info.features |= GOPHERSHIP_FEATURE_MEMCG;
+	info.features |= GOPHERSHIP_FEATURE_PRESSURE;
+	info.pressure_offset = GOPHERSHIP_PRESSURE_OFFSET;
 	info.page_size = PAGE_SIZE;
 	info.nr_classes = GOPHERSHIP_NR_CLASSES;
 	info.batch_max = GOPHERSHIP_BATCH_MAX;
@@ -339,13 +342,20 @@ static int gophership_close(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int gophership_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (vma->vm_pgoff == GOPHERSHIP_PRESSURE_OFFSET >> PAGE_SHIFT)
+		return gophership_pressure_mmap(vma);
+	return gophership_window_mmap(file, vma);
+}
+
 static const struct file_operations gophership_fops = {
 	.owner = THIS_MODULE,
 	.open = gophership_open,
 	.release = gophership_close,
 	.unlocked_ioctl = gophership_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = gophership_window_mmap,
+	.mmap = gophership_mmap,
 };
 
 static struct miscdevice gophership_misc = {

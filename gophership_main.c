@@ -7,6 +7,7 @@
 
 #include "gophership_context.h"
 #include "gophership_pool.h"
+#include "gophership_pressure.h"
 
 static int __init gophership_init(void)
 {
@@ -18,9 +19,12 @@ static int __init gophership_init(void)
 	ret = gophership_depots_init();
 	if (ret)
 		goto exit_payload;
-	ret = gophership_reclaim_init();
+	ret = gophership_pressure_init();
 	if (ret)
 		goto exit_payload;
+	ret = gophership_reclaim_init();
+	if (ret)
+		goto exit_pressure;
 	ret = gophership_pools_init();
 	if (ret)
 		goto exit_reclaim;
@@ -33,6 +37,8 @@ exit_pools:
 	gophership_pools_exit();
 exit_reclaim:
 	gophership_reclaim_exit();
+exit_pressure:
+	gophership_pressure_exit();
 exit_payload:
 	gophership_payload_exit();
 	gophership_depots_exit();
@@ -44,6 +50,7 @@ static void __exit gophership_exit(void)
 	gophership_dev_exit();
 	gophership_pools_exit();
 	gophership_reclaim_exit();
+	gophership_pressure_exit();
 	gophership_payload_exit();
 	gophership_depots_exit();
 }

@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "gophership_pool.h"
+#include "gophership_pressure.h"
 
 /* The ageing looks that often, and an idle magazine goes at the second look. */
 #define AGE_SECONDS	5
@@ -223,6 +224,8 @@ static unsigned long count_objects(struct shrinker *unused, struct shrink_contro
 	struct gophership_pool *pool;
 	unsigned long pages = 0;
 
+	/* Also if the pool has nothing to give: what is on lease may lie idle. */
+	gophership_pressure_raise();
 	if (!mutex_trylock(&gophership_pools_lock))
 		return 0;
 	list_for_each_entry(pool, &gophership_pools, entry)

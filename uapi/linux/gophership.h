@@ -34,6 +34,8 @@
  * leases them.
  */
 #define GOPHERSHIP_FEATURE_MEMCG	(1ULL << 0)
+/* PRESSURE: there is a page that tells of memory pressure. */
+#define GOPHERSHIP_FEATURE_PRESSURE	(1ULL << 1)
 
 /**
  * struct gophership_class_info - a size class and its window
@@ -61,6 +63,8 @@ struct gophership_class_info {
  * @quota: out: bytes that one context can have on lease
  * @machine_limit: out: bytes that all contexts together can have on lease
  * @classes: out: the size classes
+ * @pressure_offset: out: with FEATURE_PRESSURE, the offset for mmap of a page
+ *	that begins with struct gophership_pressure
  *
  * Errors: EFAULT, EINVAL, E2BIG.
  */
@@ -75,6 +79,22 @@ struct gophership_info {
 	__u64 quota;
 	__u64 machine_limit;
 	struct gophership_class_info classes[GOPHERSHIP_CLASSES_MAX];
+	__u64 pressure_offset;
+};
+
+/**
+ * struct gophership_pressure - what the pressure page says
+ * @size: bytes of the structure that the kernel fills
+ * @events: changes when the kernel looks for memory to reclaim, at most ten
+ *	times a second; wraps
+ *
+ * The page is the same for the whole machine: one page, MAP_SHARED, PROT_READ
+ * and nothing else (EACCES), not inherited over fork. Who has idle buffers on
+ * lease gives them back when @events has changed.
+ */
+struct gophership_pressure {
+	__u32 size;
+	__u32 events;
 };
 
 /**

@@ -2,16 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
-#include "quantity.h"
 
 static void advise_absent(void)
 {
@@ -96,137 +92,4 @@ enum status device_stats(struct device *device, uint32_t pool, struct gophership
 		return STATUS_DEVICE;
 	}
 	return STATUS_OK;
-}
-
-static void advise_quota(const struct device *device, uint64_t size)
-{
-	struct rlimit limit;
-
-	advise("A program can have %s on lease (module parameter quota_mb).",
-	       quantity_bytes(device->info.quota).text);
-	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
-		advise("Your processes together can have %s (ulimit -l); raise it, or run as root.",
-		       quantity_bytes(limit.rlim_cur).text);
-	if (size > device->info.page_size)
-		advise("Or borrow less: fewer or smaller buffers.");
-}
-
-static enum status complain_borrow(const struct device *device, uint64_t size)
-{
-	int error = errno;
-
-	if (error == EINTR)
-		return STATUS_SIGNAL;
-	complain("cannot borrow a buffer of %s from %s: %s", quantity_bytes(size).text,
-		 device->path, strerror(error));
-	if (error == EDQUOT)
-		advise_quota(device, size);
-	else if (error == ENOMEM)
-		advise("The machine's limit is %s; who has it: gophershipctl stat",
-		       quantity_bytes(device->info.machine_limit).text);
-	return STATUS_DEVICE;
-}
-
-static bool map(struct device *device, const struct gophership_lease *lease,
-		struct buffer *buffer)
-{
-	buffer->handle = lease->handle;
-	buffer->capacity = lease->capacity;
-	/* Populated, so the first I/O does not stop for a fault per page. */
-	buffer->data = mmap(NULL, lease->capacity, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_POPULATE, device->fd, lease->offset);
-	return buffer->data != MAP_FAILED;
-}
-
-static enum status map_all(struct device *device, const struct gophership_lease *leases,
-			   unsigned int nr, struct buffer *buffers)
-{
-	unsigned int i;
-	int error;
-
-	for (i = 0; i < nr; i++)
-		if (!map(device, &leases[i], &buffers[i]))
-			break;
-	if (i == nr)
-		return STATUS_OK;
-	error = errno;
-	/* From here on each has a handle, and a mapping or none. */
-	for (; i < nr; i++)
-		buffers[i] = (struct buffer) { .handle = leases[i].handle };
-	device_give_back(device, buffers, nr);
-	complain("cannot map a buffer of %s: %s", device->path, strerror(error));
-	return STATUS_DEVICE;
-}
-
-/*
- * Lease up to @want buffers. The kernel may grant a part of what one call asks
- * for; the first error after that is the end, and errno tells of it.
- */
-static unsigned int lease(struct device *device, uint64_t size, unsigned int want,
-			  struct gophership_lease *leases)
-{
-	unsigned int got = 0;
-
-	while (got < want) {
-		struct gophership_acquire acquire = {
-			.size = sizeof(acquire),
-			.min_size = size,
-			.count = want - got,
-			.leases = (uintptr_t)(leases + got),
-		};
-
-		if (ioctl(device->fd, GOPHERSHIP_IOC_ACQUIRE, &acquire))
-			break;
-		got += acquire.granted;
-	}
-	return got;
-}
-
-enum status device_borrow(struct device *device, uint64_t size, unsigned int *nr,
-			  struct buffer *buffers)
-{
-	struct gophership_lease *leases = calloc(*nr, sizeof(*leases));
-	enum status status;
-	unsigned int got;
-
-	if (!leases) {
-		complain("out of memory");
-		return STATUS_FAILED;
-	}
-	got = lease(device, size, *nr, leases);
-	if (!got) {
-		status = complain_borrow(device, size);
-	} else {
-		*nr = got;
-		status = map_all(device, leases, got, buffers);
-	}
-	free(leases);
-	return status;
-}
-
-enum status device_give_back(struct device *device, struct buffer *buffers, unsigned int nr)
-{
-	struct gophership_release release = { .size = sizeof(release), .count = nr };
-	uint64_t *handles = calloc(nr, sizeof(*handles));
-	enum status status = STATUS_OK;
-	unsigned int i;
-
-	if (!handles) {
-		/* The kernel takes them back when the device is closed. */
-		complain("out of memory");
-		return STATUS_FAILED;
-	}
-	for (i = 0; i < nr; i++) {
-		handles[i] = buffers[i].handle;
-		if (buffers[i].data)
-			munmap(buffers[i].data, buffers[i].capacity);
-	}
-	release.handles = (uintptr_t)handles;
-	if (ioctl(device->fd, GOPHERSHIP_IOC_RELEASE, &release)) {
-		complain("%s does not take back buffer %u of %u: %s", device->path,
-			 release.done, nr, strerror(errno));
-		status = STATUS_DEVICE;
-	}
-	free(handles);
-	return status;
 }

@@ -28,26 +28,8 @@ struct device {
 	struct gophership_info info;
 };
 
-/**
- * struct buffer - a borrowed buffer, mapped
- * @data: first byte
- * @handle: names the lease
- * @capacity: bytes there are
- */
-struct buffer {
-	void *data;
-	uint64_t handle;
-	uint32_t capacity;
-};
-
 enum status device_open(struct device *device, const char *path);
 void device_close(struct device *device);
 enum status device_stats(struct device *device, uint32_t pool, struct gophership_stats *stats);
-
-/* Borrows up to *nr buffers of at least size bytes; *nr becomes what was got. */
-enum status device_borrow(struct device *device, uint64_t size, unsigned int *nr,
-			  struct buffer *buffers);
-/* Unmaps them and gives them back. */
-enum status device_give_back(struct device *device, struct buffer *buffers, unsigned int nr);
 
 #endif /* DEVICE_H */

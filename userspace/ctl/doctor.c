@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "buffers.h"
 #include "command.h"
 #include "device.h"
 #include "quantity.h"
@@ -123,18 +124,18 @@ static void check_uring(void)
 
 static enum status try_buffer(struct device *device)
 {
-	struct buffer buffer;
-	unsigned int nr = 1;
+	struct buffers buffers;
 	enum status status;
+	uint64_t retired;
 	char finding[64];
 
-	status = device_borrow(device, device->info.page_size, &nr, &buffer);
+	status = buffers_borrow(&buffers, device, device->info.page_size, 1);
 	if (status != STATUS_OK)
 		return status;
-	memset(buffer.data, 0x55, buffer.capacity);
+	memset(buffers.list[0].data, 0x55, buffers.list[0].capacity);
 	snprintf(finding, sizeof(finding), "borrowed %s, wrote to it, gave it back",
-		 quantity_bytes(buffer.capacity).text);
-	status = device_give_back(device, &buffer, nr);
+		 quantity_bytes(buffers.list[0].capacity).text);
+	status = buffers_give_back(&buffers, &retired);
 	if (status == STATUS_OK)
 		print("buffer", finding);
 	return status;

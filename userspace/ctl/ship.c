@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "buffers.h"
 #include "command.h"
 #include "device.h"
 #include "interrupt.h"
@@ -53,7 +53,6 @@ struct options {
  * @destination: where to
  * @device: the device
  * @buffers: borrowed from it
- * @nr_buffers: so many
  * @engine: what carries out the passes
  * @summary: for the end
  */
@@ -62,8 +61,7 @@ struct shipment {
 	struct ship_source source;
 	struct ship_destination destination;
 	struct device device;
-	struct buffer *buffers;
-	unsigned int nr_buffers;
+	struct buffers buffers;
 	const struct engine *engine;
 	struct summary summary;
 };
@@ -228,38 +226,15 @@ static enum status borrow(struct shipment *shipment)
 	chunks = (shipment->source.st.st_size + (uint64_t)capacity - 1) / capacity;
 	nr = least(shipment->options->buffers, chunks ? chunks : 1);
 	nr = least(nr, least(shipment->engine->most_buffers, info->batch_max));
-	shipment->buffers = calloc(nr, sizeof(*shipment->buffers));
-	if (!shipment->buffers) {
-		complain("out of memory");
-		return STATUS_FAILED;
-	}
-	shipment->nr_buffers = nr;
-	status = device_borrow(&shipment->device, capacity, &shipment->nr_buffers,
-			       shipment->buffers);
-	if (status != STATUS_OK) {
-		free(shipment->buffers);
+	status = buffers_borrow(&shipment->buffers, &shipment->device, capacity, nr);
+	if (status != STATUS_OK)
 		return status;
-	}
-	if (shipment->nr_buffers < nr)
+	if (shipment->buffers.nr < nr)
 		note("%u of %u buffers could be borrowed; going on with them",
-		     shipment->nr_buffers, (unsigned int)nr);
-	shipment->summary.nr_buffers = shipment->nr_buffers;
-	shipment->summary.buffer_bytes = shipment->buffers[0].capacity;
+		     shipment->buffers.nr, (unsigned int)nr);
+	shipment->summary.nr_buffers = shipment->buffers.nr;
+	shipment->summary.buffer_bytes = capacity;
 	return STATUS_OK;
-}
-
-static enum status give_back(struct shipment *shipment)
-{
-	struct gophership_stats stats;
-	enum status status;
-
-	status = device_give_back(&shipment->device, shipment->buffers, shipment->nr_buffers);
-	free(shipment->buffers);
-	if (status == STATUS_OK)
-		status = device_stats(&shipment->device, GOPHERSHIP_POOL_USER, &stats);
-	if (status == STATUS_OK)
-		shipment->summary.retired = stats.retired;
-	return status;
 }
 
 /*
@@ -298,9 +273,9 @@ static enum status run_pass(struct shipment *shipment, struct pass *pass, const 
 			(shipment->options->progress || isatty(STDERR_FILENO));
 
 	pass->size = shipment->source.st.st_size;
-	pass->buffers = shipment->buffers;
-	pass->nr_buffers = shipment->nr_buffers;
-	pass->chunk_size = shipment->buffers[0].capacity;
+	pass->buffers = shipment->buffers.list;
+	pass->nr_buffers = shipment->buffers.nr;
+	pass->chunk_size = shipment->summary.buffer_bytes;
 	pass->hash = XXH64_createState();
 	if (!pass->hash) {
 		complain("out of memory");
@@ -401,7 +376,7 @@ static enum status with_device(struct shipment *shipment)
 	if (status != STATUS_OK)
 		return status;
 	status = deliver(shipment);
-	returned = give_back(shipment);
+	returned = buffers_give_back(&shipment->buffers, &shipment->summary.retired);
 	return status == STATUS_OK ? returned : status;
 }
 

@@ -20,7 +20,7 @@
 
 #include <xxhash.h>
 
-#include "device.h"
+#include "buffers.h"
 #include "progress.h"
 #include "ship_file.h"
 

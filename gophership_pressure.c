@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: the page that tells user space of memory pressure.
+ *
+ * What is on lease is out of the shrinker's reach, but a program that has
+ * buffers lying idle can give them back if it is told. One page for the whole
+ * machine, which every context can map and nobody but us can write; to read it
+ * costs no system call.
+ */
+#include <linux/atomic.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <uapi/linux/gophership.h>
+
+#include "gophership_compat.h"
+#include "gophership_pressure.h"
+
+/* User space reads the line all the time; do not write it more often. */
+#define RAISE_PERIOD	(HZ / 10)
+
+/* One page; its events are written by the winner of a RAISE_PERIOD alone. */
+static struct gophership_pressure *pressure;
+static atomic_long_t next_raise;	/* jiffies */
+
+/**
+ * gophership_pressure_raise() - tell user space that memory is short
+ *
+ * Context: any.
+ */
+void gophership_pressure_raise(void)
+{
+	long next = atomic_long_read(&next_raise);
+	long now = (long)jiffies;
+
+	if (now - next < 0)
+		return;
+	if (atomic_long_cmpxchg(&next_raise, next, now + RAISE_PERIOD) == next)
+		WRITE_ONCE(pressure->events, pressure->events + 1);
+}
+
+/**
+ * gophership_pressure_mmap() - map the page
+ * @vma: the mapping to be
+ *
+ * Context: process, mmap_lock held for writing.
+ * Return: 0; -EINVAL for anything but one page, MAP_SHARED; -EACCES for
+ * PROT_WRITE or PROT_EXEC.
+ */
+int gophership_pressure_mmap(struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma_pages(vma) != 1)
+		return -EINVAL;
+	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
+		return -EACCES;
+
+	/* Never writable: mprotect() asks for VM_MAYWRITE. */
+	gophership_vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
+				VM_MAYWRITE | VM_MAYEXEC);
+	return vm_insert_page(vma, vma->vm_start, virt_to_page(pressure));
+}
+
+int __init gophership_pressure_init(void)
+{
+	pressure = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!pressure)
+		return -ENOMEM;
+	pressure->size = sizeof(*pressure);
+	atomic_long_set(&next_raise, jiffies);
+	return 0;
+}
+
+/* Mappings hold the module, so there are none; a pin keeps the page alone. */
+void gophership_pressure_exit(void)
+{
+	free_page((unsigned long)pressure);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What every test of the library begins with: an open handle.
+ */
+#ifndef TESTS_FIXTURE_H
+#define TESTS_FIXTURE_H
+
+#include <errno.h>
+#include <gophership.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#define PAGE		4096
+#define LARGEST		65536
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#endif
+
+static inline struct gophership_lib_stats stats_of(struct gophership *gs)
+{
+	struct gophership_lib_stats stats = { .size = sizeof(stats) };
+
+	if (gophership_stats(gs, &stats))
+		memset(&stats, 0xff, sizeof(stats));
+	return stats;
+}
+
+/* Buffers in use, of all classes. */
+static inline uint64_t used_of(struct gophership *gs)
+{
+	struct gophership_lib_stats stats = stats_of(gs);
+	uint64_t used = 0;
+
+	for (unsigned int i = 0; i < stats.nr_classes; i++)
+		used += stats.classes[i].used;
+	return used;
+}
+
+static inline int compare_pointers(const void *a, const void *b)
+{
+	uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Does any pointer come twice? Sorts them. */
+static inline bool has_twins(void **bufs, unsigned int nr)
+{
+	qsort(bufs, nr, sizeof(*bufs), compare_pointers);
+	for (unsigned int i = 1; i < nr; i++)
+		if (bufs[i] == bufs[i - 1])
+			return true;
+	return false;
+}
+
+#endif /* TESTS_FIXTURE_H */

@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Handles from open to close: options, ceilings, fork, signals, idle time.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "fixture.h"
+#include "memory.h"
+#ifdef STANDIN
+#include "standin.h"
+#endif
+
+static struct gophership *open_with(struct gophership_options options)
+{
+	struct gophership *gs;
+
+	options.size = sizeof(options);
+	return gophership_open(&gs, &options) ? NULL : gs;
+}
+
+TEST(open_refuses_nonsense)
+{
+	struct gophership_options options = { .size = sizeof(options) };
+	struct gophership *gs = (struct gophership *)1;
+
+	EXPECT_EQ(-EINVAL, gophership_open(NULL, NULL));
+	options.size = 8;
+	EXPECT_EQ(-EINVAL, gophership_open(&gs, &options));
+	EXPECT_EQ(NULL, gs);
+	options.size = sizeof(options) + 8;
+	EXPECT_EQ(-EINVAL, gophership_open(&gs, &options));
+	options = (struct gophership_options) { .size = sizeof(options), .flags = 1U << 31 };
+	EXPECT_EQ(-EINVAL, gophership_open(&gs, &options));
+	options = (struct gophership_options) { .size = sizeof(options), .reserved = 1 };
+	EXPECT_EQ(-EINVAL, gophership_open(&gs, &options));
+	options = (struct gophership_options) { .size = sizeof(options), .device = "/none/none" };
+	errno = 77;
+	EXPECT_EQ(-ENOENT, gophership_open(&gs, &options));
+	EXPECT_EQ(77, errno);
+#ifndef STANDIN
+	options.device = "/dev/null";
+	EXPECT_EQ(-EPROTO, gophership_open(&gs, &options));
+#endif
+	gophership_close(NULL);
+}
+
+TEST(ceiling_is_ENOMEM_and_recovers)
+{
+	struct gophership *gs = open_with((struct gophership_options) { .ceiling = 10 * PAGE });
+	void *bufs[11], *large;
+
+	ASSERT_NE(NULL, gs);
+	for (int i = 0; i < 100; i++) {
+		errno = 0;
+		ASSERT_EQ(10, gophership_acquire_bulk(gs, PAGE, 11, bufs));
+		ASSERT_EQ(ENOMEM, errno);
+		ASSERT_EQ(NULL, gophership_acquire(gs, 0));
+		ASSERT_EQ(0, gophership_release(gs, bufs[3]));
+		bufs[3] = gophership_acquire(gs, 0);
+		ASSERT_NE(NULL, bufs[3]);
+		ASSERT_EQ(10, gophership_release_bulk(gs, bufs, 10));
+		/* What is idle in one class makes room for another. */
+		large = gophership_acquire(gs, 8 * PAGE);
+		ASSERT_NE(NULL, large);
+		ASSERT_EQ(2, gophership_acquire_bulk(gs, PAGE, 3, bufs));
+		ASSERT_EQ(NULL, gophership_acquire(gs, LARGEST));
+		ASSERT_EQ(2, gophership_release_bulk(gs, bufs, 2));
+		ASSERT_EQ(0, gophership_release(gs, large));
+	}
+	EXPECT_GE(10 * PAGE, stats_of(gs).leased_bytes);
+	EXPECT_NE(0, stats_of(gs).failed);
+	gophership_close(gs);
+}
+
+static struct gophership *shared;
+static pthread_barrier_t barrier;
+
+static void *hoard(void *unused)
+{
+	(void)unused;
+	/* All that there is, idle in this thread's cache. */
+	for (int i = 0; i < 100; i++)
+		gophership_release(shared, gophership_acquire(shared, PAGE));
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	/* And it can go on after its cache was emptied. */
+	return gophership_acquire(shared, PAGE);
+}
+
+static void meet_the_hoarder(struct __test_metadata *_metadata, uint32_t flags)
+{
+	void *bufs[8], *result;
+	pthread_t thread;
+
+	shared = open_with((struct gophership_options) { .ceiling = 8 * PAGE, .flags = flags });
+	ASSERT_NE(NULL, shared);
+	pthread_barrier_init(&barrier, NULL, 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, hoard, NULL));
+	pthread_barrier_wait(&barrier);
+	EXPECT_EQ(8, gophership_acquire_bulk(shared, PAGE, 8, bufs));
+	EXPECT_EQ(NULL, gophership_acquire(shared, PAGE));
+	EXPECT_EQ(0, gophership_release(shared, bufs[0]));
+	pthread_barrier_wait(&barrier);
+	pthread_join(thread, &result);
+	EXPECT_NE(NULL, result);
+	gophership_close(shared);
+}
+
+TEST(what_another_thread_hoards_is_found)
+{
+	meet_the_hoarder(_metadata, 0);
+}
+
+TEST(without_thread_caches_nobody_hoards)
+{
+	meet_the_hoarder(_metadata, GOPHERSHIP_NO_THREAD_CACHE);
+}
+
+TEST(reserve_is_there_at_once)
+{
+	struct gophership_options options = { .flags = GOPHERSHIP_PREFAULT,
+					      .reserve = { 100, 0, 0, 0, 9 } };
+	struct gophership *gs = open_with(options);
+	struct gophership_lib_stats stats;
+
+	ASSERT_NE(NULL, gs);
+	stats = stats_of(gs);
+	EXPECT_EQ(100, stats.classes[0].idle);
+	EXPECT_EQ(0, stats.classes[1].leased);
+	EXPECT_EQ(9, stats.classes[4].idle);
+	gophership_close(gs);
+	options.ceiling = 99 * PAGE;
+	EXPECT_EQ(NULL, open_with(options));
+}
+
+static bool is_resident(void *buf)
+{
+	unsigned long frame = memory_frame(buf);
+
+	return frame;
+}
+
+TEST(prefault_maps_at_once)
+{
+	struct gophership *gs;
+
+	if (geteuid())
+		SKIP(return, "only root sees frames");
+	for (int wanted = 0; wanted < 2; wanted++) {
+		gs = open_with((struct gophership_options) {
+				.flags = wanted ? GOPHERSHIP_PREFAULT : 0 });
+		ASSERT_NE(NULL, gs);
+		EXPECT_EQ(!!wanted, is_resident(gophership_acquire(gs, PAGE)));
+		gophership_close(gs);
+	}
+}
+
+TEST(close_with_buffers_in_use)
+{
+	struct gophership *gs;
+	void *buf;
+
+	for (int i = 0; i < 50; i++) {
+		ASSERT_EQ(0, gophership_open(&gs, NULL));
+		buf = gophership_acquire(gs, i & 1 ? PAGE : LARGEST);
+		ASSERT_NE(NULL, buf);
+		*(char *)buf = 1;
+		gophership_close(gs);
+#ifndef __SANITIZE_ADDRESS__
+		ASSERT_EQ(SIGSEGV, memory_read_signal(buf));
+#endif
+	}
+}
+
+static void *use_and_wait(void *unused)
+{
+	struct gophership *gs = shared;
+
+	(void)unused;
+	gophership_release(gs, gophership_acquire(gs, PAGE));
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+/* The threads end before, while and after the handle is closed. */
+TEST(threads_that_end_around_close)
+{
+	pthread_t threads[8];
+
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, gophership_open(&shared, NULL));
+		pthread_barrier_init(&barrier, NULL, ARRAY_SIZE(threads) + 1);
+		for (size_t k = 0; k < ARRAY_SIZE(threads); k++)
+			ASSERT_EQ(0, pthread_create(&threads[k], NULL, use_and_wait, NULL));
+		pthread_barrier_wait(&barrier);
+		gophership_close(shared);
+		for (size_t k = 0; k < ARRAY_SIZE(threads); k++)
+			pthread_join(threads[k], NULL);
+		pthread_barrier_destroy(&barrier);
+	}
+}
+
+static void *use_each(void *argument)
+{
+	struct gophership **handles = argument;
+
+	for (int round = 0; round < 20; round++) {
+		pthread_barrier_wait(&barrier);
+		for (int i = 0; i < 100; i++)
+			for (int k = 0; k < 3; k++)
+				if (gophership_release(handles[k],
+						       gophership_acquire(handles[k], PAGE)))
+					return handles;
+		pthread_barrier_wait(&barrier);
+	}
+	return NULL;
+}
+
+/* A thread's cache of a closed handle is not the new handle's. */
+TEST(handles_come_and_go_under_a_thread)
+{
+	struct gophership *handles[3];
+	pthread_t thread;
+	void *result;
+
+	pthread_barrier_init(&barrier, NULL, 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, use_each, handles));
+	for (int round = 0; round < 20; round++) {
+		for (int k = 0; k < 3; k++)
+			ASSERT_EQ(0, gophership_open(&handles[k], NULL));
+		pthread_barrier_wait(&barrier);
+		pthread_barrier_wait(&barrier);
+		for (int k = 0; k < 3; k++) {
+			EXPECT_EQ(0, used_of(handles[k]));
+			gophership_close(handles[k]);
+		}
+	}
+	pthread_join(thread, &result);
+	EXPECT_EQ(NULL, result);
+}
+
+/* Everything that a child can do with its parent's handle. */
+static int child(struct gophership *gs, void *buf)
+{
+	struct gophership_lib_stats stats = { .size = sizeof(stats) };
+	struct gophership *own;
+	void *bufs[4];
+
+	errno = 0;
+	if (gophership_acquire(gs, PAGE) || errno != ESTALE)
+		return 1;
+	errno = 0;
+	if (gophership_acquire_bulk(gs, PAGE, 4, bufs) || errno != ESTALE)
+		return 2;
+	if (gophership_release(gs, buf) != -EINVAL || gophership_release_bulk(gs, &buf, 1))
+		return 3;
+	if (gophership_capacity(gs, buf) || gophership_stats(gs, &stats) != -ESTALE ||
+	    gophership_trim(gs))
+		return 4;
+	/* One of its own. */
+	if (gophership_open(&own, NULL))
+		return 5;
+	if (gophership_acquire_bulk(own, PAGE, 4, bufs) != 4)
+		return 6;
+	memset(bufs[0], 0x33, PAGE);
+	if (gophership_release_bulk(own, bufs, 4) != 4 || gophership_release(own, buf) == 0)
+		return 7;
+	gophership_close(gs);
+	if (!gophership_acquire(own, PAGE))
+		return 8;
+	gophership_close(own);
+	return 0;
+}
+
+TEST(fork_leaves_the_parent_alone)
+{
+	struct gophership *gs;
+	void *bufs[100];
+	int status;
+
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	for (int i = 0; i < 20; i++) {
+		void *buf = gophership_acquire(gs, PAGE);
+		pid_t pid;
+
+		ASSERT_NE(NULL, buf);
+		memset(buf, 0x11, PAGE);
+		pid = fork();
+		if (!pid)
+			_exit(child(gs, buf));
+		/* At the same time. */
+		for (int k = 0; k < 100; k++) {
+			bufs[k] = gophership_acquire(gs, PAGE);
+			memset(bufs[k], 0x22, PAGE);
+		}
+		EXPECT_EQ(100, gophership_release_bulk(gs, bufs, 100));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status) {
+			TH_LOG("step %d", WEXITSTATUS(status));
+		}
+		EXPECT_TRUE(memory_is(buf, 0x11, PAGE));
+		EXPECT_EQ(0, gophership_release(gs, buf));
+	}
+	EXPECT_EQ(0, used_of(gs));
+	gophership_close(gs);
+}
+
+/* A child that lives on must not keep its parent's leases alive. */
+TEST(a_child_holds_no_device)
+{
+	struct gophership *gs;
+	int ends[2];
+	char path[64], target[64] = "";
+	pid_t pid;
+
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	ASSERT_EQ(0, pipe(ends));
+	pid = fork();
+	if (!pid) {
+		for (int fd = 3; fd < 64; fd++) {
+			ssize_t length;
+
+			snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+			length = readlink(path, target, sizeof(target) - 1);
+			target[length < 0 ? 0 : length] = 0;
+			if (strstr(target, "gophership"))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	int status;
+
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	gophership_close(gs);
+}
+
+static atomic_uint handler_served, handler_refused, handler_failed;
+
+/* What the handler holds from one signal to another: it leaves the cache changed. */
+static void *handler_bufs[8];
+
+static void handler_acquire(void **buf)
+{
+	errno = 0;
+	*buf = gophership_acquire(shared, PAGE);
+	if (!*buf) {
+		handler_refused++;
+		handler_failed += errno != EAGAIN;
+		return;
+	}
+	handler_failed += !!atomic_exchange((_Atomic uintptr_t *)*buf, 2);
+}
+
+static void handler_release(void **buf)
+{
+	handler_failed += atomic_exchange((_Atomic uintptr_t *)*buf, 0) != 2;
+	handler_failed += !!gophership_release(shared, *buf);
+	*buf = NULL;
+}
+
+static void handler(int signal)
+{
+	void **buf = &handler_bufs[handler_served++ * 5 % ARRAY_SIZE(handler_bufs)];
+	int error = errno;
+
+	(void)signal;
+	if (*buf)
+		handler_release(buf);
+	else
+		handler_acquire(buf);
+	errno = error;
+}
+
+/* The handler comes at any instruction of the library. */
+TEST(signal_handler_on_top)
+{
+	struct itimerval timer = { { 0, 53 }, { 0, 53 } };
+	unsigned int wrong = 0;
+	void *bufs[70];
+
+	ASSERT_EQ(0, gophership_open(&shared, NULL));
+	gophership_release(shared, gophership_acquire(shared, PAGE));
+	signal(SIGALRM, handler);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (int i = 0; handler_served < 20000; i++) {
+		unsigned int nr = i % 50 ? 1 : 70;
+
+		for (unsigned int k = 0; k < nr; k++)
+			bufs[k] = gophership_acquire(shared, PAGE);
+		for (unsigned int k = 0; k < nr; k++)
+			wrong += !!atomic_exchange((_Atomic uintptr_t *)bufs[k], 1);
+		for (unsigned int k = 0; k < nr; k++)
+			wrong += atomic_exchange((_Atomic uintptr_t *)bufs[k], 0) != 1;
+		for (unsigned int k = 0; k < nr; k++)
+			wrong += !!gophership_release(shared, bufs[k]);
+		if (i % 10000 == 0)
+			gophership_trim(shared);
+	}
+	timer = (struct itimerval) { { 0, 0 }, { 0, 0 } };
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(handler_bufs); i++)
+		if (handler_bufs[i])
+			handler_release(&handler_bufs[i]);
+	TH_LOG("%u handlers were refused", handler_refused);
+	EXPECT_EQ(0, wrong);
+	EXPECT_EQ(0, handler_failed);
+	EXPECT_LT(0, handler_refused);
+	EXPECT_EQ(0, used_of(shared));
+	gophership_close(shared);
+}
+
+static bool shrinks_to(struct gophership *gs, uint64_t bytes)
+{
+	for (int ms = 0; ms < 8000; ms += 20) {
+		if (stats_of(gs).leased_bytes <= bytes)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+static void leave_many_idle(struct gophership *gs)
+{
+	void *bufs[2000];
+
+	gophership_release_bulk(gs, bufs, gophership_acquire_bulk(gs, 2 * PAGE, 2000, bufs));
+}
+
+TEST(keeper_gives_back_after_idle_time)
+{
+	struct gophership *gs = open_with((struct gophership_options) {
+			.flags = GOPHERSHIP_KEEPER, .idle_ms = 300 });
+
+	ASSERT_NE(NULL, gs);
+	leave_many_idle(gs);
+	EXPECT_LE(2000 * 2 * PAGE, stats_of(gs).leased_bytes);
+	EXPECT_TRUE(shrinks_to(gs, 0));
+	EXPECT_NE(NULL, gophership_acquire(gs, PAGE));
+	gophership_close(gs);
+}
+
+TEST(idle_never_keeps_everything)
+{
+	struct gophership *gs = open_with((struct gophership_options) {
+			.flags = GOPHERSHIP_KEEPER, .idle_ms = GOPHERSHIP_IDLE_NEVER });
+
+	ASSERT_NE(NULL, gs);
+	leave_many_idle(gs);
+	usleep(700000);
+	EXPECT_LE(2000 * 2 * PAGE, stats_of(gs).leased_bytes);
+	gophership_close(gs);
+}
+
+/* Without a keeper it takes calls, and here and there one off the fast path. */
+TEST(calls_give_back_after_idle_time)
+{
+	struct gophership *gs = open_with((struct gophership_options) { .idle_ms = 300 });
+
+	ASSERT_NE(NULL, gs);
+	leave_many_idle(gs);
+	/* The time is looked at every 262144 acquires. */
+	for (int i = 0; i < 10; i++) {
+		usleep(100000);
+		for (int k = 0; k < 263000; k++)
+			gophership_release(gs, gophership_acquire(gs, PAGE));
+	}
+	EXPECT_LT(0, stats_of(gs).given_back);
+	/* But for what this thread, which is not idle, keeps for itself. */
+	EXPECT_GT(3 << 20, stats_of(gs).classes[1].leased * 2 * PAGE);
+	gophership_close(gs);
+}
+
+#ifdef STANDIN
+TEST(pressure_is_heeded)
+{
+	struct gophership *gs;
+
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	leave_many_idle(gs);
+	gophership_standin_pressure();
+	for (int i = 0; i < 2048; i++)
+		gophership_release(gs, gophership_acquire(gs, PAGE));
+	EXPECT_EQ(1, stats_of(gs).pressure);
+	EXPECT_GE(64 * PAGE, stats_of(gs).leased_bytes);
+	gophership_close(gs);
+}
+#endif
+
+/* What a process with GOPHERSHIP_DEBUG=1 says. */
+static void debugged(const char *path, void (*body)(struct gophership *gs))
+{
+	struct gophership *gs;
+	int fd;
+
+	setenv("GOPHERSHIP_DEBUG", "1", 1);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	dup2(fd, STDERR_FILENO);
+	if (gophership_open(&gs, NULL))
+		_exit(1);
+	body(gs);
+	gophership_close(gs);
+	_exit(0);
+}
+
+static void make_mistakes(struct gophership *gs)
+{
+	void *buf = gophership_acquire(gs, PAGE);
+	void *kept = gophership_acquire(gs, LARGEST);
+
+	gophership_release(gs, buf);
+	gophership_release(gs, buf);
+	gophership_release(gs, &buf);
+	(void)kept;
+}
+
+static void make_none(struct gophership *gs)
+{
+	void *bufs[100];
+
+	gophership_release_bulk(gs, bufs, gophership_acquire_bulk(gs, PAGE, 100, bufs));
+}
+
+static int debug_output(char *text, size_t size, void (*body)(struct gophership *gs))
+{
+	char path[] = "/tmp/gophership-debug-XXXXXX";
+	int fd = mkstemp(path);
+	pid_t pid = fork();
+	ssize_t length;
+	int status;
+
+	if (!pid)
+		debugged(path, body);
+	waitpid(pid, &status, 0);
+	length = read(fd, text, size - 1);
+	text[length < 0 ? 0 : length] = 0;
+	close(fd);
+	unlink(path);
+	return status;
+}
+
+TEST(debug_names_the_call_sites)
+{
+	char text[4096], *again, *before;
+	char *at, *first;
+
+	ASSERT_EQ(0, debug_output(text, sizeof(text), make_mistakes));
+	again = strstr(text, "double release of ");
+	ASSERT_NE(NULL, again) {
+		TH_LOG("%s", text);
+	}
+	before = strstr(again, "released before at ");
+	ASSERT_NE(NULL, before);
+	at = (char *)(uintptr_t)strtoull(strstr(again, "at ") + 3, NULL, 0);
+	first = (char *)(uintptr_t)strtoull(before + strlen("released before at "), NULL, 0);
+	/* Two places of one function. */
+	EXPECT_GT(at, first);
+	EXPECT_GT(first, (char *)make_mistakes);
+	EXPECT_LT(at, (char *)make_mistakes + 400);
+	EXPECT_NE(NULL, strstr(text, "which is no buffer"));
+	EXPECT_NE(NULL, strstr(text, "of 65536 bytes, acquired at"));
+	EXPECT_NE(NULL, strstr(text, "1 not released at close"));
+}
+
+TEST(debug_is_quiet_without_a_mistake)
+{
+	char text[4096];
+
+	ASSERT_EQ(0, debug_output(text, sizeof(text), make_none));
+	EXPECT_STREQ("", text);
+}
+
+TEST_HARNESS_MAIN

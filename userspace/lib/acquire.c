@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Acquire.
+ */
+#include <errno.h>
+
+#include "pool.h"
+
+/* Fill the cache from the depot, or *@direct. */
+static bool fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
+{
+	bool filled;
+
+	*direct = NULL;
+	if (cache == &gs->depot)
+		return depot_fill(gs, cache, class, direct);
+	gs_lock(&gs->lock);
+	reclaim_look_locked(gs, cache);
+	filled = depot_fill(gs, cache, class, direct);
+	gs_unlock(&gs->lock);
+	return filled;
+}
+
+/*
+ * Acquire up to @nr buffers with all there is to try. We are the worker of
+ * @cache; if that is the depot, the lock is held.
+ */
+unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned int class,
+			  unsigned int nr, void **bufs)
+{
+	unsigned int got = 0;
+
+	while (got < nr) {
+		struct chunk *chunk = cache->current[class];
+		bits_t usable = chunk_usable(chunk);
+		void *direct;
+
+		if (usable) {
+			cache->hot = chunk;
+			bufs[got++] = chunk_pop(chunk, usable);
+			continue;
+		}
+		poke(cache->refills, peek(cache->refills) + 1);
+		if (cache_refill(gs, cache, class)) {
+			if (cache->nr_idle[class] > IDLE_CHUNKS && cache != &gs->depot)
+				cache_shed(gs, cache, class);
+			continue;
+		}
+		if (!fill(gs, cache, class, &direct))
+			break;
+		if (direct)
+			bufs[got++] = direct;
+	}
+	poke(cache->acquired, peek(cache->acquired) + got);
+	return got;
+}
+
+static unsigned int acquire_locked(struct gophership *gs, unsigned int class, unsigned int nr,
+				   void **bufs)
+{
+	unsigned int got;
+
+	gs_lock(&gs->lock);
+	if (!(++gs->depot.looks % LOOK_PERIOD))
+		reclaim_look_locked(gs, NULL);
+	got = acquire_from(gs, &gs->depot, class, nr, bufs);
+	gs_unlock(&gs->lock);
+	return got;
+}
+
+static unsigned int acquire_any(struct gophership *gs, size_t size, unsigned int nr, void **bufs)
+{
+	unsigned int class = class_of(gs, size);
+	struct cache *cache = NULL;
+	unsigned int got;
+	int32_t left;
+
+	if (unlikely(peek(gs->stale))) {
+		errno = ESTALE;
+		return 0;
+	}
+	if (unlikely(class >= gs->nr_classes)) {
+		errno = EMSGSIZE;
+		return 0;
+	}
+	/* We interrupted the library: its state is not for us. */
+	if (unlikely(this_thread_locks)) {
+		errno = EAGAIN;
+		return 0;
+	}
+	if (!(gs->flags & GOPHERSHIP_NO_THREAD_CACHE))
+		cache = thread_cache(gs);
+	if (!cache) {
+		got = acquire_locked(gs, class, nr, bufs);
+	} else {
+		left = cache_enter_slow(gs, cache);
+		if (left <= 0) {
+			errno = EAGAIN;
+			return 0;
+		}
+		got = acquire_from(gs, cache, class, nr, bufs);
+		cache_leave(cache, left);
+	}
+	if (got < nr)
+		count(&gs->failed, nr - got);
+	return got;
+}
+
+/* Off the hot path. */
+static unsigned int __attribute__((noinline))
+acquire_slow(struct gophership *gs, size_t size, unsigned int nr, void **bufs, const void *site)
+{
+	int error = errno;
+	unsigned int got = acquire_any(gs, size, nr, bufs);
+
+	if (got == nr)
+		errno = error;
+	if (gs->sites[0])
+		debug_acquired(gs, bufs, got, site);
+	return got;
+}
+
+static void __attribute__((noinline)) *
+acquire_slow_one(struct gophership *gs, size_t size, const void *site)
+{
+	void *buf;
+
+	return acquire_slow(gs, size, 1, &buf, site) ? buf : NULL;
+}
+
+void *gophership_acquire(struct gophership *gs, size_t size)
+{
+	struct cache *cache = this_cache;
+	unsigned int class = class_of(gs, size);
+	struct chunk *chunk;
+	bits_t free, usable;
+	unsigned int number;
+	int32_t left;
+
+	left = cache_enter(cache, gs);
+	if (unlikely(left <= 0))
+		return acquire_slow_one(gs, size, __builtin_return_address(0));
+	/* Above the largest class there is no chunk. */
+	chunk = cache->current[class];
+	free = peek(chunk->free);
+	usable = free & ~peek(chunk->remote);
+	if (unlikely(!usable)) {
+		cache_leave(cache, left);
+		return acquire_slow_one(gs, size, __builtin_return_address(0));
+	}
+	number = lowest_bit(usable);
+	poke(chunk->free, free ^ (bits_t)1 << number);
+	cache->hot = chunk;
+	cache_leave(cache, left - 1);
+	return chunk->base + ((size_t)number << chunk->shift);
+}
+
+/* Neighbours of one chunk, all at once. */
+static inline void pop_run(struct chunk *chunk, bits_t mask, unsigned int nr, void **bufs)
+{
+	size_t capacity = (size_t)1 << chunk->shift;
+	char *buf = chunk->base + ((size_t)lowest_bit(mask) << chunk->shift);
+	unsigned int i;
+
+	poke(chunk->free, peek(chunk->free) ^ mask);
+	/* Rounds of a constant length become vector instructions. */
+	for (; nr >= 8; nr -= 8, bufs += 8, buf += 8 * capacity)
+		for (i = 0; i < 8; i++)
+			bufs[i] = buf + i * capacity;
+	for (i = 0; i < nr; i++)
+		bufs[i] = buf + i * capacity;
+}
+
+/* What the current chunk has, up to @nr. */
+static inline unsigned int pop_some(struct chunk *chunk, bits_t usable, unsigned int nr,
+				    void **bufs)
+{
+	unsigned int got = 0;
+
+	if (likely(nr - 1 < NR_BITS)) {
+		bits_t mask = ~(bits_t)0 >> (NR_BITS - nr) << lowest_bit(usable);
+
+		if (likely((usable & mask) == mask) && likely(lowest_bit(usable) + nr <= NR_BITS)) {
+			pop_run(chunk, mask, nr, bufs);
+			return nr;
+		}
+	}
+	for (; usable && got < nr; usable &= usable - 1)
+		bufs[got++] = chunk_pop(chunk, usable);
+	return got;
+}
+
+unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigned int nr,
+				     void **bufs)
+{
+	struct cache *cache = this_cache;
+	unsigned int class = class_of(gs, size);
+	int32_t left = cache_enter(cache, gs);
+	unsigned int got = 0;
+	struct chunk *chunk;
+	bits_t usable;
+
+	if (likely(left > 0)) {
+		chunk = cache->current[class];
+		usable = chunk_usable(chunk);
+		if (likely(usable)) {
+			got = pop_some(chunk, usable, nr, bufs);
+			cache->hot = chunk;
+		}
+		/* Counted one by one; a bit late to look around is no harm. */
+		if (unlikely(left <= (int32_t)got)) {
+			poke(cache->acquired, peek(cache->acquired) + got);
+			cache_leave(cache, left);
+		} else {
+			cache_leave(cache, left - got);
+		}
+		if (likely(got == nr))
+			return nr;
+	}
+	return got + acquire_slow(gs, size, nr - got, bufs + got, __builtin_return_address(0));
+}

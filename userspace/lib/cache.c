@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A cache: the chunks that a thread, or the depot, owns.
+ *
+ * An owned chunk is current of its class; or in the list of available chunks,
+ * if something in it is free; or in no list, if all of it is on loan. The next
+ * release of a buffer of it puts it back into the list.
+ */
+#include "pool.h"
+
+/* Current where there is nothing. Never written. */
+struct chunk no_chunk = { .absent = ~(bits_t)0, .shift = 12 };
+
+void cache_init(struct cache *cache)
+{
+	unsigned int class;
+
+	poke(cache->state, LOOK_PERIOD);
+	cache->hot = &no_chunk;
+	for (class = 0; class < NR_BITS; class++)
+		cache->current[class] = &no_chunk;
+	for (class = 0; class < CLASSES_MAX; class++) {
+		cache->available[class] = NO_CHUNK;
+		cache->nr_idle[class] = 0;
+	}
+}
+
+/* As cache_enter(), but it looks around when it is time, and waits for a thaw. */
+int32_t cache_enter_slow(struct gophership *gs, struct cache *cache)
+{
+	int32_t left;
+
+	for (;;) {
+		left = cache_enter(cache, gs);
+		if (left > 0 || peek(cache->state) == BUSY)
+			return left;
+		if (peek(cache->state)) {
+			/* Frozen: it thaws before the lock is given up. */
+			gs_lock(&gs->lock);
+			gs_unlock(&gs->lock);
+			continue;
+		}
+		/* A signal handler here may be faster: then it has looked. */
+		poke(cache->acquired, peek(cache->acquired) + LOOK_PERIOD);
+		poke(cache->state, LOOK_PERIOD);
+		reclaim_look(gs, cache);
+	}
+}
+
+static void mark_idle(struct cache *cache, struct chunk *chunk)
+{
+	if (chunk->idle || !chunk_is_idle(chunk))
+		return;
+	chunk->idle = true;
+	cache->nr_idle[chunk->class]++;
+}
+
+/* Put @chunk, which has something free, into the list. */
+void cache_list(struct gophership *gs, struct cache *cache, struct chunk *chunk)
+{
+	uint32_t *head = &cache->available[chunk->class];
+	uint32_t index = chunk_index(gs, chunk);
+
+	chunk->prev = NO_CHUNK;
+	chunk->next = *head;
+	if (*head != NO_CHUNK)
+		gs->chunks[*head].prev = index;
+	*head = index;
+	mark_idle(cache, chunk);
+}
+
+void cache_unlist(struct gophership *gs, struct cache *cache, struct chunk *chunk)
+{
+	if (chunk->prev == NO_CHUNK)
+		cache->available[chunk->class] = chunk->next;
+	else
+		gs->chunks[chunk->prev].next = chunk->next;
+	if (chunk->next != NO_CHUNK)
+		gs->chunks[chunk->next].prev = chunk->prev;
+	if (chunk->idle) {
+		chunk->idle = false;
+		cache->nr_idle[chunk->class]--;
+	}
+}
+
+/*
+ * What is free and remote was released twice at the same moment: one of them
+ * goes. The owner calls.
+ */
+void chunk_drop_raced(struct gophership *gs, struct chunk *chunk)
+{
+	bits_t both = peek(chunk->remote) & (peek(chunk->free) | peek(chunk->absent));
+
+	if (likely(!both))
+		return;
+	atomic_fetch_and_explicit(&chunk->remote, ~both, memory_order_acq_rel);
+	count(&gs->raced, __builtin_popcountl(both));
+}
+
+/*
+ * Add @bits, which are on loan, to what is free. Returns whether the cache now
+ * has more idle chunks than it should keep.
+ */
+bool cache_put(struct gophership *gs, struct cache *cache, struct chunk *chunk, bits_t bits)
+{
+	bits_t free = peek(chunk->free);
+
+	atomic_store_explicit(&chunk->free, free | bits, memory_order_release);
+	if (chunk == cache->current[chunk->class])
+		return false;
+	if (!free)
+		cache_list(gs, cache, chunk);
+	else
+		mark_idle(cache, chunk);
+	return chunk->idle && cache->nr_idle[chunk->class] > IDLE_CHUNKS;
+}
+
+/*
+ * @chunk got remote bits: tell its owner, unless it will look anyway. If the
+ * chunk changes hands on the way, the old owner passes it on.
+ */
+void cache_push_ready(struct chunk *chunk)
+{
+	struct cache *owner;
+	struct chunk *head;
+
+	if (atomic_load(&chunk->queued) || atomic_exchange(&chunk->queued, true))
+		return;
+	owner = atomic_load_explicit(&chunk->owner, memory_order_acquire);
+	head = peek(owner->ready);
+	do {
+		chunk->ready_next = head;
+	} while (!atomic_compare_exchange_weak_explicit(&owner->ready, &head, chunk,
+							memory_order_release,
+							memory_order_relaxed));
+}
+
+/* Take over what others released. Free first, remote after: see chunk.h. */
+static void harvest(struct gophership *gs, struct cache *cache, struct chunk *chunk)
+{
+	bits_t remote, released;
+
+	chunk_drop_raced(gs, chunk);
+	remote = atomic_load(&chunk->remote);
+	released = remote & ~(peek(chunk->free) | peek(chunk->absent));
+	if (!released)
+		return;
+	cache_put(gs, cache, chunk, released);
+	atomic_fetch_and(&chunk->remote, ~released);
+}
+
+/* Look through the chunks that others made ready. */
+void cache_harvest(struct gophership *gs, struct cache *cache)
+{
+	struct chunk *chunk, *next;
+
+	if (!peek(cache->ready))
+		return;
+	chunk = atomic_exchange_explicit(&cache->ready, NULL, memory_order_acquire);
+	for (; chunk; chunk = next) {
+		next = chunk->ready_next;
+		atomic_store(&chunk->queued, false);
+		if (peek(chunk->owner) == cache)
+			harvest(gs, cache, chunk);
+		else
+			cache_push_ready(chunk);
+	}
+}
+
+static void make_current(struct gophership *gs, struct cache *cache, struct chunk *chunk)
+{
+	struct chunk *old = cache->current[chunk->class];
+
+	cache->current[chunk->class] = chunk;
+	if (cache->hot == old)
+		cache->hot = chunk;
+	/* A second release came this moment; there is something free after all. */
+	if (unlikely(peek(old->free)))
+		cache_list(gs, cache, old);
+}
+
+/*
+ * Have something to hand out in the current chunk of @class. Returns false if
+ * the cache has nothing more.
+ */
+bool cache_refill(struct gophership *gs, struct cache *cache, unsigned int class)
+{
+	struct chunk *chunk = cache->current[class];
+
+	cache_harvest(gs, cache);
+	chunk_drop_raced(gs, chunk);
+	while (!chunk_usable(chunk)) {
+		if (cache->available[class] == NO_CHUNK)
+			return false;
+		chunk = &gs->chunks[cache->available[class]];
+		cache_unlist(gs, cache, chunk);
+		make_current(gs, cache, chunk);
+		chunk_drop_raced(gs, chunk);
+	}
+	return true;
+}
+
+/* The cache lets go of idle chunks of @class that it should not keep. */
+void cache_shed(struct gophership *gs, struct cache *cache, unsigned int class)
+{
+	uint32_t index, next;
+
+	gs_lock(&gs->lock);
+	for (index = cache->available[class];
+	     index != NO_CHUNK && cache->nr_idle[class] > IDLE_CHUNKS; index = next) {
+		next = gs->chunks[index].next;
+		if (gs->chunks[index].idle)
+			depot_take(gs, cache, &gs->chunks[index]);
+	}
+	gs_unlock(&gs->lock);
+}

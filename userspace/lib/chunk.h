@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Chunks: as many neighbouring buffers as a word has bits, or fewer of the
+ * larger classes. A chunk is what threads, the depot and the kernel exchange:
+ * the library's magazine. All chunks are of the same length in bytes, whatever
+ * their class, so an address is judged by one subtraction and one shift.
+ *
+ * A buffer is a bit. It is
+ *	absent	not on lease from the kernel
+ *	free	the chunk's owner may hand it out
+ *	remote	released by a thread that does not own the chunk
+ * and on loan to the program if it is none of these.
+ *
+ * Who releases what somebody else owns sets the remote bit, which is the one
+ * locked instruction here; the owner, who alone writes @free, does without.
+ *
+ * A buffer is never handed out twice at once
+ * ------------------------------------------
+ * Only the owner hands out, and only what is free and not remote. Two releases
+ * of one loan, one after the other: the second finds the free or the remote
+ * bit, for the owner takes remote bits over in the order free set, remote
+ * cleared, and others look at @remote first.
+ *
+ * At the same moment, by two who are not the owner: the second fetch_or finds
+ * the bit set. By the owner and another: the owner may not see the remote bit
+ * and the other not the free bit (each read before the other's write arrived).
+ * Then the bit stands in both words, the owner finds it there when it looks for
+ * a buffer to hand out, which it does anyway, and drops one of the two: nothing
+ * is handed out until then. If the owner looked too early and handed the buffer
+ * out, the remote bit came after that and is the release of the new loan: late
+ * rather than double, which a bare pointer cannot tell. So no atomic exchange is
+ * needed on the owner's side. Measured (EPYC Zen 4 at 2.6 GHz, one thread, 4 KiB,
+ * ns for acquire and release): 4.2 as it is, 6.3 with a locked or in release,
+ * which would need one in acquire, too.
+ */
+#ifndef CHUNK_H
+#define CHUNK_H
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* What several threads look at, without an order. */
+#define peek(field)		atomic_load_explicit(&(field), memory_order_relaxed)
+#define poke(field, value)	atomic_store_explicit(&(field), value, memory_order_relaxed)
+
+typedef unsigned long bits_t;
+
+#define NR_BITS		(CHAR_BIT * sizeof(bits_t))
+
+struct cache;
+
+/**
+ * struct chunk - a chunk
+ * @free: free buffers. Written by the owner; read by anyone
+ * @remote: released by others than the owner. By atomics, by anyone
+ * @absent: not on lease from the kernel. Written under the handle's lock
+ * @base: address of the first buffer; constant
+ * @owner: the cache it belongs to, or the depot: of the caches of the handle.
+ *	Changed under the handle's lock by the owner, or by who froze it
+ * @ready_next: the next one in the owner's list of chunks with remote bits.
+ *	Belongs to who set @queued, until the owner has it
+ * @next: in the owner's list of chunks with free buffers; the owner's
+ * @prev: as @next
+ * @shift: log2 of a buffer's bytes; constant
+ * @class: size class; constant
+ * @queued: it is in that list. Set by an exchange after a remote bit was set,
+ *	cleared by the owner before it looks at @remote: no bit goes unseen
+ * @idle: all there is of it is free, and its owner has counted that; the owner's
+ * @age: sweeps since the depot got it; protected by the handle's lock
+ *
+ * One cache line: a buffer that goes from thread to thread moves one line.
+ */
+struct chunk {
+	_Atomic bits_t free;
+	_Atomic bits_t remote;
+	_Atomic bits_t absent;
+	char *base;
+	struct cache *_Atomic owner;
+	struct chunk *ready_next;
+	uint32_t next;
+	uint32_t prev;
+	uint8_t shift;
+	uint8_t class;
+	_Atomic bool queued;
+	bool idle;
+	uint8_t age;
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct chunk) == 64, "a cache line");
+
+/* No chunk: in @next and @prev. */
+#define NO_CHUNK	UINT32_MAX
+
+/* What can be handed out. */
+static inline bits_t chunk_usable(const struct chunk *chunk)
+{
+	return peek(chunk->free) & ~peek(chunk->remote);
+}
+
+/* What cannot be released. */
+static inline bits_t chunk_not_on_loan(const struct chunk *chunk)
+{
+	return peek(chunk->free) | peek(chunk->remote) | peek(chunk->absent);
+}
+
+static inline bool chunk_is_idle(const struct chunk *chunk)
+{
+	return peek(chunk->free) && peek(chunk->free) == ~peek(chunk->absent);
+}
+
+static inline unsigned int lowest_bit(bits_t bits)
+{
+	return __builtin_ctzl(bits);
+}
+
+/* The owner takes one. */
+static inline void *chunk_pop(struct chunk *chunk, bits_t usable)
+{
+	poke(chunk->free, peek(chunk->free) ^ (usable & -usable));
+	return chunk->base + ((size_t)lowest_bit(usable) << chunk->shift);
+}
+
+#endif /* CHUNK_H */

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The depot: chunks that no thread owns; and the way to and from the kernel.
+ * All of it under the handle's lock.
+ *
+ * A chunk without a lease belongs to the depot, in no list.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pool.h"
+
+/* Handles of one call. */
+#define GIVE_BACK_BATCH	256
+
+static void set_owner(struct chunk *chunk, struct cache *owner)
+{
+	atomic_store_explicit(&chunk->owner, owner, memory_order_release);
+}
+
+/* The depot gets a chunk that is in @cache's list. */
+void depot_take(struct gophership *gs, struct cache *cache, struct chunk *chunk)
+{
+	cache_unlist(gs, cache, chunk);
+	set_owner(chunk, &gs->depot);
+	chunk->age = 0;
+	cache_list(gs, &gs->depot, chunk);
+}
+
+static void take_current(struct gophership *gs, struct cache *cache, unsigned int class)
+{
+	struct chunk *chunk = cache->current[class];
+
+	if (chunk == &no_chunk)
+		return;
+	cache->current[class] = &no_chunk;
+	if (cache->hot == chunk)
+		cache->hot = &no_chunk;
+	if (peek(chunk->free)) {
+		cache_list(gs, cache, chunk);
+		depot_take(gs, cache, chunk);
+	}
+}
+
+/*
+ * The depot gets whatever is free in @cache, whose worker we are. Chunks that
+ * are on loan as a whole stay.
+ */
+void depot_take_all(struct gophership *gs, struct cache *cache)
+{
+	unsigned int class;
+
+	cache_harvest(gs, cache);
+	for (class = 0; class < gs->nr_classes; class++) {
+		take_current(gs, cache, class);
+		while (cache->available[class] != NO_CHUNK)
+			depot_take(gs, cache, &gs->chunks[cache->available[class]]);
+	}
+}
+
+/* The depot parts with a chunk of @class that has something free. */
+static bool depot_pass(struct gophership *gs, struct cache *cache, unsigned int class)
+{
+	struct cache *depot = &gs->depot;
+	struct chunk *chunk;
+
+	cache_harvest(gs, depot);
+	if (depot->available[class] != NO_CHUNK) {
+		chunk = &gs->chunks[depot->available[class]];
+		cache_unlist(gs, depot, chunk);
+	} else if (peek(depot->current[class]->free)) {
+		chunk = depot->current[class];
+		depot->current[class] = &no_chunk;
+	} else {
+		return false;
+	}
+	if (depot->hot == chunk)
+		depot->hot = &no_chunk;
+	set_owner(chunk, cache);
+	cache_list(gs, cache, chunk);
+	return true;
+}
+
+/*
+ * A buffer that was absent until now. Free first, absent after: who looks at it
+ * in between with an old pointer finds it released.
+ */
+static void add_free(struct gophership *gs, struct cache *cache, struct chunk *chunk, bits_t bit)
+{
+	atomic_fetch_and(&chunk->remote, ~bit);
+	if (peek(chunk->owner) != cache) {
+		/* The depot's; in its list if anything is free. */
+		if (chunk == gs->depot.current[chunk->class])
+			gs->depot.current[chunk->class] = &no_chunk;
+		else if (peek(chunk->free))
+			cache_unlist(gs, &gs->depot, chunk);
+		set_owner(chunk, cache);
+		if (peek(chunk->free))
+			cache_list(gs, cache, chunk);
+	}
+	cache_put(gs, cache, chunk, bit);
+	atomic_store_explicit(&chunk->absent, peek(chunk->absent) & ~bit, memory_order_release);
+}
+
+/* The same in a chunk of another thread: there it is as if we released it. */
+static void add_remote(struct chunk *chunk, bits_t bit)
+{
+	atomic_fetch_or(&chunk->remote, bit);
+	poke(chunk->absent, peek(chunk->absent) & ~bit);
+	cache_push_ready(chunk);
+}
+
+/* The same, and it is on loan at once. */
+static void *add_loan(struct chunk *chunk, bits_t bit)
+{
+	/* What an old pointer may have left there. */
+	atomic_fetch_and(&chunk->remote, ~bit);
+	poke(chunk->absent, peek(chunk->absent) & ~bit);
+	return chunk->base + ((size_t)lowest_bit(bit) << chunk->shift);
+}
+
+/* False for a lease that we cannot have been given. */
+static bool place_lease(struct gophership *gs, struct cache *cache, unsigned int class,
+			const struct gophership_lease *lease, void **direct)
+{
+	struct window *window = &gs->windows[class];
+	uint64_t offset = lease->offset - window->offset;
+	uint32_t slot = offset / window->capacity;
+	struct chunk *chunk;
+	struct cache *owner;
+	bits_t bit;
+
+	if (offset >= (uint64_t)window->slots * window->capacity || offset % window->capacity)
+		return false;
+	chunk = &gs->chunks[window->first_chunk + slot / window->per_chunk];
+	bit = (bits_t)1 << slot % window->per_chunk;
+	if (!(peek(chunk->absent) & bit))
+		return false;
+	if (slot / window->per_chunk >= window->high)
+		window->high = slot / window->per_chunk + 1;
+	poke(window->handles[slot], lease->handle);
+	poke(gs->leased_bytes, peek(gs->leased_bytes) + window->capacity);
+	gs->leases++;
+
+	owner = peek(chunk->owner);
+	if (owner == cache || owner == &gs->depot)
+		add_free(gs, cache, chunk, bit);
+	else if (!*direct)
+		*direct = add_loan(chunk, bit);
+	else
+		add_remote(chunk, bit);
+	return true;
+}
+
+/* So that the first touch is no page fault. One brings a whole buffer. */
+static void prefault(const struct gophership *gs, unsigned int class,
+		     const struct gophership_lease *lease)
+{
+	const struct window *window = &gs->windows[class];
+
+	*(volatile char *)(gs->chunks[window->first_chunk].base + lease->offset - window->offset);
+}
+
+/**
+ * depot_lease() - lease buffers from the kernel
+ * @gs: the handle
+ * @cache: who gets them; we are its worker
+ * @class: size class
+ * @want: how many, at most a chunk's
+ * @direct: one of them, if what came lies in a chunk that another thread owns
+ *
+ * Return: how many there are, or -errno.
+ */
+int depot_lease(struct gophership *gs, struct cache *cache, unsigned int class,
+		unsigned int want, void **direct)
+{
+	struct gophership_lease leases[NR_BITS];
+	const struct window *window = &gs->windows[class];
+	uint64_t room = (gs->ceiling - peek(gs->leased_bytes)) / window->capacity;
+	int i, got;
+
+	if (want > room)
+		want = room;
+	if (!want)
+		return -ENOMEM;
+	gs->system_calls++;
+	got = device_lease(gs->fd, window->capacity, want, leases);
+	for (i = 0; i < got; i++) {
+		if (!place_lease(gs, cache, class, &leases[i], direct)) {
+			device_give_back(gs->fd, &leases[i].handle, 1);
+			return i ? i : -EPROTO;
+		}
+		if (gs->flags & GOPHERSHIP_PREFAULT)
+			prefault(gs, class, &leases[i]);
+	}
+	return got;
+}
+
+/* Have something for @cache, or in *@direct; or return -errno. */
+static int fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
+{
+	int ret;
+
+	if (cache != &gs->depot && depot_pass(gs, cache, class))
+		return 0;
+	ret = depot_lease(gs, cache, class, gs->windows[class].per_chunk, direct);
+	return ret < 0 ? ret : 0;
+}
+
+/**
+ * depot_fill() - get buffers for a cache that has none left
+ * @gs: the handle
+ * @cache: whose worker we are
+ * @class: size class
+ * @direct: as for depot_lease()
+ *
+ * If the kernel, or the ceiling, does not give any, what lies idle elsewhere is
+ * looked for: in the depot's other classes, then in other threads' caches.
+ *
+ * Return: false, with errno, if there is nothing to be had.
+ */
+bool depot_fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
+{
+	int ret;
+
+	ret = fill(gs, cache, class, direct);
+	if (!ret)
+		return true;
+	/* First those that can be used as they are. */
+	if (reclaim_caches(gs, cache, false)) {
+		ret = fill(gs, cache, class, direct);
+		if (!ret)
+			return true;
+	}
+	if (cache_refill(gs, cache, class))
+		return true;
+	/* Then those that make room. */
+	if (cache != &gs->depot)
+		depot_take_all(gs, cache);
+	if (reclaim_all(gs, NULL))
+		ret = fill(gs, cache, class, direct);
+	errno = -ret;
+	return !ret;
+}
+
+/**
+ * struct parcel - handles on their way back
+ * @nr: entries of @handles
+ * @sent: handles that went
+ */
+struct parcel {
+	unsigned int nr;
+	unsigned int sent;
+	__u64 handles[GIVE_BACK_BATCH];
+};
+
+static void send(struct gophership *gs, struct parcel *parcel)
+{
+	unsigned int done = 0;
+
+	while (done < parcel->nr) {
+		unsigned int went = device_give_back(gs->fd, parcel->handles + done,
+						     parcel->nr - done);
+
+		gs->system_calls++;
+		/* One that the kernel does not know is gone, too. */
+		done += went ? went : 1;
+	}
+	gs->given_back += parcel->nr;
+	parcel->sent += parcel->nr;
+	parcel->nr = 0;
+}
+
+/* Pack what is free in a chunk of the depot. */
+static void pack(struct gophership *gs, struct parcel *parcel, struct chunk *chunk)
+{
+	const struct window *window = &gs->windows[chunk->class];
+	unsigned int first = (chunk_index(gs, chunk) - window->first_chunk) * window->per_chunk;
+	bits_t bits = peek(chunk->free);
+
+	/* Absent first: never does it look as if it were on loan. */
+	poke(chunk->absent, peek(chunk->absent) | bits);
+	atomic_store_explicit(&chunk->free, 0, memory_order_release);
+	chunk_drop_raced(gs, chunk);
+	poke(gs->leased_bytes, peek(gs->leased_bytes) -
+	     (uint64_t)__builtin_popcountl(bits) * window->capacity);
+	for (; bits; bits &= bits - 1) {
+		parcel->handles[parcel->nr++] = peek(window->handles[first + lowest_bit(bits)]);
+		if (parcel->nr == GIVE_BACK_BATCH)
+			send(gs, parcel);
+	}
+}
+
+/**
+ * depot_give_back() - give the depot's buffers of a class back to the kernel
+ * @gs: the handle
+ * @class: size class
+ * @age: only chunks that the depot had for so many sweeps
+ *
+ * Return: how many.
+ */
+unsigned int depot_give_back(struct gophership *gs, unsigned int class, unsigned int age)
+{
+	struct cache *depot = &gs->depot;
+	struct parcel parcel = { .nr = 0 };
+	uint32_t index, next;
+
+	cache_harvest(gs, depot);
+	take_current(gs, depot, class);
+	for (index = depot->available[class]; index != NO_CHUNK; index = next) {
+		struct chunk *chunk = &gs->chunks[index];
+
+		next = chunk->next;
+		if (chunk->age < age)
+			continue;
+		cache_unlist(gs, depot, chunk);
+		pack(gs, &parcel, chunk);
+	}
+	send(gs, &parcel);
+	return parcel.sent;
+}
+
+/* A sweep: what the depot has is a period older. */
+void depot_grow_old(struct gophership *gs)
+{
+	unsigned int class;
+	uint32_t index;
+
+	for (class = 0; class < gs->nr_classes; class++)
+		for (index = gs->depot.available[class]; index != NO_CHUNK;
+		     index = gs->chunks[index].next)
+			if (gs->chunks[index].age < UINT8_MAX)
+				gs->chunks[index].age++;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libgophership: page-aligned buffers that are shared with the kernel, borrowed
+ * and given back without a system call.
+ *
+ *	struct gophership *gs;
+ *	int ret = gophership_open(&gs, NULL);
+ *	...
+ *	char *buf = gophership_acquire(gs, 4096);
+ *	...
+ *	gophership_release(gs, buf);
+ *	gophership_close(gs);
+ *
+ * Every function may be called by any number of threads at once, but for
+ * gophership_close(), which wants to be alone with its handle. errno changes
+ * only where a function is said to set it, and never on success.
+ *
+ * Signal handlers may call acquire, release, their bulk forms and capacity in a
+ * thread that has used the handle before. A handler that interrupted a call of
+ * the library can release; its acquire fails with EAGAIN.
+ *
+ * fork(): the child has neither the buffers nor the use of its parent's
+ * handles: acquire fails with ESTALE there, release says -EINVAL. It may close
+ * them and open its own.
+ */
+#ifndef GOPHERSHIP_H
+#define GOPHERSHIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The most size classes that the library tells of. */
+#define GOPHERSHIP_LIB_CLASSES	8
+
+/* Lease and map the buffers' pages at once instead of at the first touch. */
+#define GOPHERSHIP_PREFAULT		(1U << 0)
+/*
+ * Let no thread keep buffers for itself: every call takes a lock, and every
+ * idle buffer is there for every thread. For tight ceilings and many threads.
+ */
+#define GOPHERSHIP_NO_THREAD_CACHE	(1U << 1)
+/*
+ * Start a thread that gives idle buffers back though the program does not call
+ * the library. Without it that happens in the program's own calls only.
+ */
+#define GOPHERSHIP_KEEPER		(1U << 2)
+
+/* gophership_options.idle_ms: buffers are never too long idle. */
+#define GOPHERSHIP_IDLE_NEVER		UINT32_MAX
+
+struct gophership;
+
+/**
+ * struct gophership_options - how to open
+ * @size: sizeof(struct gophership_options)
+ * @flags: GOPHERSHIP_PREFAULT, GOPHERSHIP_NO_THREAD_CACHE, GOPHERSHIP_KEEPER
+ * @device: path of the device; NULL: /dev/gophership
+ * @ceiling: bytes to have on lease from the kernel at most, buffers in use and
+ *	idle ones together; 0: what the kernel allows (on 32 bits: 128 MiB)
+ * @idle_ms: give buffers back that were idle for so long; 0: 10 seconds
+ * @reserved: 0
+ * @reserve: buffers to lease at once, per size class (one page, two, four ...).
+ *	They are not kept back later: memory pressure and time take them, too.
+ *
+ * What is all zero but for @size means the defaults.
+ */
+struct gophership_options {
+	uint32_t size;
+	uint32_t flags;
+	const char *device;
+	uint64_t ceiling;
+	uint32_t idle_ms;
+	uint32_t reserved;
+	uint32_t reserve[GOPHERSHIP_LIB_CLASSES];
+};
+
+/**
+ * struct gophership_lib_class - counters of a size class
+ * @capacity: bytes of a buffer
+ * @reserved: 0
+ * @leased: buffers leased from the kernel
+ * @used: of these, acquired and not released
+ * @idle: of these, ready to be acquired
+ */
+struct gophership_lib_class {
+	uint32_t capacity;
+	uint32_t reserved;
+	uint64_t leased;
+	uint64_t used;
+	uint64_t idle;
+};
+
+/**
+ * struct gophership_lib_stats - counters of a handle
+ * @size: in: sizeof(struct gophership_lib_stats); out: the size that is known
+ * @nr_classes: entries of @classes in use
+ * @ceiling: bytes that may be on lease
+ * @leased_bytes: bytes that are
+ * @acquires: buffers acquired
+ * @releases: buffers released
+ * @refills: times that a thread ran out of buffers of its own
+ * @leases: buffers leased from the kernel, ever
+ * @given_back: buffers given back to it
+ * @system_calls: ACQUIRE and RELEASE calls into the kernel, and memory barriers
+ * @foreign: releases refused with -EINVAL
+ * @doubled: releases refused with -EALREADY
+ * @raced: second releases found later, because two threads released at once
+ * @failed: acquires that failed for want of memory
+ * @pressure: memory pressure that the library reacted to
+ * @threads: threads that have a cache of this handle
+ * @retired: buffers that the kernel did not reuse: pages in use at give-back
+ * @classes: by size class
+ *
+ * A snapshot: while other threads go on, the numbers do not fit exactly.
+ */
+struct gophership_lib_stats {
+	uint32_t size;
+	uint32_t nr_classes;
+	uint64_t ceiling;
+	uint64_t leased_bytes;
+	uint64_t acquires;
+	uint64_t releases;
+	uint64_t refills;
+	uint64_t leases;
+	uint64_t given_back;
+	uint64_t system_calls;
+	uint64_t foreign;
+	uint64_t doubled;
+	uint64_t raced;
+	uint64_t failed;
+	uint64_t pressure;
+	uint64_t threads;
+	uint64_t retired;
+	struct gophership_lib_class classes[GOPHERSHIP_LIB_CLASSES];
+};
+
+/**
+ * gophership_open() - open the device
+ * @gs: where to put the handle
+ * @options: how; NULL: the defaults
+ *
+ * Return: 0; -EINVAL for options that make no sense; -ENOMEM; -EPROTO if the
+ * kernel module is another one than this library knows; what open(2) says.
+ */
+int gophership_open(struct gophership **gs, const struct gophership_options *options);
+
+/**
+ * gophership_close() - give everything back
+ * @gs: the handle, or NULL: nothing is done
+ *
+ * Buffers that were not released are gone, too: their memory is unmapped, and
+ * what is in flight to or from them ends in pages that nobody gets any more.
+ * No other thread may be in a call with the handle, or make one later; that a
+ * thread which used it ends at the same time is no harm.
+ */
+void gophership_close(struct gophership *gs);
+
+/**
+ * gophership_acquire() - borrow a buffer
+ * @gs: the handle
+ * @size: bytes that it must hold; 0: one page
+ *
+ * It is page-aligned, and its content is what this process left there or zero.
+ *
+ * Return: the buffer, or NULL with errno: EMSGSIZE above the largest class;
+ * ENOMEM at the ceiling, at the machine's limit, or without memory; EDQUOT at
+ * the kernel's quota or RLIMIT_MEMLOCK; EAGAIN in a signal handler that
+ * interrupted the library; ESTALE in a child of fork().
+ */
+void *gophership_acquire(struct gophership *gs, size_t size);
+
+/**
+ * gophership_release() - give a buffer back
+ * @gs: the handle
+ * @buf: any pointer; NULL: nothing is done
+ *
+ * Return: 0; -EINVAL if it is not the address of a buffer of @gs; -EALREADY if
+ * the buffer is not acquired. Of two threads that release a buffer at the same
+ * moment both may be told 0; the buffer is free once all the same.
+ */
+int gophership_release(struct gophership *gs, void *buf);
+
+/**
+ * gophership_capacity() - the size of a buffer
+ * @gs: the handle
+ * @buf: any pointer
+ *
+ * Return: bytes; 0 if @buf is not the address of an acquired buffer of @gs.
+ */
+size_t gophership_capacity(struct gophership *gs, const void *buf);
+
+/**
+ * gophership_acquire_bulk() - borrow several buffers of one size
+ * @gs: the handle
+ * @size: as for gophership_acquire()
+ * @nr: how many
+ * @bufs: where to put them
+ *
+ * Return: how many there are in @bufs. If that is less than @nr, errno says
+ * why, as for gophership_acquire().
+ */
+unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigned int nr,
+				     void **bufs);
+
+/**
+ * gophership_release_bulk() - give several buffers back
+ * @gs: the handle
+ * @bufs: any pointers
+ * @nr: how many
+ *
+ * Those that are not acquired buffers are passed over, and counted in
+ * gophership_stats().
+ *
+ * Return: how many were released. NULL counts as released.
+ */
+unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr);
+
+/**
+ * gophership_stats() - counters
+ * @gs: the handle
+ * @stats: where to; its size is set by the caller
+ *
+ * Return: 0; -EINVAL if size is smaller than that of the first version; -ESTALE
+ * in a child of fork().
+ */
+int gophership_stats(struct gophership *gs, struct gophership_lib_stats *stats);
+
+/**
+ * gophership_trim() - give idle buffers back to the kernel now
+ * @gs: the handle
+ *
+ * What threads keep for themselves goes, too, unless they are inside a call.
+ *
+ * Return: how many buffers went.
+ */
+unsigned int gophership_trim(struct gophership *gs);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GOPHERSHIP_H */

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Release.
+ */
+#include <errno.h>
+
+#include "pool.h"
+
+static uint32_t slot_of(const struct gophership *gs, const struct chunk *chunk, bits_t bit)
+{
+	const struct window *window = &gs->windows[chunk->class];
+
+	return (chunk_index(gs, chunk) - window->first_chunk) * window->per_chunk +
+	       lowest_bit(bit);
+}
+
+/* Was the buffer, which is not on lease, ever? */
+static bool was_leased(const struct gophership *gs, const struct chunk *chunk, bits_t bit)
+{
+	const struct window *window = &gs->windows[chunk->class];
+	uint32_t slot = slot_of(gs, chunk, bit);
+
+	return slot < window->slots && peek(window->handles[slot]);
+}
+
+/* Why @buf cannot be released. */
+int __attribute__((noinline)) release_verdict(struct gophership *gs, const void *buf)
+{
+	const struct chunk *chunk = chunk_of(gs, buf);
+	bits_t bit = chunk ? bit_of(chunk, buf) : 0;
+
+	if (!buf)
+		return 0;
+	if (!bit || ((peek(chunk->absent) & bit) && !was_leased(gs, chunk, bit))) {
+		count(&gs->foreign, 1);
+		return -EINVAL;
+	}
+	count(&gs->doubled, 1);
+	return -EALREADY;
+}
+
+/*
+ * What cannot be released, for who is not the owner. The owner moves bits from
+ * remote to free, from free to absent and from absent to free; in each case the
+ * new word has the bit before the old one loses it. Read in that order, a
+ * buffer that was released before is always found.
+ */
+static bits_t not_on_loan(const struct chunk *chunk)
+{
+	bits_t bits = atomic_load_explicit(&chunk->remote, memory_order_acquire);
+
+	bits |= atomic_load_explicit(&chunk->free, memory_order_acquire);
+	bits |= atomic_load_explicit(&chunk->absent, memory_order_acquire);
+	return bits | peek(chunk->free);
+}
+
+/*
+ * Release @bits of a chunk that is not ours. Needs no cache and no lock.
+ * Returns those that were on loan. The owner may have them by the time the
+ * instruction is over, so there is no second look; what it released itself at
+ * this moment it will find in both words.
+ */
+bits_t release_remote(struct chunk *chunk, bits_t bits)
+{
+	bits_t old;
+
+	bits &= ~not_on_loan(chunk);
+	if (!bits)
+		return 0;
+	old = atomic_fetch_or(&chunk->remote, bits);
+	cache_push_ready(chunk);
+	return bits & ~old;
+}
+
+/* The worker of @cache releases. */
+static int release_into(struct gophership *gs, struct cache *cache, void *buf)
+{
+	struct chunk *chunk = chunk_of(gs, buf);
+	bits_t bit = chunk ? bit_of(chunk, buf) : 0;
+
+	if (unlikely(!bit))
+		return release_verdict(gs, buf);
+	if (peek(chunk->owner) != cache)
+		return release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
+	if (unlikely(chunk_not_on_loan(chunk) & bit))
+		return release_verdict(gs, buf);
+	if (chunk == cache->current[chunk->class])
+		cache->hot = chunk;
+	if (unlikely(cache_put(gs, cache, chunk, bit)))
+		cache_shed(gs, cache, chunk->class);
+	return 0;
+}
+
+/* Not with the cache that this thread used last. */
+static int __attribute__((noinline))
+release_slow(struct gophership *gs, void *buf, const void *site)
+{
+	struct cache *cache;
+	struct chunk *chunk;
+	int32_t left;
+	bits_t bit;
+	int ret;
+
+	if (!buf)
+		return 0;
+	if (unlikely(peek(gs->stale)))
+		return -EINVAL;
+	if (unlikely(gs->sites[0]))
+		return debug_release(gs, buf, site);
+	cache = this_thread_locks ? NULL : thread_cache_find(gs);
+	left = cache ? cache_enter_slow(gs, cache) : 0;
+	if (left > 0) {
+		ret = release_into(gs, cache, buf);
+		cache_leave(cache, left);
+		return ret;
+	}
+	chunk = chunk_of(gs, buf);
+	bit = chunk ? bit_of(chunk, buf) : 0;
+	return bit && release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
+}
+
+/* The second half of gophership_release(): not the chunk it guessed. */
+static int __attribute__((noinline))
+release_other(struct gophership *gs, void *buf, struct cache *cache, int32_t left)
+{
+	int ret = release_into(gs, cache, buf);
+
+	cache_leave(cache, left);
+	return ret;
+}
+
+int gophership_release(struct gophership *gs, void *buf)
+{
+	struct cache *cache = this_cache;
+	int32_t left = cache_enter(cache, gs);
+	struct chunk *chunk;
+	size_t number;
+	bits_t free;
+
+	if (unlikely(left <= 0))
+		return release_slow(gs, buf, __builtin_return_address(0));
+	chunk = cache->hot;
+	number = number_of(chunk, buf);
+	if (unlikely(number >= NR_BITS))
+		return release_other(gs, buf, cache, left);
+	free = peek(chunk->free);
+	if (unlikely((free | peek(chunk->remote) | peek(chunk->absent)) >> number & 1))
+		return release_other(gs, buf, cache, left);
+	poke(chunk->free, free | (bits_t)1 << number);
+	cache_leave(cache, left);
+	return 0;
+}
+
+/* Are the @nr buffers from @bufs on neighbours? */
+static inline bool is_run(void **bufs, unsigned int nr, size_t capacity)
+{
+	uintptr_t buf = (uintptr_t)bufs[0];
+	uintptr_t differences = 0;
+	unsigned int i;
+
+	if ((uintptr_t)bufs[nr - 1] != buf + (nr - 1) * capacity)
+		return false;
+	for (; nr >= 8; nr -= 8, bufs += 8, buf += 8 * capacity)
+		for (i = 0; i < 8; i++)
+			differences |= (uintptr_t)bufs[i] ^ (buf + i * capacity);
+	for (i = 0; i < nr; i++)
+		differences |= (uintptr_t)bufs[i] ^ (buf + i * capacity);
+	return !differences;
+}
+
+/*
+ * How many of @bufs, from the first on, are different buffers of @chunk that
+ * are on loan; their bits.
+ */
+static inline __attribute__((always_inline)) unsigned int take_run(const struct chunk *chunk, void **bufs, unsigned int nr,
+				    bits_t *bits)
+{
+	size_t first = number_of(chunk, bufs[0]);
+	bits_t not_on_loan = chunk_not_on_loan(chunk);
+	unsigned int most, i;
+
+	*bits = 0;
+	if (unlikely(first >= NR_BITS))
+		return 0;
+	most = nr <= NR_BITS - first ? nr : NR_BITS - first;
+	if (is_run(bufs, most, (size_t)1 << chunk->shift)) {
+		bits_t mask = ~(bits_t)0 >> (NR_BITS - most) << first;
+
+		if (likely(!(mask & not_on_loan))) {
+			*bits = mask;
+			return most;
+		}
+	}
+	for (i = 0; i < nr; i++) {
+		size_t number = number_of(chunk, bufs[i]);
+
+		if (unlikely(number >= NR_BITS) || unlikely((not_on_loan | *bits) >> number & 1))
+			break;
+		*bits |= (bits_t)1 << number;
+	}
+	return i;
+}
+
+/*
+ * A run of one chunk at a time, from the start of @bufs. Returns its length, 0
+ * if the first is bad; *@done grows by what was released.
+ */
+static inline __attribute__((always_inline)) unsigned int release_run(struct gophership *gs, struct cache *cache, void **bufs,
+				       unsigned int nr, unsigned int *done)
+{
+	struct chunk *chunk = cache->hot;
+	unsigned int run;
+	bits_t bits;
+
+	run = take_run(chunk, bufs, nr, &bits);
+	if (likely(run)) {
+		poke(chunk->free, peek(chunk->free) | bits);
+		*done += run;
+		return run;
+	}
+	chunk = chunk_of(gs, bufs[0]);
+	run = chunk ? take_run(chunk, bufs, nr, &bits) : 0;
+	if (!run)
+		return 0;
+	if (peek(chunk->owner) != cache) {
+		/* Some may be somebody else's release this moment. */
+		bits = release_remote(chunk, bits);
+		count(&gs->doubled, run - __builtin_popcountl(bits));
+		*done += __builtin_popcountl(bits);
+		return run;
+	}
+	if (chunk == cache->current[chunk->class])
+		cache->hot = chunk;
+	if (cache_put(gs, cache, chunk, bits))
+		cache_shed(gs, cache, chunk->class);
+	*done += run;
+	return run;
+}
+
+unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr)
+{
+	struct cache *cache = this_cache;
+	int32_t left = cache_enter(cache, gs);
+	unsigned int done = 0;
+	unsigned int i = 0;
+
+	if (unlikely(left <= 0)) {
+		for (; i < nr; i++)
+			done += !release_slow(gs, bufs[i], __builtin_return_address(0));
+		return done;
+	}
+	while (i < nr) {
+		unsigned int run = release_run(gs, cache, bufs + i, nr - i, &done);
+
+		i += run;
+		if (unlikely(!run))
+			done += !release_into(gs, cache, bufs[i++]);
+	}
+	cache_leave(cache, left);
+	return done;
+}
+
+size_t gophership_capacity(struct gophership *gs, const void *buf)
+{
+	const struct chunk *chunk = chunk_of(gs, buf);
+	bits_t bit = chunk ? bit_of(chunk, buf) : 0;
+
+	if (!bit || (bit & not_on_loan(chunk)) || peek(gs->stale))
+		return 0;
+	return (size_t)1 << chunk->shift;
+}
