@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define BULK	32
+#include "bench_lanes.h"
 
 /* An operation is one buffer, so @n is rounded down. */
 static bool loop_bulk(size_t size, unsigned long n)

@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 #define LANES_MOST	2
+/* Buffers of a bulk call. */
+#define BULK		32
 
 /* Do @n operations on buffers of @size bytes; false if one of them failed. */
 typedef bool (*lane_loop)(size_t size, unsigned long n);

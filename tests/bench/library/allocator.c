@@ -11,19 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT	4096
-
-static inline void *peer_acquire(size_t size)
-{
-	return aligned_alloc(ALIGNMENT, size);
-}
-
-static inline bool peer_release(void *buf)
-{
-	free(buf);
-	return true;
-}
-
+#include "bench_aligned.h"
 #include "loops.h"
 
 /* Where LD_PRELOAD fails, the dynamic linker says so and goes on without. */
