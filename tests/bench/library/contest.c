@@ -43,7 +43,13 @@ struct contender {
 	unsigned int threads;
 };
 
+/* By shared library, as the allocators are called. */
 static const struct contender ours = { .name = "gophership", .program = "gophership" };
+
+/* Linked with the static library, as Go's and DPDK's code is part of the program. */
+static const struct contender ours_static = {
+	.name = "gophership-static", .program = "gophership-static",
+};
 
 static const struct contender glibc = {
 	.name = "glibc", .program = "allocator", .argument = "/libc.so",
@@ -80,6 +86,7 @@ static const struct contender one_thread = {
  * @loop: what the workers do
  * @size: bytes of a buffer
  * @threads: on so many
+ * @ours: who of us
  * @peers: against whom
  */
 struct contest {
@@ -87,20 +94,25 @@ struct contest {
 	const char *loop;
 	size_t size;
 	unsigned int threads;
+	const struct contender *ours;
 	const struct contender *peers[MOST_PEERS];
 };
 
 static const struct contest contests[] = {
-	{ "pair-4k", "pair", 4096, 1,
+	{ "pair-4k", "pair", 4096, 1, &ours,
 	  { &glibc, &jemalloc, &mimalloc, &tcmalloc, &mempool, &sync_pool } },
-	{ "pair-64k", "pair", 65536, 1, { &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
-	{ "bulk32-4k", "bulk", 4096, 1, { &mempool } },
-	{ "pair-4k", "pair", 4096, 2,
+	{ "pair-64k", "pair", 65536, 1, &ours,
+	  { &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
+	{ "pair-4k-static", "pair", 4096, 1, &ours_static, { &ours, &mempool, &sync_pool } },
+	{ "bulk32-4k", "bulk", 4096, 1, &ours, { &mempool } },
+	{ "bulk32-4k-static", "bulk", 4096, 1, &ours_static, { &mempool } },
+	{ "pair-4k", "pair", 4096, 2, &ours,
 	  { &one_thread, &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
-	{ "pair-64k", "pair", 65536, 2,
+	{ "pair-64k", "pair", 65536, 2, &ours,
 	  { &one_thread, &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
-	{ "hand-over-4k", "hand-over", 4096, 2, { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
-	{ "hand-over-64k", "hand-over", 65536, 2, { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
+	{ "hand-over-4k", "hand-over", 4096, 2, &ours, { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
+	{ "hand-over-64k", "hand-over", 65536, 2, &ours,
+	  { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
 };
 
 #define NR_CONTESTS	(sizeof(contests) / sizeof(contests[0]))
@@ -242,7 +254,7 @@ static void run(const struct contest *contest, unsigned int rounds, unsigned lon
 	static struct process processes[MOST_PEERS + 1];
 	unsigned int nr = 1, i;
 
-	process_start(&processes[0], &ours);
+	process_start(&processes[0], contest->ours);
 	for (i = 0; i < MOST_PEERS && contest->peers[i]; i++)
 		process_start(&processes[nr++], contest->peers[i]);
 	run_rounds(processes, nr, contest, rounds, operations);
