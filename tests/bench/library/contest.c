@@ -48,6 +48,11 @@ struct contender {
 /* By shared library, as the allocators are called. */
 static const struct contender ours = { .name = "gophership", .program = "gophership" };
 
+/* The same as a peer: the name "gophership" is the kernel lab's. */
+static const struct contender ours_shared = {
+	.name = "gophership-shared", .program = "gophership",
+};
+
 /* Linked with the static library, as Go's and DPDK's code is part of the program. */
 static const struct contender ours_static = {
 	.name = "gophership-static", .program = "gophership-static",
@@ -105,12 +110,13 @@ static const struct contest contests[] = {
 	  { &glibc, &jemalloc, &mimalloc, &tcmalloc, &mempool, &sync_pool } },
 	{ "pair-64k", "pair", 65536, 1, &ours,
 	  { &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
-	{ "pair-4k-static", "pair", 4096, 1, &ours_static, { &ours, &mempool, &sync_pool } },
+	{ "pair-4k-static", "pair", 4096, 1, &ours_static,
+	  { &ours_shared, &mempool, &sync_pool } },
 	{ "bulk32-4k", "bulk", 4096, 1, &ours, { &mempool } },
 	{ "bulk32-4k-static", "bulk", 4096, 1, &ours_static, { &mempool } },
-	{ "pair-4k", "pair", 4096, 2, &ours,
+	{ "pair-4k-two", "pair", 4096, 2, &ours,
 	  { &one_thread, &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
-	{ "pair-64k", "pair", 65536, 2, &ours,
+	{ "pair-64k-two", "pair", 65536, 2, &ours,
 	  { &one_thread, &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
 	{ "hand-over-4k", "hand-over", 4096, 2, &ours, { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
 	{ "hand-over-64k", "hand-over", 65536, 2, &ours,
@@ -265,18 +271,14 @@ static void run(const struct contest *contest, unsigned int rounds, unsigned lon
 		process_end(&processes[i]);
 }
 
-/* "pair-4k/2" is pair-4k on two threads. */
-static const struct contest *find(const char *wanted)
+static const struct contest *find(const char *name)
 {
-	char name[64];
 	size_t i;
 
-	for (i = 0; i < NR_CONTESTS; i++) {
-		snprintf(name, sizeof(name), "%s/%u", contests[i].name, contests[i].threads);
-		if (!strcmp(name, wanted))
+	for (i = 0; i < NR_CONTESTS; i++)
+		if (!strcmp(contests[i].name, name))
 			return &contests[i];
-	}
-	errx(2, "there is no case \"%s\"", wanted);
+	errx(2, "there is no case \"%s\"", name);
 }
 
 int main(int argc, char **argv)
