@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The shortest program that borrows a buffer: cc hello.c $(pkg-config --cflags --libs gophership) */
+/* A program that borrows a buffer: cc hello.c $(pkg-config --cflags --libs gophership) */
 #include <err.h>
 #include <stdio.h>
 #include <string.h>

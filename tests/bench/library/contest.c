@@ -118,7 +118,8 @@ static const struct contest contests[] = {
 	  { &one_thread, &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
 	{ "pair-64k-two", "pair", 65536, 2, &ours,
 	  { &one_thread, &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
-	{ "hand-over-4k", "hand-over", 4096, 2, &ours, { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
+	{ "hand-over-4k", "hand-over", 4096, 2, &ours,
+	  { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
 	{ "hand-over-64k", "hand-over", 65536, 2, &ours,
 	  { &glibc, &jemalloc, &mimalloc, &tcmalloc } },
 };

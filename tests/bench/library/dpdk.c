@@ -47,7 +47,7 @@ static inline bool peer_release_bulk(void **bufs, unsigned int nr)
 
 static bool start(unsigned int size)
 {
-	char *arguments[] = {
+	static char *arguments[] = {
 		"dpdk", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "256",
 		"--lcores", "0", "--log-level", "error", NULL,
 	};

@@ -26,7 +26,7 @@ struct ring {
 
 static inline void ring_wait(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if __has_builtin(__builtin_ia32_pause)
 	__builtin_ia32_pause();
 #endif
 }
