@@ -12,7 +12,8 @@
 #include <rte_eal.h>
 #include <rte_mempool.h>
 
-#define OBJECTS	2047
+#define OBJECTS		2047
+#define NR_ARGUMENTS	11
 
 static struct rte_mempool *pool;
 
@@ -47,12 +48,18 @@ static inline bool peer_release_bulk(void **bufs, unsigned int nr)
 
 static bool start(unsigned int size)
 {
-	static char *arguments[] = {
+	/* It may write to them. */
+	static char arguments[][16] = {
 		"dpdk", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "256",
-		"--lcores", "0", "--log-level", "error", NULL,
+		"--lcores", "0", "--log-level", "error",
 	};
+	char *pointers[NR_ARGUMENTS + 1] = { NULL };
+	unsigned int i;
 
-	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]) - 1, arguments) < 0)
+	_Static_assert(sizeof(arguments) / sizeof(arguments[0]) == NR_ARGUMENTS, "count them");
+	for (i = 0; i < NR_ARGUMENTS; i++)
+		pointers[i] = arguments[i];
+	if (rte_eal_init(NR_ARGUMENTS, pointers) < 0)
 		return false;
 	pool = rte_mempool_create("bench", OBJECTS, size, RTE_MEMPOOL_CACHE_MAX_SIZE, 0, NULL, NULL,
 				  NULL, NULL, SOCKET_ID_ANY, 0);
