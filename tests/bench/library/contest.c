@@ -107,11 +107,12 @@ struct contest {
 
 static const struct contest contests[] = {
 	{ "pair-4k", "pair", 4096, 1, &ours,
-	  { &glibc, &jemalloc, &mimalloc, &tcmalloc, &mempool, &sync_pool } },
+	  { &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
 	{ "pair-64k", "pair", 65536, 1, &ours,
 	  { &glibc, &jemalloc, &mimalloc, &tcmalloc, &sync_pool } },
-	{ "pair-4k-static", "pair", 4096, 1, &ours_static,
-	  { &ours_shared, &mempool, &sync_pool } },
+	{ "pair-4k-static", "pair", 4096, 1, &ours_static, { &ours_shared, &sync_pool } },
+	{ "single-4k", "pair", 4096, 1, &ours, { &mempool } },
+	{ "single-4k-static", "pair", 4096, 1, &ours_static, { &mempool } },
 	{ "bulk32-4k", "bulk", 4096, 1, &ours, { &mempool } },
 	{ "bulk32-4k-static", "bulk", 4096, 1, &ours_static, { &mempool } },
 	{ "pair-4k-two", "pair", 4096, 2, &ours,
