@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{ "info", command_info },
 	{ "stat", command_stat },
 	{ "ship", command_ship },
+	{ "bench", command_bench },
 	{ "doctor", command_doctor },
 };
 
@@ -30,6 +31,7 @@ static const char doc[] =
 	"  info             what the device offers: size classes and limits\n"
 	"  stat             what is on loan, what is cached, and all counters\n"
 	"  ship FILE DEST   copy a file through borrowed buffers, and prove the copy\n"
+	"  bench            what a borrowed buffer costs here, beside one of the C library\n"
 	"  doctor           find out why it does not work here\n"
 	"\n"
 	"Help for a command: gophershipctl COMMAND --help\n"
@@ -58,7 +60,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which command? There are info, stat, ship and doctor");
+		argp_error(state, "which command? There are info, stat, ship, bench and doctor");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
