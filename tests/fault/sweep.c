@@ -278,7 +278,7 @@ static int call_acquire_one(struct work *work)
 	return acquire(work, 1, 1);
 }
 
-static int call_acquire_largest(struct work *work)
+static int call_acquire_big(struct work *work)
 {
 	return acquire(work, 65536, 1);
 }
@@ -408,8 +408,8 @@ static const struct sweep_case cases[] = {
 	{ "INFO", opened, call_info, check_usable, { EFAULT }, false },
 	{ "STATS", opened, call_stats, check_usable, { EFAULT }, false },
 	{ "ACQUIRE one", opened, call_acquire_one, check_acquired, { ENOMEM, EFAULT }, false },
-	{ "ACQUIRE 64 KiB", opened, call_acquire_largest, check_acquired, { ENOMEM, EFAULT }, false },
-	{ "ACQUIRE 16 of 16 KiB", opened, call_acquire_some, check_acquired, { ENOMEM, EFAULT }, false },
+	{ "ACQUIRE 64 KiB", opened, call_acquire_big, check_acquired, { ENOMEM, EFAULT }, false },
+	{ "ACQUIRE 16", opened, call_acquire_some, check_acquired, { ENOMEM, EFAULT }, false },
 	{ "ACQUIRE 40", opened, call_acquire_many, check_acquired, { ENOMEM, EFAULT }, false },
 	{ "RELEASE one", leased_one, release, check_released, { EFAULT }, false },
 	{ "RELEASE 40", leased_many, release, check_released, { EFAULT }, false },

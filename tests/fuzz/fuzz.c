@@ -130,7 +130,7 @@ static uint64_t odd(void)
 	case 1:
 		return 1ULL << below(64);
 	default:
-		return values[below(sizeof(values) / sizeof(*values))] + (one_in(4) ? below(3) - 1 : 0);
+		return values[below(sizeof(values) / sizeof(*values))] + (one_in(8) ? 1 : 0);
 	}
 }
 
@@ -394,8 +394,8 @@ static int op_touch(void)
 	if (!mapping)
 		return 0;
 	for (at = 0; at < mapping->length && at < 64 * PAGE; at += PAGE)
-		reached += touch((uint64_t *)(mapping->at + at + below(TOUCHED / 8) * 8), mapping->id,
-				 one_in(2));
+		reached += touch((uint64_t *)(mapping->at + at) + below(TOUCHED / 8),
+				 mapping->id, one_in(2));
 	return reached;
 }
 
@@ -787,8 +787,8 @@ int main(int argc, char **argv)
 	back = everything_came_back(witness);
 	cover_print();
 	printf("# seed %#llx: %lu calls, %lu faults refused, %lu forks, %lu kills, %lu opens\n",
-	       (unsigned long long)seed, common->calls, common->faults, common->forks, common->kills,
-	       common->ids);
+	       (unsigned long long)seed, common->calls, common->faults, common->forks,
+	       common->kills, common->ids);
 	printf("%s 1 - no byte of another context was seen\n", common->wrong ? "not ok" : "ok");
 	printf("%s 2 - every buffer and context came back\n", back ? "ok" : "not ok");
 	printf("%s 3 - no worker ended by itself\n", odd_ends ? "not ok" : "ok");

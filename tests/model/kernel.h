@@ -212,7 +212,7 @@ struct llist_node { struct llist_node *next; };
 struct llist_head { struct llist_node *first; };
 #define LLIST_HEAD(name)		struct llist_head name
 #define init_llist_head(l)		((l)->first = NULL)
-#define llist_empty(l)			((l)->first == NULL)
+#define llist_empty(l)			(!(l)->first)
 #define llist_entry(p, type, member)	container_of(p, type, member)
 
 static inline bool llist_add(struct llist_node *node, struct llist_head *list)
@@ -353,7 +353,8 @@ typedef struct { int unused; } wait_queue_head_t;
 #define static_branch_unlikely(key)	(*(key))
 #define static_branch_enable(key)	(*(key) = true)
 #define static_branch_inc(key)		(*(key) = true)
-#define WARN_ON_ONCE(x)			({ bool _bad = (x); if (_bad) model_fail("WARN", NULL); _bad; })
+#define WARN_ON_ONCE(x)							\
+	({ bool _bad = (x); if (_bad) model_fail("WARN", NULL); _bad; })
 #define MAX_ERRNO	4095
 #define ERR_PTR(e)	((void *)(long)(e))
 #define IS_ERR(p)	((unsigned long)(p) >= (unsigned long)-MAX_ERRNO)

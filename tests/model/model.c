@@ -195,7 +195,7 @@ static bool matters(const volatile void *address)
 		       offset == offsetof(struct gophership_buf, listed);
 	}
 	/* Inboxes and locks; the rest of the heap only to peek at. */
-	return address == NULL;
+	return !address;
 }
 
 static bool all_ended(void)
@@ -692,7 +692,8 @@ static const struct scenario scenarios[] = {
 	{ "two releases past the magazine", 4, { release_on_top, release_on_top, take_on_top } },
 	{ "two releases and a taker", 3, { release_shared, release_on_top, take_on_top } },
 	{ "two releases and a trim", 3, { release_shared, release_shared, trim } },
-	{ "two releases, one past the magazine, and a trim", 3, { release_shared, release_on_top, trim } },
+	{ "two releases, one past the magazine, and a trim", 3,
+	  { release_shared, release_on_top, trim } },
 	{ "a stale entry and a second life", 3,
 	  { release_shared, release_on_top, take_on_top, trim_and_reuse } },
 	{ "two releases and a destruction", 3, { release_shared, release_shared, destroy } },
@@ -834,8 +835,8 @@ static void tell_order(void)
 		printf("#   %s goes on%s%s at line %d\n",
 		       step->thread == RCU_THREAD ? "RCU" :
 		       (char[]){ 'C', 'P', 'U', ' ', '0' + step->thread, 0 },
-		       thread < 0 ? "" : "; the other stopped in ", thread < 0 ? "" : step->function,
-		       step->line);
+		       thread < 0 ? "" : "; the other stopped in ",
+		       thread < 0 ? "" : step->function, step->line);
 		thread = step->thread;
 	}
 }
