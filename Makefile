@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 
 .PHONY: all modules user modules_install install-user install load unload \
-	demo check lint bench bench-scale clean help need-kdir
+	demo check check-full lint bench bench-scale clean help need-kdir
 
 all: modules
 
@@ -52,6 +52,9 @@ demo:
 check:
 	tests/run
 
+check-full:
+	tests/run --full
+
 lint:
 	tests/lint
 
@@ -80,6 +83,7 @@ help:
 	@echo "  make install-user    tool, header, man pages, udev rule (DESTDIR=... PREFIX=...)"
 	@echo ""
 	@echo "To work on it:"
+	@echo "  make check-full      the same, and what takes hours: sanitizers, faults, fuzz, kills"
 	@echo "  make lint            checkpatch, sparse, W=1, gcc and clang, kernel-doc, shellcheck"
 	@echo "  make bench           the pool against kmem_cache, page_pool ... (CASES=\"pair burst64\")"
 	@echo "  make bench-scale     1 to 16 CPUs, to 1000000 buffers, to 1000 pools; four NUMA nodes"

@@ -105,6 +105,13 @@ static struct scene *make_scene(struct kunit *test, size_t size)
 	return scene;
 }
 
+/* On PREEMPT_RT an interrupt can have what is cached and nothing else. */
+static void expect_served(struct kunit *test, struct scene *scene)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		KUNIT_EXPECT_EQ(test, atomic_read(&scene->empty_handed), 0);
+}
+
 static void judge_scene(struct kunit *test, struct scene *scene, int interrupts)
 {
 	unsigned int i;
@@ -116,7 +123,7 @@ static void judge_scene(struct kunit *test, struct scene *scene, int interrupts)
 		   atomic_read(&scene->empty_handed));
 	gk_ledger_expect_clean(test, &scene->ledger);
 	KUNIT_EXPECT_GE(test, atomic_read(&scene->interrupts), interrupts);
-	KUNIT_EXPECT_EQ(test, atomic_read(&scene->empty_handed), 0);
+	expect_served(test, scene);
 	gk_expect_sound(test, GK_MACHINE, scene->size);
 }
 
@@ -176,7 +183,7 @@ static void context_ipi_large(struct kunit *test)
 	put_in_locker(scene, 1, NULL);
 	put_in_locker(scene, 2, NULL);
 	gk_ledger_expect_clean(test, &scene->ledger);
-	KUNIT_EXPECT_EQ(test, atomic_read(&scene->empty_handed), 0);
+	expect_served(test, scene);
 	KUNIT_EXPECT_EQ(test, atomic_read(&scene->visits), 2);
 }
 
@@ -221,7 +228,8 @@ static void irq_work_main(unsigned int id, void *arg)
 	struct scene *scene = arg;
 	unsigned int i;
 
-	init_irq_work(&scene->irq_work, irq_work_visit);
+	/* On PREEMPT_RT, too, an interrupt and not a thread. */
+	scene->irq_work = IRQ_WORK_INIT_HARD(irq_work_visit);
 	for (i = 0; i < 50; i++) {
 		irq_work_queue(&scene->irq_work);
 		hammer(scene, i + 1);

@@ -155,7 +155,7 @@ static void foreign_static(struct kunit *test)
 {
 	expect_foreign(test, &static_buf);
 	expect_foreign(test, &const_buf);
-	expect_foreign(test, this_cpu_ptr(&percpu_buf));
+	expect_foreign(test, raw_cpu_ptr(&percpu_buf));
 	expect_foreign(test, (const void __force *)&percpu_buf);
 	expect_foreign(test, &init_task);
 	expect_foreign(test, THIS_MODULE);

@@ -84,13 +84,14 @@ static void race_main(unsigned int id, void *arg)
 static void run_race(struct kunit *test, size_t size, unsigned int rounds, bool irqs_off)
 {
 	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
-	unsigned int total = rounds * BATCH, class = get_order(size);
+	unsigned int total, class = get_order(size);
 	struct gophership_class_stats before = gk_stats(GK_MACHINE, class), after;
 	u64 doubled = gk_doubled();
 
 	KUNIT_ASSERT_NOT_NULL(test, race);
 	race->size = size;
-	race->rounds = rounds;
+	race->rounds = gk_rounds(rounds);
+	total = race->rounds * BATCH;
 	race->irqs_off = irqs_off;
 	gk_run(test, 2, race_main, race);
 	kunit_info(test, "of %u second releases, %d were found out later", total,

@@ -176,7 +176,7 @@ static void recycle_across_cpus(struct kunit *test)
 	struct gophership_class_stats before, after;
 
 	KUNIT_ASSERT_NOT_NULL(test, handoff);
-	handoff->rounds = 20000;
+	handoff->rounds = gk_rounds(20000);
 	before = gk_stats(GK_MACHINE, 0);
 	gk_run(test, 2, hand_off, handoff);
 	after = gk_stats(GK_MACHINE, 0);

@@ -59,6 +59,15 @@ struct gk_gate {
 	atomic_t arrived;
 };
 
+/*
+ * How often two CPUs shall meet. Under emulation each waits for the other as long
+ * as the host's scheduler likes; User-Mode Linux runs natively.
+ */
+static inline unsigned int gk_rounds(unsigned int natively)
+{
+	return IS_ENABLED(CONFIG_UML) ? natively : natively / 16;
+}
+
 static inline void gk_meet(struct gk_gate *gate, int meeting)
 {
 	atomic_inc(&gate->arrived);

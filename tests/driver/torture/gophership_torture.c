@@ -189,6 +189,26 @@ static int planted(void)
 	return memory && page ? 0 : -ENOMEM;
 }
 
+/* The life of a pool: made, used and destroyed with nothing left. */
+static int life(void)
+{
+	const struct gophership_pool_params params = { .name = "torture", .reserve = 4 };
+	struct gophership_pool *pool = gophership_pool_create(&params);
+	unsigned int class, wrong = 0;
+	struct gophership_buf *buf;
+
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	for (class = 0; class <= GOPHERSHIP_NR_CLASSES; class++) {
+		buf = gophership_pool_acquire(pool, PAGE_SIZE << class, GFP_KERNEL);
+		wrong += buf && gophership_buf_release(buf);
+	}
+	buf = gophership_pool_must_acquire(pool, 1);
+	wrong += !buf || gophership_buf_release(buf);
+	wrong += !!gophership_pool_destroy(pool);
+	return wrong ? -EIO : 0;
+}
+
 /*
  * Interrupts that cannot be masked
  */
@@ -413,6 +433,8 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return pairs(a, b);
 	if (!strcmp(command, "planted"))
 		return planted();
+	if (!strcmp(command, "life"))
+		return life();
 	if (!strcmp(command, "nmi"))
 		return nmis(a);
 	if (!strcmp(command, "print"))

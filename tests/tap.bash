@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# A suite that consists of guests which print TAP: run them, count. Sourced; the
+# suite has set vm, the directory of the bench.
+
+passed=0 failed=0 expected=0
+
+# expect N: so many more tests have to end.
+expect()
+{
+	expected=$((expected + $1))
+}
+
+# guest OPTION... -- COMMAND...: as tests/vm/run; what its output says counts.
+guest()
+{
+	local status=0 line bad=0
+	while IFS= read -r line; do
+		case $line in
+		'ok '*) passed=$((passed + 1)) ;;
+		'not ok '*) failed=$((failed + 1)) bad=1 ;;
+		'# status '*) status=${line##* } ;;
+		esac
+		printf '%s\n' "$line"
+	done < <("${vm:?}/run" "$@" || echo "# status $?")
+	if ((status && !(bad && status == 1))); then
+		echo "not ok - tests/vm/run ended with $status"
+		failed=$((failed + 1))
+	fi
+}
+
+summary()
+{
+	if ((passed + failed < expected)); then
+		echo "not ok - $((expected - passed - failed)) of $expected tests did not end"
+		failed=$((failed + expected - passed - failed))
+	fi
+	echo "$passed passed, $failed failed"
+	((failed == 0))
+}
