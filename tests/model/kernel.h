@@ -144,6 +144,7 @@ extern char model_percpu[NR_CPUS][1 << 13];
 			goto fault;						\
 		*(value) = READ_ONCE(*(word));					\
 	} while (0)
+#define gophership_hide(value)	(value)
 #define gophership_load_after(zero, ptr) ((void)(zero), READ_ONCE(*(ptr)))
 #define virt_addr_valid(p)	true
 #define gophership_direct_base()	0UL
