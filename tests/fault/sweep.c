@@ -206,9 +206,14 @@ static bool leased_many(struct work *work)
 	return leased(work, 1, MANY);
 }
 
+static bool leased_big(struct work *work)
+{
+	return leased(work, 65536, 1);
+}
+
 static bool mapped(struct work *work)
 {
-	if (!leased(work, 65536, 1))
+	if (!leased_big(work))
 		return false;
 	work->map = device_map_lease(work->fd, work->leases);
 	return work->map != MAP_FAILED;
@@ -414,8 +419,8 @@ static const struct sweep_case cases[] = {
 	{ "RELEASE one", leased_one, release, check_released, { EFAULT }, false },
 	{ "RELEASE 40", leased_many, release, check_released, { EFAULT }, false },
 	{ "RELEASE mapped", touched_many, release, check_released_mapped, { EFAULT }, false },
-	{ "mmap", mapped, call_mmap, check_mapped, { ENOMEM }, true },
-	{ "mmap populated", mapped, call_populate, check_mapped, { ENOMEM }, true },
+	{ "mmap", leased_big, call_mmap, check_mapped, { ENOMEM }, true },
+	{ "mmap populated", leased_big, call_populate, check_mapped, { ENOMEM }, true },
 	{ "page faults", mapped, call_touch, check_mapped, { 0 }, true },
 	{ "mremap", touched, call_move, check_mapped, { ENOMEM }, true },
 	{ "mprotect", touched, call_split, check_split, { ENOMEM }, true },
@@ -450,7 +455,7 @@ static bool sweep(unsigned int number, const struct sweep_case *c)
 			empty_caches();
 		ret = step(c, n);
 		good &= ret >= 0;
-		if (!ret)
+		if (ret <= 0)
 			break;
 		injected++;
 	}
