@@ -160,7 +160,7 @@ extern const struct bench_contender bench_objpool;
 int bench_objpool_init(void);
 void bench_objpool_exit(void);
 
-extern const struct bench_contender bench_empty, bench_empty_alone, bench_irq, bench_clock,
-	bench_lock;
+extern const struct bench_contender bench_empty, bench_empty_alone, bench_calls, bench_irq,
+	bench_clock, bench_lock;
 
 #endif /* GOPHERSHIP_BENCH_H */

@@ -41,6 +41,7 @@ const struct bench_contender * const bench_contenders[] = {
 	&bench_page_frag,
 	&bench_empty,
 	&bench_empty_alone,
+	&bench_calls,
 	&bench_irq,
 	&bench_clock,
 	&bench_lock,

@@ -74,6 +74,33 @@ const struct bench_contender bench_empty_alone = {
 	.loop = { [LOOP_PARALLEL] = empty_loop },
 };
 
+/* The loop of the case "pair" alone: its two functions do nothing but return. */
+static noinline notrace void *hollow(void *object)
+{
+	barrier();
+	return object;
+}
+
+static __always_inline void *hollow_acquire(size_t size, gfp_t gfp)
+{
+	return hollow(bench_ring);
+}
+
+static __always_inline bool hollow_release(void *object, size_t size)
+{
+	return hollow(object);
+}
+
+static bool hollow_pair(unsigned int n)
+{
+	return bench_pair(n, GFP_KERNEL, hollow_acquire, hollow_release);
+}
+
+const struct bench_contender bench_calls = {
+	.name = "cost:two-calls",
+	.loop = { [LOOP_COST] = hollow_pair },
+};
+
 const struct bench_contender bench_irq = {
 	.name = "cost:irq-save-restore",
 	.loop = { [LOOP_COST] = irq_loop },

@@ -1,0 +1,3 @@
+module gophership.invalid/bench
+
+go 1.19
