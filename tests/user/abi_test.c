@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <kselftest_harness.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -31,11 +32,16 @@ static const struct command {
 	const char *name;
 	unsigned long number;
 	size_t size;
+	size_t first_size;	/* of the first version */
 } commands[] = {
-	{ "INFO", GOPHERSHIP_IOC_INFO, sizeof(struct gophership_info) },
-	{ "ACQUIRE", GOPHERSHIP_IOC_ACQUIRE, sizeof(struct gophership_acquire) },
-	{ "RELEASE", GOPHERSHIP_IOC_RELEASE, sizeof(struct gophership_release) },
-	{ "STATS", GOPHERSHIP_IOC_STATS, sizeof(struct gophership_stats) },
+	{ "INFO", GOPHERSHIP_IOC_INFO, sizeof(struct gophership_info),
+	  offsetof(struct gophership_info, pressure_offset) },
+	{ "ACQUIRE", GOPHERSHIP_IOC_ACQUIRE, sizeof(struct gophership_acquire),
+	  sizeof(struct gophership_acquire) },
+	{ "RELEASE", GOPHERSHIP_IOC_RELEASE, sizeof(struct gophership_release),
+	  sizeof(struct gophership_release) },
+	{ "STATS", GOPHERSHIP_IOC_STATS, sizeof(struct gophership_stats),
+	  sizeof(struct gophership_stats) },
 	{ 0 }
 };
 
@@ -136,16 +142,35 @@ TEST_F(abi, size_too_small_is_EINVAL)
 
 	for (command = commands; command->name; command++) {
 		make_valid(self->fd, &self->lease, command, &call);
-		for (__u32 size = 0; size < command->size; size += 4) {
+		for (__u32 size = 0; size < command->first_size; size += 4) {
 			call.size = size;
 			EXPECT_EQ(-EINVAL, device_call(self->fd, command->number, &call)) {
 				TH_LOG("%s", command->name);
 			}
 		}
-		call.size = command->size - 1;
+		call.size = command->first_size - 1;
 		EXPECT_EQ(-EINVAL, device_call(self->fd, command->number, &call)) {
 			TH_LOG("%s", command->name);
 		}
+		give_back(self->fd, &self->lease);
+	}
+}
+
+/* As a program calls that was compiled with the first header. */
+TEST_F(abi, first_size_works)
+{
+	const struct command *command;
+	union call call;
+
+	for (command = commands; command->name; command++) {
+		make_valid(self->fd, &self->lease, command, &call);
+		memset(call.bytes + command->first_size, 0xa5, sizeof(call) - command->first_size);
+		call.size = command->first_size;
+		EXPECT_EQ(0, device_call(self->fd, command->number, &call)) {
+			TH_LOG("%s", command->name);
+		}
+		EXPECT_TRUE(memory_is(call.bytes + command->first_size, 0xa5,
+				      sizeof(call) - command->first_size));
 		give_back(self->fd, &self->lease);
 	}
 }
@@ -362,7 +387,7 @@ TEST_F(abi, info_describes_the_device)
 	EXPECT_EQ(sysconf(_SC_PAGESIZE), info.page_size);
 	EXPECT_EQ(NR_CLASSES, info.nr_classes);
 	EXPECT_EQ(GOPHERSHIP_BATCH_MAX, info.batch_max);
-	EXPECT_EQ(0, info.features & ~GOPHERSHIP_FEATURE_MEMCG);
+	EXPECT_EQ(GOPHERSHIP_FEATURE_PRESSURE, info.features & ~GOPHERSHIP_FEATURE_MEMCG);
 	EXPECT_LT(0, info.quota);
 	EXPECT_EQ(0, info.quota % info.page_size);
 	EXPECT_LT(0, info.machine_limit);
