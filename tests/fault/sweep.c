@@ -32,6 +32,7 @@
 #include "memory.h"
 
 #define MANY		40
+#define FAR_AWAY	((void *)0x200000000000)
 /* No call of ours allocates that often: the sweep does not end. */
 #define TOO_MANY	5000
 
@@ -219,6 +220,16 @@ static bool mapped(struct work *work)
 	return work->map != MAP_FAILED;
 }
 
+/* Where no page table is yet. */
+static bool mapped_far_away(struct work *work)
+{
+	if (!leased_big(work))
+		return false;
+	work->map = mmap(FAR_AWAY, 65536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+			 work->fd, work->leases[0].offset);
+	return work->map != MAP_FAILED;
+}
+
 static bool touched(struct work *work)
 {
 	return mapped(work) && !memory_fill_signal(work->map, 0x5a, 65536);
@@ -365,21 +376,12 @@ static bool check_mapped(struct work *work, int ret)
 	       memory_is(work->map, 0x11, 4096);
 }
 
-static int call_close(struct work *work)
-{
-	int ret = close(work->fd);
-
-	work->fd = -1;
-	return ret ? -errno : 0;
-}
-
 static int call_move(struct work *work)
 {
-	void *to = mremap(work->map, 65536, 65536, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	void *to = mremap(work->map, 65536, 65536, MREMAP_MAYMOVE | MREMAP_FIXED, FAR_AWAY);
 
 	if (to == MAP_FAILED)
 		return -errno;
-	munmap(work->map, 65536);
 	work->map = to;
 	return 0;
 }
@@ -421,11 +423,10 @@ static const struct sweep_case cases[] = {
 	{ "RELEASE mapped", touched_many, release, check_released_mapped, { EFAULT }, false },
 	{ "mmap", leased_big, call_mmap, check_mapped, { ENOMEM }, true },
 	{ "mmap populated", leased_big, call_populate, check_mapped, { ENOMEM }, true },
-	{ "page faults", mapped, call_touch, check_mapped, { 0 }, true },
+	{ "page faults", mapped_far_away, call_touch, check_mapped, { 0 }, true },
 	{ "mremap", touched, call_move, check_mapped, { ENOMEM }, true },
 	{ "mprotect", touched, call_split, check_split, { ENOMEM }, true },
 	{ "fork", touched, call_fork, check_mapped, { ENOMEM, EAGAIN }, true },
-	{ "close", touched, call_close, NULL, { 0 }, false },
 };
 
 /*
@@ -436,8 +437,7 @@ static void empty_caches(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
 
-	/* 2: slab and the like; 4: and say nothing of it. */
-	if (write(fd, "6", 1) != 1)
+	if (write(fd, "2", 1) != 1)
 		perror("drop_caches");
 	close(fd);
 }
@@ -459,7 +459,8 @@ static bool sweep(unsigned int number, const struct sweep_case *c)
 			break;
 		injected++;
 	}
-	good &= n < TOO_MANY;
+	/* A case in which nothing can fail shows nothing. */
+	good &= n < TOO_MANY && injected;
 	printf("%s %u - %s: %u faults\n", good ? "ok" : "not ok", number, c->name, injected);
 	return good;
 }
