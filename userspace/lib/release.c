@@ -172,8 +172,8 @@ static inline bool is_run(void **bufs, unsigned int nr, size_t capacity)
  * How many of @bufs, from the first on, are different buffers of @chunk that
  * are on loan; their bits.
  */
-static inline __attribute__((always_inline)) unsigned int take_run(const struct chunk *chunk, void **bufs, unsigned int nr,
-				    bits_t *bits)
+static inline unsigned int __attribute__((always_inline))
+take_run(const struct chunk *chunk, void **bufs, unsigned int nr, bits_t *bits)
 {
 	size_t first = number_of(chunk, bufs[0]);
 	bits_t not_on_loan = chunk_not_on_loan(chunk);
@@ -205,8 +205,9 @@ static inline __attribute__((always_inline)) unsigned int take_run(const struct 
  * A run of one chunk at a time, from the start of @bufs. Returns its length, 0
  * if the first is bad; *@done grows by what was released.
  */
-static inline __attribute__((always_inline)) unsigned int release_run(struct gophership *gs, struct cache *cache, void **bufs,
-				       unsigned int nr, unsigned int *done)
+static inline unsigned int __attribute__((always_inline))
+release_run(struct gophership *gs, struct cache *cache, void **bufs, unsigned int nr,
+	    unsigned int *done)
 {
 	struct chunk *chunk = cache->hot;
 	unsigned int run;
