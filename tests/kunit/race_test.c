@@ -228,7 +228,9 @@ static void bustle_work(struct bustle *bustle, unsigned int id)
 	struct gophership_buf *buf;
 	unsigned int round;
 
-	for (round = 0; round < 30000; round++) {
+	/* And until a trim has found something: each of them takes grace periods. */
+	for (round = 0; round < 30000 || (!READ_ONCE(bustle->trimmed) && round < 30000000);
+	     round++) {
 		random = random * 1664525 + 1013904223;
 		buf = NULL;
 		if (random >> 31)
@@ -261,7 +263,7 @@ static void bustle_watch(struct bustle *bustle)
 static void bustle_trim(struct bustle *bustle)
 {
 	while (atomic_read(&bustle->working)) {
-		bustle->trimmed += gophership_pool_trim(GK_MACHINE);
+		WRITE_ONCE(bustle->trimmed, bustle->trimmed + gophership_pool_trim(GK_MACHINE));
 		usleep_range(200, 2000);
 	}
 }
