@@ -491,6 +491,27 @@ TEST(pressure_is_heeded)
 	EXPECT_GE(64 * PAGE, stats_of(gs).leased_bytes);
 	gophership_close(gs);
 }
+
+/* By who makes no other calls than these, too; and each acquire is counted once. */
+TEST(pressure_is_heeded_by_bulk_calls)
+{
+	struct gophership *gs;
+	void *bufs[48];
+
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	leave_many_idle(gs);
+	for (int i = 0; i < 100; i++) {
+		/* When there is no more need to lease any. */
+		if (i == 1)
+			gophership_standin_pressure();
+		ASSERT_EQ(48, gophership_acquire_bulk(gs, PAGE, 48, bufs));
+		ASSERT_EQ(48, gophership_release_bulk(gs, bufs, 48));
+	}
+	EXPECT_EQ(2000 + 100 * 48, stats_of(gs).acquires);
+	EXPECT_EQ(1, stats_of(gs).pressure);
+	EXPECT_GE(64 * PAGE, stats_of(gs).leased_bytes);
+	gophership_close(gs);
+}
 #endif
 
 /* What a process with GOPHERSHIP_DEBUG=1 says. */

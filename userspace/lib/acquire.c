@@ -207,15 +207,15 @@ unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigne
 			got = pop_some(chunk, usable, nr, bufs);
 			cache->hot = chunk;
 		}
-		/* Counted one by one; a bit late to look around is no harm. */
+		/* Time to look around, at once; what goes beyond @left is counted. */
 		if (unlikely(left <= (int32_t)got)) {
-			poke(cache->acquired, peek(cache->acquired) + got);
-			cache_leave(cache, left);
+			poke(cache->acquired, peek(cache->acquired) + got - left);
+			cache_leave(cache, 0);
 		} else {
 			cache_leave(cache, left - got);
+			if (likely(got == nr))
+				return nr;
 		}
-		if (likely(got == nr))
-			return nr;
 	}
 	return got + acquire_slow(gs, size, nr - got, bufs + got, __builtin_return_address(0));
 }
