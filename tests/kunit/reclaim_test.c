@@ -170,6 +170,7 @@ static void reclaim_under_pressure(struct kunit *test)
 	unsigned int nr = (totalram_pages() >> 4) * 3 / 4, got, i;
 	struct gophership_buf **bufs = kvcalloc(nr, sizeof(*bufs), GFP_KERNEL);
 	unsigned long *pages = kvcalloc(nr, sizeof(*pages), GFP_KERNEL);
+	u64 cached;
 
 	KUNIT_ASSERT_NOT_NULL(test, bufs);
 	KUNIT_ASSERT_NOT_NULL(test, pages);
@@ -177,8 +178,12 @@ static void reclaim_under_pressure(struct kunit *test)
 	got = gophership_buf_acquire_bulk(gk_capacity(4), GFP_KERNEL | __GFP_NORETRY, nr, bufs);
 	KUNIT_EXPECT_GT(test, got, nr / 2);
 	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, got), got);
-	/* that somebody else needs now (what was above max_cached_mb is on its way). */
-	rcu_barrier();
+	/* that somebody else needs when what was above max_cached_mb has gone. */
+	do {
+		cached = gk_stats(GK_MACHINE, 4).cached;
+		msleep(100);
+		rcu_barrier();
+	} while (gk_stats(GK_MACHINE, 4).cached != cached);
 	for (i = 0; i < got; i++) {
 		pages[i] = __get_free_pages(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, 4);
 		if (!pages[i])
