@@ -73,7 +73,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	widen_bounds(buf);
 	if (class < GOPHERSHIP_NR_CLASSES)
 		atomic_long_inc(&pool->nr_bufs);
-	/* Whoever sees the seal sees the rest; pairs with gophership_sealed(), gophership_leased(). */
+	/* Whoever sees the seal sees the rest: gophership_sealed(), gophership_leased(). */
 	smp_store_release(&buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	return buf;
 
