@@ -83,13 +83,10 @@ void cache_unlist(struct gophership *gs, struct cache *cache, struct chunk *chun
 	}
 }
 
-/*
- * What is free and remote was released twice at the same moment: one of them
- * goes. The owner calls.
- */
-void chunk_drop_raced(struct gophership *gs, struct chunk *chunk)
+/* Of @bits, which are not on loan, the remote ones were released twice. */
+void chunk_drop_raced(struct gophership *gs, struct chunk *chunk, bits_t bits)
 {
-	bits_t both = peek(chunk->remote) & (peek(chunk->free) | peek(chunk->absent));
+	bits_t both = peek(chunk->remote) & bits;
 
 	if (likely(!both))
 		return;
@@ -135,14 +132,20 @@ void cache_push_ready(struct chunk *chunk)
 							memory_order_relaxed));
 }
 
-/* Take over what others released. Free first, remote after: see chunk.h. */
+/*
+ * Take over what others released. Free first, remote after: see chunk.h. What is
+ * absent is looked at before what is remote: somebody else may just be adding a
+ * lease to our chunk, and the remote bit of a buffer that is absent no more is
+ * either his or cleared by then.
+ */
 static void harvest(struct gophership *gs, struct cache *cache, struct chunk *chunk)
 {
-	bits_t remote, released;
+	bits_t absent, remote, released;
 
-	chunk_drop_raced(gs, chunk);
+	chunk_drop_raced(gs, chunk, peek(chunk->free));
+	absent = atomic_load(&chunk->absent);
 	remote = atomic_load(&chunk->remote);
-	released = remote & ~(peek(chunk->free) | peek(chunk->absent));
+	released = remote & ~(peek(chunk->free) | absent);
 	if (!released)
 		return;
 	cache_put(gs, cache, chunk, released);
@@ -188,14 +191,14 @@ bool cache_refill(struct gophership *gs, struct cache *cache, unsigned int class
 	struct chunk *chunk = cache->current[class];
 
 	cache_harvest(gs, cache);
-	chunk_drop_raced(gs, chunk);
+	chunk_drop_raced(gs, chunk, peek(chunk->free));
 	while (!chunk_usable(chunk)) {
 		if (cache->available[class] == NO_CHUNK)
 			return false;
 		chunk = &gs->chunks[cache->available[class]];
 		cache_unlist(gs, cache, chunk);
 		make_current(gs, cache, chunk);
-		chunk_drop_raced(gs, chunk);
+		chunk_drop_raced(gs, chunk, peek(chunk->free));
 	}
 	return true;
 }

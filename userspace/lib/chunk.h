@@ -11,6 +11,9 @@
  *	remote	released by a thread that does not own the chunk
  * and on loan to the program if it is none of these.
  *
+ * The remote bit of an absent buffer means nothing: an old pointer was released, or
+ * somebody is about to make it free. The owner leaves it alone.
+ *
  * Who releases what somebody else owns sets the remote bit, which is the one
  * locked instruction here; the owner, who alone writes @free, does without.
  *

@@ -102,20 +102,24 @@ static void add_free(struct gophership *gs, struct cache *cache, struct chunk *c
 	atomic_store_explicit(&chunk->absent, peek(chunk->absent) & ~bit, memory_order_release);
 }
 
-/* The same in a chunk of another thread: there it is as if we released it. */
+/*
+ * The same in a chunk of another thread, which is at work: there it is as if we
+ * released it. Until it is absent no more, the owner leaves the bit alone; then it
+ * is told to look.
+ */
 static void add_remote(struct chunk *chunk, bits_t bit)
 {
 	atomic_fetch_or(&chunk->remote, bit);
-	poke(chunk->absent, peek(chunk->absent) & ~bit);
+	atomic_store(&chunk->absent, peek(chunk->absent) & ~bit);
 	cache_push_ready(chunk);
 }
 
 /* The same, and it is on loan at once. */
 static void *add_loan(struct chunk *chunk, bits_t bit)
 {
-	/* What an old pointer may have left there. */
+	/* What an old pointer may have left there: first, see harvest(). */
 	atomic_fetch_and(&chunk->remote, ~bit);
-	poke(chunk->absent, peek(chunk->absent) & ~bit);
+	atomic_store(&chunk->absent, peek(chunk->absent) & ~bit);
 	return chunk->base + ((size_t)lowest_bit(bit) << chunk->shift);
 }
 
@@ -281,7 +285,7 @@ static void pack(struct gophership *gs, struct parcel *parcel, struct chunk *chu
 	/* Absent first: never does it look as if it were on loan. */
 	poke(chunk->absent, peek(chunk->absent) | bits);
 	atomic_store_explicit(&chunk->free, 0, memory_order_release);
-	chunk_drop_raced(gs, chunk);
+	chunk_drop_raced(gs, chunk, bits);
 	poke(gs->leased_bytes, peek(gs->leased_bytes) -
 	     (uint64_t)__builtin_popcountl(bits) * window->capacity);
 	for (; bits; bits &= bits - 1) {

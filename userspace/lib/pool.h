@@ -305,7 +305,7 @@ void cache_harvest(struct gophership *gs, struct cache *cache);
 bool cache_put(struct gophership *gs, struct cache *cache, struct chunk *chunk, bits_t bits);
 void cache_push_ready(struct chunk *chunk);
 void cache_shed(struct gophership *gs, struct cache *cache, unsigned int class);
-void chunk_drop_raced(struct gophership *gs, struct chunk *chunk);
+void chunk_drop_raced(struct gophership *gs, struct chunk *chunk, bits_t bits);
 
 /* depot.c: the depot, and the kernel behind it; under the lock */
 bool depot_fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct);
