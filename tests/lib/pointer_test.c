@@ -189,6 +189,25 @@ TEST_F(pointer, bulk_of_any_length_and_order)
 	}
 }
 
+/* Each place in a run of each length is looked at. */
+TEST_F(pointer, one_wrong_pointer_in_a_run)
+{
+	void *bufs[40];
+
+	for (unsigned int nr = 1; nr <= 40; nr++) {
+		for (unsigned int at = 0; at < nr; at++) {
+			void *right;
+
+			ASSERT_EQ(nr, gophership_acquire_bulk(self->gs, PAGE, nr, bufs));
+			right = bufs[at];
+			bufs[at] = (char *)right + 8;
+			ASSERT_EQ(nr - 1, gophership_release_bulk(self->gs, bufs, nr));
+			ASSERT_EQ(0, gophership_release(self->gs, right));
+		}
+	}
+	EXPECT_EQ(0, used_of(self->gs));
+}
+
 TEST_F(pointer, errno_is_left_alone_on_success)
 {
 	void *bufs[200];

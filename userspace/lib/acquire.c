@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "pool.h"
+#include "run.h"
 
 /* Fill the cache from the depot, or *@direct. */
 static bool fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
@@ -155,36 +156,30 @@ void *gophership_acquire(struct gophership *gs, size_t size)
 	return chunk->base + ((size_t)number << chunk->shift);
 }
 
-/* Neighbours of one chunk, all at once. */
-static inline void pop_run(struct chunk *chunk, bits_t mask, unsigned int nr, void **bufs)
+/* Neighbours of one chunk, all at once, if the lowest free ones are. */
+static inline bool pop_run(struct chunk *chunk, bits_t free, bits_t usable, unsigned int nr,
+			   void **bufs)
 {
-	size_t capacity = (size_t)1 << chunk->shift;
-	char *buf = chunk->base + ((size_t)lowest_bit(mask) << chunk->shift);
-	unsigned int i;
+	unsigned int first = lowest_bit(usable);
+	unsigned int shift = chunk->shift;
+	bits_t mask;
 
-	poke(chunk->free, peek(chunk->free) ^ mask);
-	/* Rounds of a constant length become vector instructions. */
-	for (; nr >= 8; nr -= 8, bufs += 8, buf += 8 * capacity)
-		for (i = 0; i < 8; i++)
-			bufs[i] = buf + i * capacity;
-	for (i = 0; i < nr; i++)
-		bufs[i] = buf + i * capacity;
+	if (unlikely(nr - 1 >= NR_BITS - first))
+		return false;
+	mask = run_mask(first, nr);
+	if (unlikely(mask & ~usable))
+		return false;
+	poke(chunk->free, free ^ mask);
+	run_write(bufs, nr, (uintptr_t)chunk->base + ((size_t)first << shift), (size_t)1 << shift);
+	return true;
 }
 
 /* What the current chunk has, up to @nr. */
-static inline unsigned int pop_some(struct chunk *chunk, bits_t usable, unsigned int nr,
-				    void **bufs)
+static unsigned int __attribute__((noinline))
+pop_some(struct chunk *chunk, bits_t usable, unsigned int nr, void **bufs)
 {
 	unsigned int got = 0;
 
-	if (likely(nr - 1 < NR_BITS)) {
-		bits_t mask = ~(bits_t)0 >> (NR_BITS - nr) << lowest_bit(usable);
-
-		if (likely((usable & mask) == mask) && likely(lowest_bit(usable) + nr <= NR_BITS)) {
-			pop_run(chunk, mask, nr, bufs);
-			return nr;
-		}
-	}
 	for (; usable && got < nr; usable &= usable - 1)
 		bufs[got++] = chunk_pop(chunk, usable);
 	return got;
@@ -198,14 +193,18 @@ unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigne
 	int32_t left = cache_enter(cache, gs);
 	unsigned int got = 0;
 	struct chunk *chunk;
-	bits_t usable;
+	bits_t free, usable;
 
 	if (likely(left > 0)) {
 		chunk = cache->current[class];
-		usable = chunk_usable(chunk);
+		free = peek(chunk->free);
+		usable = free & ~peek(chunk->remote);
 		if (likely(usable)) {
-			got = pop_some(chunk, usable, nr, bufs);
 			cache->hot = chunk;
+			if (likely(pop_run(chunk, free, usable, nr, bufs)))
+				got = nr;
+			else
+				got = pop_some(chunk, usable, nr, bufs);
 		}
 		/* Time to look around, at once; what goes beyond @left is counted. */
 		if (unlikely(left <= (int32_t)got)) {

@@ -122,6 +122,12 @@ static inline unsigned int lowest_bit(bits_t bits)
 	return __builtin_ctzl(bits);
 }
 
+/* The bits of @nr neighbours, 1 to NR_BITS, the first one @first. */
+static inline bits_t run_mask(unsigned int first, unsigned int nr)
+{
+	return ~(bits_t)0 >> (NR_BITS - nr) << first;
+}
+
 /* The owner takes one. */
 static inline void *chunk_pop(struct chunk *chunk, bits_t usable)
 {

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "pool.h"
+#include "run.h"
 
 static uint32_t slot_of(const struct gophership *gs, const struct chunk *chunk, bits_t bit)
 {
@@ -151,23 +152,6 @@ int gophership_release(struct gophership *gs, void *buf)
 	return 0;
 }
 
-/* Are the @nr buffers from @bufs on neighbours? */
-static inline bool is_run(void **bufs, unsigned int nr, size_t capacity)
-{
-	uintptr_t buf = (uintptr_t)bufs[0];
-	uintptr_t differences = 0;
-	unsigned int i;
-
-	if ((uintptr_t)bufs[nr - 1] != buf + (nr - 1) * capacity)
-		return false;
-	for (; nr >= 8; nr -= 8, bufs += 8, buf += 8 * capacity)
-		for (i = 0; i < 8; i++)
-			differences |= (uintptr_t)bufs[i] ^ (buf + i * capacity);
-	for (i = 0; i < nr; i++)
-		differences |= (uintptr_t)bufs[i] ^ (buf + i * capacity);
-	return !differences;
-}
-
 /*
  * How many of @bufs, from the first on, are different buffers of @chunk that
  * are on loan; their bits.
@@ -183,8 +167,8 @@ take_run(const struct chunk *chunk, void **bufs, unsigned int nr, bits_t *bits)
 	if (unlikely(first >= NR_BITS))
 		return 0;
 	most = nr <= NR_BITS - first ? nr : NR_BITS - first;
-	if (is_run(bufs, most, (size_t)1 << chunk->shift)) {
-		bits_t mask = ~(bits_t)0 >> (NR_BITS - most) << first;
+	if (run_check(bufs, most, (size_t)1 << chunk->shift)) {
+		bits_t mask = run_mask(first, most);
 
 		if (likely(!(mask & not_on_loan))) {
 			*bits = mask;
@@ -238,18 +222,26 @@ release_run(struct gophership *gs, struct cache *cache, void **bufs, unsigned in
 	return run;
 }
 
-unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr)
+/* The cache is another one, or busy: one by one. */
+static unsigned int __attribute__((noinline))
+release_all_slow(struct gophership *gs, void **bufs, unsigned int nr, const void *site)
 {
-	struct cache *cache = this_cache;
-	int32_t left = cache_enter(cache, gs);
+	unsigned int done = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		done += !release_slow(gs, bufs[i], site);
+	return done;
+}
+
+/* Not one run of the chunk it guessed: run by run. */
+static unsigned int __attribute__((noinline))
+release_all_other(struct gophership *gs, struct cache *cache, int32_t left, void **bufs,
+		  unsigned int nr)
+{
 	unsigned int done = 0;
 	unsigned int i = 0;
 
-	if (unlikely(left <= 0)) {
-		for (; i < nr; i++)
-			done += !release_slow(gs, bufs[i], __builtin_return_address(0));
-		return done;
-	}
 	while (i < nr) {
 		unsigned int run = release_run(gs, cache, bufs + i, nr - i, &done);
 
@@ -259,6 +251,32 @@ unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigne
 	}
 	cache_leave(cache, left);
 	return done;
+}
+
+unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr)
+{
+	struct cache *cache = this_cache;
+	int32_t left = cache_enter(cache, gs);
+	struct chunk *chunk;
+	bits_t free, mask;
+	size_t first;
+
+	if (unlikely(left <= 0))
+		return release_all_slow(gs, bufs, nr, __builtin_return_address(0));
+	chunk = cache->hot;
+	if (unlikely(!nr))
+		return release_all_other(gs, cache, left, bufs, nr);
+	first = number_of(chunk, bufs[0]);
+	if (unlikely(first >= NR_BITS) || unlikely(nr > NR_BITS - first))
+		return release_all_other(gs, cache, left, bufs, nr);
+	mask = run_mask(first, nr);
+	free = peek(chunk->free);
+	if (unlikely((free | peek(chunk->remote) | peek(chunk->absent)) & mask) ||
+	    unlikely(!run_check(bufs, nr, (size_t)1 << chunk->shift)))
+		return release_all_other(gs, cache, left, bufs, nr);
+	poke(chunk->free, free | mask);
+	cache_leave(cache, left);
+	return nr;
 }
 
 size_t gophership_capacity(struct gophership *gs, const void *buf)
