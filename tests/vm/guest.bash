@@ -7,12 +7,20 @@
 # variables it uses.
 # shellcheck disable=SC2154
 
-busybox=/bin/busybox
+# busybox_for ARCH: print the program
+busybox_for()
+{
+	case $1 in
+	arm64) echo "$("$vm_dir/packages" unpack bookworm:arm64 busybox-static)/bin/busybox" ;;
+	*) echo /bin/busybox ;;
+	esac
+}
 
-# guest_base: print the archive with busybox and the directories.
+# guest_base ARCH: print the archive with busybox and the directories.
 guest_base()
 {
-	local hash archive root applet
+	local busybox hash archive root applet
+	busybox=$(busybox_for "$1")
 	hash=$(cat "$busybox" "$vm_dir/guest.bash" | sha256sum | cut -c 1-12)
 	archive=$cache/guest/base-$hash.cpio
 	if [[ ! -e $archive ]]; then
@@ -23,7 +31,8 @@ guest_base()
 		while read -r applet; do
 			mkdir -p "$root/${applet%/*}"
 			[[ -e $root/$applet ]] || ln -s /bin/busybox "$root/$applet"
-		done < <("$busybox" --list-full)
+		# Only this machine's own can be asked; another one is of the same make.
+		done < <(/bin/busybox --list-full)
 		printf '%s\n' 'root::0:0:root:/root:/bin/sh' 'nobody::65534:65534:nobody:/tmp:/bin/sh' >"$root/etc/passwd"
 		printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' >"$root/etc/group"
 		echo '127.0.0.1 localhost' >"$root/etc/hosts"

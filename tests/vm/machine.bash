@@ -30,6 +30,11 @@ machine_settings()
 		# With -no-reboot a reboot ends QEMU, and needs no ACPI.
 		disk_device=/dev/vda halt=reboot
 		;;
+	arm64)
+		# Its own serial port, and two on the PCI bus.
+		console=ttyAMA0 output_terminal=/dev/ttyS0 status_terminal=/dev/ttyS1
+		disk_device=/dev/vda halt=reboot
+		;;
 	*) die 98 "machine.bash cannot start a machine of the architecture \"$1\" yet" ;;
 	esac
 }
@@ -46,6 +51,7 @@ machine_start()
 	case $kernel_arch in
 	um) start_uml ;;
 	x86_64) start_qemu_x86 ;;
+	arm64) start_qemu_arm64 ;;
 	esac
 	# So that the shell does not announce how it ended.
 	disown "$machine_pid"
@@ -83,15 +89,31 @@ numa_arguments()
 
 start_qemu_x86()
 {
+	# cx16: QEMU 7.2 leaves garbage in EFLAGS after cmpxchg16b; 6.12's SLUB dies of it.
+	start_qemu 'unknown_nmi_panic tsc=reliable no_timer_check' \
+		-M q35 -cpu max,la57=off,cx16=off -serial chardev:output -serial chardev:status
+}
+
+# pauth-impdef: signed return addresses by a cipher that is cheap to emulate.
+start_qemu_arm64()
+{
+	start_qemu '' -M virt,gic-version=3 -cpu max,pauth-impdef=on \
+		-device pci-serial,chardev=output -device pci-serial,chardev=status
+}
+
+# start_qemu KERNEL_ARGUMENTS QEMU_ARGUMENT...
+start_qemu()
+{
 	local -a arguments=(
-		-M q35 -cpu "$cpu" -smp "$cpus" -m "$memory"
+		-smp "$cpus" -m "$memory"
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$kernel_image" -initrd "$work/initrd"
-		-append "console=$console ${command_line[*]} unknown_nmi_panic tsc=reliable no_timer_check random.trust_cpu=on $append"
+		-append "console=$console ${command_line[*]} $1 random.trust_cpu=on $append"
 		-monitor stdio
 		-chardev "file,id=console,path=$work/console" -serial chardev:console
-		-chardev "file,id=output,path=$work/output" -serial chardev:output
-		-chardev "file,id=status,path=$work/status" -serial chardev:status
+		-chardev "file,id=output,path=$work/output"
+		-chardev "file,id=status,path=$work/status"
+		"${@:2}"
 	)
 	numa_arguments
 	if ((icount)); then
