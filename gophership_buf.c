@@ -458,10 +458,22 @@ static noinline int release_detour(struct gophership_buf *buf, unsigned long cal
 	return release_hot(buf, call_site, true);
 }
 
+/*
+ * Beyond the bounds. Whoever got @buf by an address dependency (rcu_dereference())
+ * may have read bounds from before it was made: look again.
+ */
+static noinline int release_implausible(struct gophership_buf *buf, unsigned long call_site)
+{
+	smp_rmb(); /* pairs with widen_bounds() */
+	if (!gophership_plausible(buf))
+		return gophership_reject(buf, call_site);
+	return release_slow(buf, call_site);
+}
+
 static __always_inline int release(struct gophership_buf *buf)
 {
 	if (unlikely(!gophership_plausible(buf)))
-		return gophership_reject(buf, _RET_IP_);
+		return release_implausible(buf, _RET_IP_);
 	if (static_branch_unlikely(&gophership_detour_key))
 		return release_detour(buf, _RET_IP_);
 	return release_hot(buf, 0, false);

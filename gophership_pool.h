@@ -397,7 +397,7 @@ static __always_inline unsigned long gophership_units(const struct gophership_bu
 /* Can there be a descriptor at @buf? */
 static __always_inline bool gophership_plausible(const struct gophership_buf *buf)
 {
-	/* It only rises; who sees an old value has the pointer from nowhere. */
+	/* It only rises; who sees an old value looks again: release_implausible(). */
 	return gophership_units(buf) < data_race(gophership_bounds.units);
 }
 
