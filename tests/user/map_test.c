@@ -153,7 +153,9 @@ TEST_F(map, beyond_the_windows_is_EINVAL)
 	}
 	EXPECT_EQ(-EINVAL, try_map(self->fd, MAP_SHARED, PROT_READ,
 				   self->info.pressure_offset + PAGE, PAGE));
-	EXPECT_EQ(-EINVAL, try_map(self->fd, MAP_SHARED, PROT_READ, 1ULL << 43, PAGE));
+	/* The kernel's own answer where it has 32 bits: no file is that large. */
+	if (try_map(self->fd, MAP_SHARED, PROT_READ, 1ULL << 43, PAGE) != -EOVERFLOW)
+		EXPECT_EQ(-EINVAL, try_map(self->fd, MAP_SHARED, PROT_READ, 1ULL << 43, PAGE));
 }
 
 /* From the end of one window to the start of the next. */

@@ -11,7 +11,7 @@
 busybox_for()
 {
 	case $1 in
-	arm64) echo "$("$vm_dir/packages" unpack bookworm:arm64 busybox-static)/bin/busybox" ;;
+	arm64 | i386) echo "$("$vm_dir/packages" unpack "bookworm:$1" busybox-static)/bin/busybox" ;;
 	*) echo /bin/busybox ;;
 	esac
 }

@@ -25,7 +25,7 @@ machine_settings()
 		console=tty0 output_terminal=/dev/tty1 status_terminal=/dev/tty2
 		disk_device=/dev/ubda halt=poweroff
 		;;
-	x86_64)
+	x86_64 | i386)
 		console=ttyS0 output_terminal=/dev/ttyS1 status_terminal=/dev/ttyS2
 		# With -no-reboot a reboot ends QEMU, and needs no ACPI.
 		disk_device=/dev/vda halt=reboot
@@ -50,7 +50,9 @@ machine_start()
 	exec {monitor}<>"$work/monitor"
 	case $kernel_arch in
 	um) start_uml ;;
-	x86_64) start_qemu_x86 ;;
+	x86_64) start_qemu_x86 max ;;
+	# A kernel of 32 bits takes AMD's for an Athlon, and warns of two.
+	i386) start_qemu_x86 max,vendor=GenuineIntel ;;
 	arm64) start_qemu_arm64 ;;
 	esac
 	# So that the shell does not announce how it ended.
@@ -87,11 +89,12 @@ numa_arguments()
 	done
 }
 
+# start_qemu_x86 CPU
 start_qemu_x86()
 {
 	# cx16: QEMU 7.2 leaves garbage in EFLAGS after cmpxchg16b; 6.12's SLUB dies of it.
 	start_qemu 'unknown_nmi_panic tsc=reliable no_timer_check' \
-		-M q35 -cpu max,la57=off,cx16=off -serial chardev:output -serial chardev:status
+		-M q35 -cpu "$1,la57=off,cx16=off" -serial chardev:output -serial chardev:status
 }
 
 # pauth-impdef: signed return addresses by a cipher that is cheap to emulate.

@@ -361,9 +361,12 @@ static unsigned int refuse(const void *pointer)
 static int foreign(void)
 {
 	static const unsigned long values[] = {
-		1, 64, 0x1000, 0x400000, 0x7ffffffff000, 0x800000000000, 0x0000ffffffffffc0,
+		1, 64, 0x1000, 0x400000, 0x80000000, 0xdead0100, 0xffffffc0,
+#ifdef CONFIG_64BIT
+		0x7ffffffff000, 0x800000000000, 0x0000ffffffffffc0,
 		0x8000000000000000, 0xdead000000000100, 0xff00000000000000, 0xffff7fffffffffc0,
 		0xffffffffff5ff000, 0xffffffffffffffc0, 0xffffffff81000000,
+#endif
 	};
 	unsigned long step, ram = totalram_pages() << PAGE_SHIFT;
 	struct gophership_buf *buf = gophership_buf_acquire(1, GFP_KERNEL), on_stack, *copy;
