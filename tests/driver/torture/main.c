@@ -41,14 +41,10 @@ static u64 secret;
 atomic_t torture_mistakes;
 static struct gophership_buf *locker[LOCKER];
 
-struct gophership_buf *torture_take(size_t size, gfp_t gfp)
+static void note(struct gophership_buf *buf, size_t size)
 {
-	struct gophership_buf *buf = gophership_buf_acquire(size, gfp);
-	struct mark *mark;
+	struct mark *mark = buf->data;
 
-	if (!buf)
-		return NULL;
-	mark = buf->data;
 	if (buf->len || buf->capacity < size)
 		atomic_inc(&torture_mistakes);
 	if (mark->key != (secret ^ (unsigned long)buf)) {
@@ -58,6 +54,25 @@ struct gophership_buf *torture_take(size_t size, gfp_t gfp)
 		atomic_inc(&torture_mistakes);
 	}
 	buf->len = 1;
+}
+
+struct gophership_buf *torture_take(size_t size, gfp_t gfp)
+{
+	struct gophership_buf *buf = gophership_buf_acquire(size, gfp);
+
+	if (buf)
+		note(buf, size);
+	return buf;
+}
+
+struct gophership_buf *torture_take_must(size_t size)
+{
+	struct gophership_buf *buf = gophership_buf_must_acquire(size);
+
+	if (buf)
+		note(buf, size);
+	else
+		atomic_inc(&torture_mistakes);
 	return buf;
 }
 
@@ -315,6 +330,14 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return planted();
 	if (!strcmp(command, "life"))
 		return life();
+	if (!strcmp(command, "hog"))
+		return torture_hog(), 0;
+	if (!strcmp(command, "unhog"))
+		return torture_unhog(), 0;
+	if (!strcmp(command, "must"))
+		return torture_must(a, b);
+	if (!strcmp(command, "starve"))
+		return torture_starve(a, b);
 	if (!strcmp(command, "contexts"))
 		return torture_contexts(a, b);
 	if (!strcmp(command, "print"))
@@ -382,6 +405,7 @@ static void __exit torture_exit(void)
 {
 	debugfs_remove(directory);
 	torture_empty_locker();
+	torture_unhog();
 }
 module_exit(torture_exit);
 
