@@ -10,6 +10,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/err.h>
+#include <linux/freezer.h>
 #include <linux/gfp.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
@@ -117,8 +118,11 @@ static int hammer(unsigned long milliseconds, unsigned long class)
 			torture_put_in_locker(i / 8, buf);
 		else
 			torture_give(buf);
-		if (i % 128 == 0)
+		if (i % 128 == 0) {
 			cond_resched();
+			/* The machine may be about to sleep. */
+			try_to_freeze();
+		}
 	}
 	return atomic_read(&torture_mistakes) == before ? 0 : -EIO;
 }
