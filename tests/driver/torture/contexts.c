@@ -23,9 +23,11 @@
 #ifdef CONFIG_X86_LOCAL_APIC
 #include <asm/apic.h>
 #include <asm/nmi.h>
+#endif
 
-/* Later ones come upon earlier ones. */
+/* Later ones come upon earlier ones. Not every machine has an NMI to send. */
 enum { TASK, SOFTIRQ, HARDIRQ, NMI, NR_CONTEXTS };
+static const unsigned int last = IS_ENABLED(CONFIG_X86_LOCAL_APIC) ? NMI : HARDIRQ;
 
 static const char * const context_names[NR_CONTEXTS] = { "task", "softirq", "hardirq", "NMI" };
 
@@ -122,6 +124,7 @@ static void hardirq(void *unused)
 	visit_rounds(HARDIRQ);
 }
 
+#ifdef CONFIG_X86_LOCAL_APIC
 static int nmi(unsigned int type, struct pt_regs *regs)
 {
 	if (raw_smp_processor_id() != scene.cpu || !READ_ONCE(scene.nmi_pending))
@@ -132,6 +135,46 @@ static int nmi(unsigned int type, struct pt_regs *regs)
 	WRITE_ONCE(scene.nmi_pending, false);
 	return NMI_HANDLED;
 }
+
+static int nmi_begin(void)
+{
+	return register_nmi_handler(NMI_LOCAL, nmi, 0, "gophership_torture");
+}
+
+static void nmi_end(void)
+{
+	unregister_nmi_handler(NMI_LOCAL, "gophership_torture");
+}
+
+/* Send one, and wait until it is over. */
+static void nmi_send(void)
+{
+	unsigned long patience = jiffies + HZ;
+
+	WRITE_ONCE(scene.nmi_pending, true);
+	apic->send_IPI(scene.cpu, NMI_VECTOR);
+	while (READ_ONCE(scene.nmi_pending)) {
+		if (time_after(jiffies, patience)) {
+			WRITE_ONCE(scene.nmi_pending, false);
+			scene.nmis_lost++;
+		}
+		cpu_relax();
+	}
+}
+#else
+static int nmi_begin(void)
+{
+	return 0;
+}
+
+static void nmi_end(void)
+{
+}
+
+static void nmi_send(void)
+{
+}
+#endif
 
 /* Back to the CPU, if that has gone and come back. */
 static void stay(void)
@@ -166,19 +209,9 @@ static int task(void *unused)
 /* A hard interrupt, with a soft one behind it, and soon an NMI. */
 static void send(call_single_data_t *csd, unsigned int i)
 {
-	unsigned long patience = jiffies + HZ;
-
-	WRITE_ONCE(scene.nmi_pending, true);
 	smp_call_function_single_async(scene.cpu, csd);
 	ndelay(i * 53 % 3000);
-	apic->send_IPI(scene.cpu, NMI_VECTOR);
-	while (READ_ONCE(scene.nmi_pending)) {
-		if (time_after(jiffies, patience)) {
-			WRITE_ONCE(scene.nmi_pending, false);
-			scene.nmis_lost++;
-		}
-		cpu_relax();
-	}
+	nmi_send();
 }
 
 static void nothing(void *unused)
@@ -249,7 +282,7 @@ static int run(unsigned long milliseconds)
 	smp_call_on_cpu(0, sender, NULL, false);
 	wait_for_completion(&scene.done);
 
-	for (context = 0; context < NR_CONTEXTS; context++)
+	for (context = 0; context <= last; context++)
 		all &= report(context);
 	slow = past_the_magazine() - slow;
 	pr_info("%llu past the magazine, %u NMIs lost\n", slow, scene.nmis_lost);
@@ -272,16 +305,10 @@ int torture_contexts(unsigned long milliseconds, unsigned long class)
 	ret = torture_fill(600 >> class, class);
 	if (ret)
 		return ret;
-	ret = register_nmi_handler(NMI_LOCAL, nmi, 0, "gophership_torture");
+	ret = nmi_begin();
 	if (ret)
 		return ret;
 	ret = run(milliseconds);
-	unregister_nmi_handler(NMI_LOCAL, "gophership_torture");
+	nmi_end();
 	return ret;
 }
-#else
-int torture_contexts(unsigned long milliseconds, unsigned long class)
-{
-	return -EOPNOTSUPP;
-}
-#endif

@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
@@ -14,12 +15,15 @@
 
 /* More than the reserve has buffers. */
 #define TASKS		8
+/* Who has no buffer so long after the end gets none. */
+#define PATIENCE_MS	20000
 
 struct must {
 	unsigned long class;
 	unsigned long end;
 	unsigned long nr;
 	unsigned long longest;	/* wait, in jiffies */
+	bool done;
 	struct task_struct *task;
 };
 
@@ -54,29 +58,47 @@ int torture_must(unsigned long milliseconds, unsigned long class)
 
 static int thread(void *arg)
 {
-	acquire_until_the_end(arg);
+	struct must *must = arg;
+
+	acquire_until_the_end(must);
+	WRITE_ONCE(must->done, true);
 	while (!kthread_should_stop())
 		schedule_timeout_interruptible(1);
 	return 0;
 }
 
-/* Return how many of them were never served. */
-static unsigned int finish(struct must *musts)
+/* Were all of them served, up to the end? */
+static bool all_done(struct must *musts, unsigned long milliseconds)
 {
-	unsigned long nr = 0, longest = 0;
-	unsigned int i, starved = 0;
+	unsigned long end = jiffies + msecs_to_jiffies(milliseconds);
+	unsigned int i;
 
 	for (i = 0; i < TASKS; i++) {
-		if (IS_ERR_OR_NULL(musts[i].task))
+		while (!READ_ONCE(musts[i].done)) {
+			if (time_after(jiffies, end))
+				return false;
+			msleep(20);
+		}
+		if (!musts[i].nr)
+			return false;
+	}
+	return true;
+}
+
+static void stop(struct must *musts)
+{
+	unsigned long nr = 0, longest = 0;
+	unsigned int i;
+
+	for (i = 0; i < TASKS; i++) {
+		if (IS_ERR(musts[i].task))
 			continue;
 		kthread_stop(musts[i].task);
 		nr += musts[i].nr;
 		longest = max(longest, musts[i].longest);
-		starved += !musts[i].nr;
 	}
 	pr_info("%lu buffers without memory, the longest wait was %u ms\n", nr,
 		jiffies_to_msecs(longest));
-	return starved;
 }
 
 /*
@@ -104,14 +126,14 @@ int torture_starve(unsigned long milliseconds, unsigned long class)
 		pr_err("there is memory left\n");
 		ret = -EAGAIN;
 	}
-	for (i = 0; i < TASKS; i++) {
-		musts[i].end = jiffies + msecs_to_jiffies(ret ? 0 : milliseconds);
-		if (!IS_ERR(musts[i].task))
-			wake_up_process(musts[i].task);
+	for (i = 0; !ret && i < TASKS; i++) {
+		musts[i].end = jiffies + msecs_to_jiffies(milliseconds);
+		wake_up_process(musts[i].task);
 	}
-	if (finish(musts) && !ret)
+	if (!ret && !all_done(musts, milliseconds + PATIENCE_MS))
 		ret = -ETIMEDOUT;
 	torture_unhog();
+	stop(musts);
 	if (!ret && atomic_read(&torture_mistakes) != before)
 		ret = -EIO;
 	return ret;
