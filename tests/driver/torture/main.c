@@ -16,6 +16,7 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
@@ -163,7 +164,9 @@ static int fill_on(unsigned long cpu, unsigned long nr, unsigned long class)
 
 /*
  * Acquire and release without anything else, traced; the trace is of this task
- * (see guest). The first round fills the magazines.
+ * (see guest). The first round fills the magazines of this CPU, so the task stays
+ * on it; and it does not offer the CPU to others, whose remains (the memory map
+ * of a process that ended) it would have to free.
  */
 static int pairs(unsigned long nr, unsigned long class)
 {
@@ -171,17 +174,17 @@ static int pairs(unsigned long nr, unsigned long class)
 	unsigned long i, failed = 0;
 	unsigned int round;
 
+	migrate_disable();
 	for (round = 0; round < 2; round++) {
 		if (round)
 			tracing_on();
 		for (i = 0; i < (round ? nr : 1000); i++) {
 			buf = gophership_buf_acquire(PAGE_SIZE << class, GFP_KERNEL);
 			failed += !buf || gophership_buf_release(buf);
-			if (i % 1024 == 0)
-				cond_resched();
 		}
 	}
 	tracing_off();
+	migrate_enable();
 	return failed ? -EIO : 0;
 }
 
