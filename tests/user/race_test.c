@@ -224,7 +224,8 @@ TEST_F(race, two_contexts_and_all_that_threads_can_do)
 		close(self->crew.fd);
 		self->crew.fd = device_open();
 		run_crew(&self->crew, 2);
-		_exit(self->crew.wrong || device_leased(self->crew.fd) || self->crew.loans <= LOANS_MIN);
+		_exit(self->crew.wrong || device_leased(self->crew.fd) ||
+		      self->crew.loans <= LOANS_MIN);
 	}
 	run_crew(&self->crew, 1);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
