@@ -42,6 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cover.h"
 #include "device.h"
 
 #define PAGE		4096UL
@@ -51,17 +52,12 @@
 #define TOUCHED		4000UL	/* bytes at the start of each page */
 #define MAPPINGS	24
 #define HANDLES		512
+#define BURST		600U
 #define LAST_OPS	12
 #define NOBODY		65534
 #define CGROUP		"/sys/fs/cgroup/fuzz"
 /* Every so many operations a worker starts anew: nothing else would end a mess. */
 #define LIFE		400
-
-#define KCOV_INIT	_IOR('c', 1, unsigned long)
-#define KCOV_ENABLE	_IO('c', 100)
-#define KCOV_WORDS	(64UL << 10)
-/* More than the module's code has. */
-#define COVER_BYTES	(1UL << 20)
 
 struct context {
 	int fd;			/* -1: none */
@@ -91,7 +87,6 @@ struct common {
 		char name[LAST_OPS][24];
 		int result[LAST_OPS];
 	} last[WORKERS_MAX];
-	atomic_uchar covered[COVER_BYTES];
 };
 
 static struct common *common;
@@ -100,8 +95,6 @@ static struct mapping mappings[MAPPINGS];
 static uint64_t handles[HANDLES];
 static unsigned int worker, workers;
 static uint64_t state;
-static unsigned long *kcov;
-static unsigned long text;	/* where the module's code is */
 static sigjmp_buf on_fault;
 static volatile sig_atomic_t touching;
 
@@ -143,55 +136,6 @@ static uint64_t odd(void)
 	default:
 		return values[below(sizeof(values) / sizeof(*values))] + (one_in(8) ? 1 : 0);
 	}
-}
-
-/*
- * Coverage
- */
-
-static void find_text(void)
-{
-	FILE *file = fopen("/sys/module/gophership/sections/.text", "re");
-
-	if (!file || fscanf(file, "%lx", &text) != 1)
-		text = 0;
-	if (file)
-		fclose(file);
-}
-
-static void cover_start(void)
-{
-	int fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
-
-	kcov = NULL;
-	if (fd < 0 || ioctl(fd, KCOV_INIT, KCOV_WORDS))
-		return;
-	kcov = mmap(NULL, KCOV_WORDS * sizeof(*kcov), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (kcov == MAP_FAILED || ioctl(fd, KCOV_ENABLE, 0))
-		kcov = NULL;
-	/* The descriptor stays: with it the tracing would end. */
-}
-
-static void cover_collect(void)
-{
-	unsigned long nr, i, at;
-
-	if (!kcov)
-		return;
-	nr = __atomic_load_n(kcov, __ATOMIC_RELAXED);
-	for (i = 1; i <= nr && i < KCOV_WORDS; i++) {
-		at = kcov[i] - text;
-		if (at < COVER_BYTES)
-			atomic_store_explicit(&common->covered[at], 1, memory_order_relaxed);
-	}
-	__atomic_store_n(kcov, 0, __ATOMIC_RELAXED);
-}
-
-static void cover_print(void)
-{
-	for (unsigned long at = 0; at < COVER_BYTES; at++)
-		if (common->covered[at])
-			printf("pc %lx\n", at);
 }
 
 /*
@@ -347,6 +291,26 @@ static int op_release(void)
 		release.handles = odd();
 	return ioctl(some_context()->fd, GOPHERSHIP_IOC_RELEASE, &release) ? -errno :
 	       (int)release.done;
+}
+
+/* More than a processor keeps for itself: the depot has to do with it. */
+static int op_burst(void)
+{
+	static struct gophership_lease leases[BURST];
+	static __u64 some[BURST];
+	struct context *context = some_context();
+	unsigned int class = below(5);
+	int nr = device_acquire(context->fd, PAGE << class, 1 + below(BURST >> class), leases);
+	uint32_t done = 0;
+
+	for (int i = 0; i < nr; i++)
+		some[i] = leases[i].handle;
+	/* All in one call, but for one that goes before. */
+	if (nr > 0 && one_in(4))
+		device_release_one(context->fd, some[below(nr)]);
+	if (nr > 0 && device_release(context->fd, some, nr, &done))
+		device_release(context->fd, some + done + 1, nr - done - 1, NULL);
+	return nr;
 }
 
 static int op_info(void)
@@ -587,7 +551,7 @@ static int op_userfault(void)
 
 	if (!mapping)
 		return 0;
-	fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | (one_in(2) ? UFFD_USER_MODE_ONLY : 0));
+	fd = syscall(SYS_userfaultfd, O_NONBLOCK | (one_in(2) ? UFFD_USER_MODE_ONLY : 0));
 	if (fd < 0)
 		return -errno;
 	range = (struct uffdio_register){
@@ -690,6 +654,7 @@ static const struct op ops[] = {
 	{ "open", op_open, 4 },
 	{ "close", op_close, 2 },
 	{ "fork", op_fork, 2 },
+	{ "burst", op_burst, 2 },
 	{ "kill", op_kill, 1 },
 	{ "reclaim", op_reclaim, 1 },
 };
@@ -766,11 +731,11 @@ static int op_fork(void)
  * Workers
  */
 
-static void write_file(const char *path, const char *what)
+static void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 || write(fd, what, strlen(what)) < 0)
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		fprintf(stderr, "# %s: %s\n", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
@@ -791,7 +756,9 @@ static void take_a_role(void)
 
 	if (worker == 1)
 		write_file(CGROUP "/cgroup.procs", "0");
-	if (worker == 2 && (setrlimit(RLIMIT_MEMLOCK, &memlock) || setgid(NOBODY) || setuid(NOBODY)))
+	if (worker != 2)
+		return;
+	if (setrlimit(RLIMIT_MEMLOCK, &memlock) || setgid(NOBODY) || setuid(NOBODY))
 		_exit(4);
 }
 
@@ -922,7 +889,7 @@ int main(int argc, char **argv)
 	make_cgroup();
 	if (chmod(DEVICE, 0666))
 		return 2;
-	find_text();
+	cover_init();
 	for (unsigned int i = 0; i < SHARED; i++) {
 		contexts[i].fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 		contexts[i].id = 0x6f00000000000000 | atomic_fetch_add(&common->ids, 1);
