@@ -380,8 +380,7 @@ static bool pool_is_empty(struct gophership_pool *pool)
 static void pool_empty(struct gophership_pool *pool)
 {
 	do {
-		pool_trim(pool);
-		gophership_pool_flush_offline(pool);
+		gophership_pool_flush_unused(pool);
 		pool_trim(pool);
 		reserve_drain(pool);
 		gophership_large_sync();

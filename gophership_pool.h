@@ -553,7 +553,7 @@ void gophership_pools_exit(void);
 void gophership_reclaim_arm(void);
 void gophership_reclaim_hurry(void);
 void gophership_pool_flush(struct gophership_pool *pool);
-void gophership_pool_flush_offline(struct gophership_pool *pool);
+void gophership_pool_flush_unused(struct gophership_pool *pool);
 int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);
 

@@ -544,9 +544,9 @@ void gophership_pool_flush(struct gophership_pool *whose)
 		model_on_cpu(cpu, flush_here, whose);
 }
 
-void gophership_pool_flush_offline(struct gophership_pool *whose)
+void gophership_pool_flush_unused(struct gophership_pool *whose)
 {
-	(void)whose;
+	gophership_pool_flush(whose);
 }
 
 void gophership_reclaim_arm(void)
