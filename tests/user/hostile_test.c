@@ -361,7 +361,7 @@ static struct guesses guess_all(int fd, __u64 handle, __u32 nr)
 }
 
 /* Of all the hashes there are, one opens: not one opens the next lease's handle. */
-TEST_F_TIMEOUT(hostile, handles_by_brute_force, 120)
+TEST_F_TIMEOUT(hostile, handles_by_brute_force, 300)
 {
 	struct gophership_stats stats;
 	struct gophership_lease lease;
