@@ -13,9 +13,10 @@
  * and Qadeer, "Iterative context bounding", PLDI 2007; default: what the
  * scenario says). Grace periods end as late, and as early, as their rules allow.
  *
- * In each: nobody gets what another has, a descriptor is freed once and written to
- * by nobody after that, what is handed out has the size that was asked for, and
- * in the end nothing is lost. Prints TAP, and the order that went wrong.
+ * In each: nobody gets what another has; a descriptor is freed once, not after a
+ * release that put it into the pool again, and written to by nobody after that;
+ * what is handed out has the size that was asked for; and in the end nothing is
+ * lost. Prints TAP, and the order that went wrong.
  */
 #include <setjmp.h>
 #include <ucontext.h>
@@ -496,6 +497,13 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *from, un
 	return &bufs[i];
 }
 
+static bool is_doomed(const struct gophership_buf *buf)
+{
+	unsigned long state = buf->seal ^ gophership_key(buf);
+
+	return state & GOPHERSHIP_SEAL_DOOM_BIT || state == GOPHERSHIP_SEAL_DOOMED;
+}
+
 void gophership_payload_free(struct gophership_buf *buf)
 {
 	unsigned int i = buf - bufs;
@@ -504,6 +512,8 @@ void gophership_payload_free(struct gophership_buf *buf)
 		model_fail("a descriptor is freed twice", buf);
 	if (owner[i])
 		model_fail("a buffer is freed that somebody has", buf);
+	if (!is_doomed(buf))
+		model_fail("a buffer is freed that a release gave back again", buf);
 	gophership_registry_remove(buf);
 	buf->seal = 0;
 	alive[i] = false;
@@ -625,15 +635,27 @@ static void release_and_take(void)
 }
 
 /* As an interrupt on top of a user of the head: past the magazine. */
-static void release_on_top(void)
+static void give_on_top(struct gophership_buf *buf)
 {
 	struct gophership_head *head = this_cpu_ptr(heads);
 
 	preempt_disable();
+	owner[buf - bufs] = 0;
 	head->busy = 1;
-	gophership_buf_release(shared);
+	gophership_buf_release(buf);
 	head->busy = 0;
 	preempt_enable();
+}
+
+static void release_on_top(void)
+{
+	give_on_top(shared);
+}
+
+static void release_and_pass_on(void)
+{
+	gophership_buf_release(shared);
+	give_on_top(take(1));
 }
 
 static void take_on_top(void)
@@ -682,6 +704,7 @@ struct scenario {
 	const char *name;
 	unsigned int bound;
 	void (*threads[RCU_THREAD])(void);
+	unsigned int row;	/* of the heads: what is shared */
 };
 
 static const struct scenario scenarios[] = {
@@ -699,6 +722,12 @@ static const struct scenario scenarios[] = {
 	{ "two releases and a destruction", 3, { release_shared, release_shared, destroy } },
 	{ "two releases, one past the magazine, and a destruction", 2,
 	  { release_shared, release_on_top, destroy } },
+	{ "two releases past the magazine, one of a new lease", 3,
+	  { release_and_pass_on, release_on_top } },
+	{ "three releases of a large buffer", 3,
+	  { release_shared, release_shared, release_shared }, GOPHERSHIP_CLASS_LARGE },
+	{ "two releases of the reserve and a destruction", 3,
+	  { release_shared, release_shared, destroy }, GOPHERSHIP_CLASS_RESERVE },
 };
 
 /*
@@ -732,8 +761,9 @@ static void prepare(const struct scenario *scenario)
 		abort();
 	pool = gophership_pool_create(&params);
 	heads = pool->heads;
-	shared = gophership_payload_alloc(pool, 0, 0, GFP_NOWAIT);
-	this_cpu_inc(pool->heads[0].slow_acquires);
+	shared = gophership_payload_alloc(pool, scenario->row,
+					  scenario->row ? GOPHERSHIP_NR_CLASSES : 0, GFP_NOWAIT);
+	this_cpu_inc(pool->heads[scenario->row].slow_acquires);
 	/* Every CPU has a magazine: the hot path is the one to be seen. */
 	for (current = 0; current < THREADS; current++) {
 		threads[current].cpu = current;
@@ -756,7 +786,7 @@ static void sum_up(void)
 		rcu_barrier();
 	}
 	for (unsigned int i = 0; i < MODEL_BUFS; i++)
-		if (alive[i] && raw_cpu_ptr(bufs[i].heads)->class < GOPHERSHIP_NR_CLASSES)
+		if (alive[i] && raw_cpu_ptr(bufs[i].heads)->pool != gophership_kernel_pool)
 			model_fail("a buffer is lost", NULL);
 }
 
