@@ -104,6 +104,7 @@ static unsigned int nr_callbacks;
 static struct gophership_pool *pool;
 static struct gophership_head *heads;	/* its own, whatever becomes of it */
 static struct gophership_buf *shared;
+static unsigned int before_pool;	/* allocations */
 
 /*
  * Going on
@@ -436,6 +437,18 @@ found:
 	return chunk->bytes;
 }
 
+static unsigned int allocations(void)
+{
+	unsigned int nr = 0;
+	struct chunk *chunk;
+
+	for (size_t at = 0; at < heap_used; at += chunk->size) {
+		chunk = (struct chunk *)(heap + at);
+		nr += chunk->used;
+	}
+	return nr;
+}
+
 void model_free(void *memory)
 {
 	if (memory)
@@ -548,10 +561,19 @@ static void flush_here(void *argument)
 		gophership_head_flush(this_cpu_ptr(whose->heads + class));
 }
 
+static bool has_any(int cpu, struct gophership_pool *whose)
+{
+	for (unsigned int class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		if (gophership_head_cached(per_cpu_ptr(whose->heads + class, cpu)))
+			return true;
+	return false;
+}
+
 void gophership_pool_flush(struct gophership_pool *whose)
 {
 	for (int cpu = 0; cpu < NR_CPUS; cpu++)
-		model_on_cpu(cpu, flush_here, whose);
+		if (has_any(cpu, whose))
+			model_on_cpu(cpu, flush_here, whose);
 }
 
 void gophership_pool_flush_offline(struct gophership_pool *whose)
@@ -759,6 +781,7 @@ static void prepare(const struct scenario *scenario)
 	gophership_bounds.units = ~0UL;
 	if (gophership_depots_init() || gophership_pools_init())
 		abort();
+	before_pool = allocations();
 	pool = gophership_pool_create(&params);
 	heads = pool->heads;
 	shared = gophership_payload_alloc(pool, scenario->row,
@@ -788,6 +811,8 @@ static void sum_up(void)
 	for (unsigned int i = 0; i < MODEL_BUFS; i++)
 		if (alive[i] && raw_cpu_ptr(bufs[i].heads)->pool != gophership_kernel_pool)
 			model_fail("a buffer is lost", NULL);
+	if (!pool && allocations() != before_pool)
+		model_fail("memory of a pool is lost", NULL);
 }
 
 static void start_thread(unsigned int i)
