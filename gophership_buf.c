@@ -373,7 +373,7 @@ static int release_with(struct gophership_buf *buf, unsigned long from, unsigned
 			mag = ERR_PTR(-ENOMEM);
 	}
 	if (!IS_ERR_OR_NULL(mag))
-		kfree(mag);
+		gophership_magazine_free(mag);
 	return ret;
 }
 
@@ -497,7 +497,9 @@ struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool
  * never make the page allocator complain in the log.
  *
  * Context: any, NMI included. In NMI, and on PREEMPT_RT with preemption off,
- * only a cached buffer can be had.
+ * only a cached buffer can be had. Elsewhere a miss asks the allocators, in a
+ * hard interrupt and under a raw_spinlock_t, too; so it is not for those who
+ * hold a lock of the slab or page allocator.
  * Return: a buffer with @len 0 and at least @size bytes, or NULL: no memory,
  * or @size is more than the page allocator can ever give.
  */

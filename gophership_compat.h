@@ -6,6 +6,7 @@
 #ifndef GOPHERSHIP_COMPAT_H
 #define GOPHERSHIP_COMPAT_H
 
+#include <linux/lockdep.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -81,6 +82,21 @@ static inline unsigned long gophership_direct_base(void)
 })
 #define gophership_load_after(zero, ptr)				\
 	READ_ONCE(*(typeof(ptr))((unsigned long)(ptr) + (zero)))
+#endif
+
+/*
+ * Lockdep asks for nesting that PREEMPT_RT allows, and can be told where code is
+ * for other kernels alone: since 6.5. Before, it asks only if told to
+ * (PROVE_RAW_LOCK_NESTING).
+ */
+#ifdef DEFINE_WAIT_OVERRIDE_MAP
+#define GOPHERSHIP_WAIT_OVERRIDE_MAP(name, type)	DEFINE_WAIT_OVERRIDE_MAP(name, type)
+#define gophership_wait_override_begin(map)		lock_map_acquire_try(map)
+#define gophership_wait_override_end(map)		lock_map_release(map)
+#else
+#define GOPHERSHIP_WAIT_OVERRIDE_MAP(name, type)	struct lockdep_map name = {}
+#define gophership_wait_override_begin(map)		((void)(map))
+#define gophership_wait_override_end(map)		((void)(map))
 #endif
 
 /* Shrinkers are allocated by the kernel since 6.7. */

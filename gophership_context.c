@@ -321,7 +321,7 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
  * Part with the buffer of a loan that nobody maps and nobody can map: step 3
  * above. Returns whether its pages were still in use.
  */
-static bool return_buf(struct gophership_context *context, struct gophership_buf *buf)
+static bool return_buf(struct gophership_buf *buf)
 {
 	struct page *page = virt_to_page(buf->data);
 
@@ -342,7 +342,6 @@ static bool return_buf(struct gophership_context *context, struct gophership_buf
 	 * (a full barrier) is done before anything that comes from here on.
 	 */
 	smp_mb();
-	buf->writer = context->id;
 	gophership_buf_release(buf);
 	return false;
 }
@@ -415,7 +414,7 @@ int gophership_context_release(struct gophership_context *context, const u64 *ha
 	if (nr) {
 		gophership_window_unmap(context, loans, nr);
 		for (i = 0; i < nr; i++)
-			retired += return_buf(context, loans[i]->buf);
+			retired += return_buf(loans[i]->buf);
 		forget_loans(context, loans, nr, retired);
 	}
 	*done = nr;
@@ -469,7 +468,7 @@ static void free_loans(struct gophership_context *context, struct xarray *loans)
 	unsigned long slot;
 
 	xa_for_each(loans, slot, loan) {
-		return_buf(context, loan->buf);
+		return_buf(loan->buf);
 		context_uncharge(context, 1L << loan->class);
 		kmem_cache_free(loan_cache, loan);
 		cond_resched();

@@ -84,10 +84,20 @@ struct gophership_magazine *gophership_magazine_alloc(unsigned int class)
 {
 	struct gophership_magazine *mag;
 
+	gophership_allocator_enter();
 	mag = kmalloc(magazine_size(class), __GFP_NOWARN | __GFP_NOMEMALLOC);
+	gophership_allocator_leave();
 	if (mag)
 		magazine_init(mag, magazine_capacity(class));
 	return mag;
+}
+
+/* One that was not needed, in the context that asked for it. @mag may be NULL. */
+void gophership_magazine_free(struct gophership_magazine *mag)
+{
+	gophership_allocator_enter();
+	kfree(mag);
+	gophership_allocator_leave();
 }
 
 static unsigned long slot_state(struct gophership_magazine *mag, unsigned int i)

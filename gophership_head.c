@@ -117,7 +117,7 @@ void gophership_head_equip(struct gophership_pool *pool, unsigned int class)
 		gophership_head_leave(head);
 	}
 	preempt_enable();
-	kfree(mag);
+	gophership_magazine_free(mag);
 }
 
 /**

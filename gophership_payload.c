@@ -17,6 +17,8 @@
 
 static struct kmem_cache *descriptors;
 
+GOPHERSHIP_WAIT_OVERRIDE_MAP(gophership_allocator_map, LD_WAIT_CONFIG);
+
 /*
  * Flags that make no sense for memory that outlives the request, or that the
  * page allocator does not like with higher orders.
@@ -41,12 +43,8 @@ int gophership_payload_node(const struct gophership_buf *buf)
 	return page_to_nid(virt_to_page(buf->data));
 }
 
-/*
- * A new buffer of @pool, leased to the caller, that will be released to the
- * row @class. NULL without memory; no message from the page allocator.
- */
-struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
-						unsigned int class, unsigned int order, gfp_t gfp)
+static struct gophership_buf *make(struct gophership_pool *pool, unsigned int class,
+				   unsigned int order, gfp_t gfp)
 {
 	struct gophership_buf *buf;
 	struct page *page;
@@ -85,6 +83,22 @@ free_buf:
 }
 
 /*
+ * A new buffer of @pool, leased to the caller, that will be released to the
+ * row @class. NULL without memory; no message from the page allocator. The
+ * context must be one that gophership_may_allocate().
+ */
+struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
+						unsigned int class, unsigned int order, gfp_t gfp)
+{
+	struct gophership_buf *buf;
+
+	gophership_allocator_enter();
+	buf = make(pool, class, order, gfp);
+	gophership_allocator_leave();
+	return buf;
+}
+
+/*
  * Free @buf and drop the pool's reference to its pages. The caller knows that
  * no release of it can be under way: see "The seal".
  */
@@ -108,7 +122,9 @@ void gophership_payload_drop(struct gophership_buf *buf)
 {
 	if (!buf->data)
 		return;
+	gophership_allocator_enter();
 	__free_pages(virt_to_page(buf->data), get_order(buf->capacity));
+	gophership_allocator_leave();
 	buf->data = NULL;
 }
 

@@ -436,12 +436,33 @@ static __always_inline unsigned int gophership_class(size_t size)
 /*
  * May this context ask the slab and page allocators, with suitable flags? Not
  * in NMI, and on PREEMPT_RT (where their locks sleep) not without preemption.
+ * Elsewhere their spinlocks are raw ones, and may be taken in a hard interrupt
+ * or under a raw_spinlock_t.
  */
 static inline bool gophership_may_allocate(void)
 {
 	if (in_nmi())
 		return false;
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+extern struct lockdep_map gophership_allocator_map;
+
+/*
+ * Around what asks them, in a context of which gophership_may_allocate() said
+ * that it may. Lockdep judges every kernel by the rules of PREEMPT_RT, and must
+ * be told that this is not that one. (As debug_objects_fill_pool().)
+ */
+static inline void gophership_allocator_enter(void)
+{
+	if (!preemptible())
+		gophership_wait_override_begin(&gophership_allocator_map);
+}
+
+static inline void gophership_allocator_leave(void)
+{
+	if (!preemptible())
+		gophership_wait_override_end(&gophership_allocator_map);
 }
 
 /* gophership_buf.c: the hot path and its slow side */
@@ -475,6 +496,7 @@ void gophership_large_sync(void);
 
 /* gophership_depot.c: magazines and their store */
 struct gophership_magazine *gophership_magazine_alloc(unsigned int class);
+void gophership_magazine_free(struct gophership_magazine *mag);
 unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 				      struct gophership_magazine *mag);
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
@@ -553,7 +575,7 @@ void gophership_pools_exit(void);
 void gophership_reclaim_arm(void);
 void gophership_reclaim_hurry(void);
 void gophership_pool_flush(struct gophership_pool *pool);
-void gophership_pool_flush_offline(struct gophership_pool *pool);
+void gophership_pool_flush_unused(struct gophership_pool *pool);
 int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);
 

@@ -62,24 +62,22 @@ void gophership_pool_flush(struct gophership_pool *pool)
 }
 
 /**
- * gophership_pool_flush_offline() - the same for CPUs that are not there
- * @pool: a pool that is no longer in the list, so cpu_dead() passes it by
+ * gophership_pool_flush_unused() - the same for a pool that nobody uses
+ * @pool: one that is no longer in the list, with a grace period gone since
+ *
+ * Every head is ours: those of CPUs that are offline, and those that have no
+ * buffer but magazines, too.
  *
  * Context: process.
  */
-void gophership_pool_flush_offline(struct gophership_pool *pool)
+void gophership_pool_flush_unused(struct gophership_pool *pool)
 {
 	unsigned int class;
 	int cpu;
 
-	cpus_read_lock();
-	for_each_possible_cpu(cpu) {
-		if (cpu_online(cpu))
-			continue;
+	for_each_possible_cpu(cpu)
 		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 			gophership_head_flush(per_cpu_ptr(pool->heads + class, cpu));
-	}
-	cpus_read_unlock();
 }
 
 /* Only the heads that were quiet long enough. */

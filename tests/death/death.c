@@ -2,122 +2,89 @@
 /*
  * death: processes are killed at random moments, and nothing of them is left.
  *
- *   death KILLS SEED [FILE]
+ *   death KILLS SEED IN OUT
  *
- * Each victim has threads in every call, mappings, pages in a pipe and, if FILE
- * is there, O_DIRECT writes to it from its buffers. It looks at the whole of every
- * buffer that it gets: only zeros and its own mark may be in it. After each kill
- * the machine has no lease, no byte and no context but ours. Prints TAP.
+ * In each round some victims (victim.c) live at once, and are killed one after
+ * the other. Then the machine has no lease, no byte and no context but ours. Each
+ * context looks at the whole of every buffer when it comes, and when it goes:
+ * there is nothing in it but zeros and what the context put there. The same holds
+ * for what came to the disk: IN and OUT are files for direct I/O. Prints TAP.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "device.h"
+#include "memory.h"
+#include "victim.h"
 
-#define THREADS		6
-#define PAGE		4096UL
-
-struct common {
-	atomic_ulong loans;
-	atomic_ulong foreign;
-	atomic_ulong writes;
-	atomic_ulong splices;
-	atomic_ulong releases;
+static const char *const call_names[NR_CALLS] = {
+	[CALL_NONE] = "none", [CALL_OPEN] = "open", [CALL_CLOSE] = "close",
+	[CALL_ACQUIRE] = "acquire", [CALL_ACQUIRE_MANY] = "acquire-many",
+	[CALL_RELEASE] = "release", [CALL_RELEASE_MANY] = "release-many",
+	[CALL_INFO] = "info", [CALL_STATS] = "stats", [CALL_MMAP] = "mmap",
+	[CALL_POPULATE] = "populate", [CALL_MREMAP] = "mremap", [CALL_MUNMAP] = "munmap",
+	[CALL_TOUCH] = "touch", [CALL_FORK] = "fork", [CALL_SPLICE] = "splice",
+	[CALL_DIRECT] = "direct-io", [CALL_SUBMIT] = "submit",
 };
 
-static struct common *common;
-static const char *path;
-static uint64_t mark;
-static int device, output, pipes[2];
-static sig_atomic_t left_to_themselves;
+static struct victims *victims;
+static struct victim_files files;
+static unsigned long killed_in[NR_CALLS];
+static unsigned int seed, waits;
 
-static void check(const uint64_t *words, size_t size)
+static unsigned int below(unsigned int n)
 {
-	for (size_t i = 0; i < size / sizeof(*words); i++)
-		if (words[i] && words[i] != mark) {
-			atomic_fetch_add(&common->foreign, 1);
-			return;
+	return rand_r(&seed) % n;
+}
+
+/* SLOTS * SLOT_SIZE bytes of @word. */
+static bool make_file(const char *path, uint64_t word)
+{
+	static uint64_t words[SLOT_SIZE / sizeof(uint64_t)];
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool good = fd >= 0;
+
+	for (size_t i = 0; i < SLOT_SIZE / sizeof(*words); i++)
+		words[i] = word;
+	for (unsigned int i = 0; i < SLOTS && good; i++)
+		good = write(fd, words, sizeof(words)) == sizeof(words);
+	if (fd >= 0)
+		good &= !fsync(fd) && !close(fd);
+	return good;
+}
+
+/* Slots of the disk with something that no victim of theirs can have written. */
+static unsigned int strange_slots(void)
+{
+	static uint64_t words[SLOT_SIZE / sizeof(uint64_t)];
+	unsigned int strange = 0, i;
+	uint64_t number;
+	size_t at;
+	int fd = open(files.out, O_RDONLY | O_CLOEXEC);
+
+	for (i = 0; i < SLOTS && fd >= 0; i++) {
+		if (read(fd, words, sizeof(words)) != sizeof(words))
+			strange++;
+		for (at = 0; at < SLOT_SIZE / sizeof(*words); at++) {
+			number = words[at] ^ MARK(0);
+			if (words[at] && (number >> 32 || number % SLOTS != i))
+				break;
 		}
-}
-
-static void fill(uint64_t *words, size_t size)
-{
-	for (size_t i = 0; i < size / sizeof(*words); i++)
-		words[i] = mark;
-}
-
-/* Its pages leave by a pipe, or by a disk, while the buffer goes. */
-static void send_away(unsigned int number, const struct buffer *buffer)
-{
-	struct iovec all = { buffer->data, buffer->lease.capacity };
-
-	if (number % 3 == 0 && vmsplice(pipes[1], &all, 1, SPLICE_F_NONBLOCK) > 0)
-		atomic_fetch_add(&common->splices, 1);
-	if (number % 3 == 1 && output >= 0 &&
-	    pwrite(output, buffer->data, all.iov_len, (number % 8) * 65536) > 0)
-		atomic_fetch_add(&common->writes, 1);
-}
-
-static void drain_pipe(void)
-{
-	char bytes[PAGE];
-
-	while (read(pipes[0], bytes, sizeof(bytes)) > 0)
-		;
-}
-
-/* One thread: whole lives of buffers, one after the other, and some left over. */
-static void *live(void *argument)
-{
-	unsigned int number = (uintptr_t)argument;
-	struct gophership_info info;
-	struct buffer buffer;
-
-	for (unsigned int round = number;; round++) {
-		if (number == 0 && round % 16 == 0)
-			device_info(device, &info);
-		if (buffer_acquire(device, PAGE << (round % NR_CLASSES), &buffer))
-			continue;
-		atomic_fetch_add(&common->loans, 1);
-		check((uint64_t *)buffer.data, buffer.lease.capacity);
-		fill((uint64_t *)buffer.data, buffer.lease.capacity);
-		send_away(round, &buffer);
-		if (round % 5 == 0) {
-			munmap(buffer.data, buffer.lease.capacity);
-			continue;
-		}
-		buffer_release(device, &buffer);
-		atomic_fetch_add(&common->releases, 1);
-		if (round % 4 == 0)
-			drain_pipe();
+		strange += at < SLOT_SIZE / sizeof(*words);
 	}
-	return NULL;
-}
-
-static void be_victim(uint64_t own_mark)
-{
-	pthread_t thread;
-
-	mark = own_mark;
-	device = device_open();
-	output = path ? open(path, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600) : -1;
-	if (device < 0 || pipe2(pipes, O_NONBLOCK | O_CLOEXEC))
-		_exit(2);
-	for (uintptr_t i = 1; i < THREADS; i++)
-		if (pthread_create(&thread, NULL, live, (void *)i))
-			_exit(2);
-	live(NULL);
+	if (fd >= 0)
+		close(fd);
+	return strange;
 }
 
 static bool nothing_is_left(int witness, bool tell)
@@ -130,64 +97,173 @@ static bool nothing_is_left(int witness, bool tell)
 	for (unsigned int i = 0; i < stats.nr_classes; i++)
 		leased += stats.classes[i].leased;
 	if (tell)
-		printf("# left: %llu contexts, %llu bytes, %llu buffers\n", stats.contexts,
-		       stats.machine_bytes, leased);
-	return stats.contexts == 1 && !stats.machine_bytes && !leased;
+		printf("# left: %llu contexts, %llu bytes, %llu buffers; refused: %llu, %llu\n",
+		       stats.contexts, stats.machine_bytes, leased, stats.pool_foreign,
+		       stats.pool_doubled);
+	return stats.contexts == 1 && !stats.machine_bytes && !leased && !stats.pool_foreign &&
+	       !stats.pool_doubled;
 }
 
-/* What the disk still writes, or the kernel closes, may take a moment. */
+/* What the kernel still closes may take a moment. */
 static bool comes_to_nothing(int witness)
 {
-	for (unsigned int tries = 0; tries < 200; tries++) {
+	for (unsigned int tries = 0; tries < 500; tries++) {
 		if (nothing_is_left(witness, false))
 			return true;
-		left_to_themselves++;
+		waits++;
 		usleep(10000);
 	}
 	return nothing_is_left(witness, true);
 }
 
-/* 0, or what was wrong. */
-static const char *one_death(int witness, unsigned long round, unsigned int delay)
+/* The witness writes nothing, so all that it gets is zero. */
+static void look_at_some(int witness)
+{
+	struct buffer buffer;
+
+	for (unsigned int i = 0; i < NR_CLASSES; i++) {
+		if (buffer_acquire(witness, 4096 << i, &buffer))
+			continue;
+		if (!memory_is(buffer.data, 0, buffer.lease.capacity))
+			atomic_fetch_add(&victims->foreign, 1);
+		buffer_release(witness, &buffer);
+	}
+}
+
+/* Either as soon as it is born, or in the middle of its life. */
+static void wait_for_the_moment(unsigned int place)
+{
+	unsigned int tries = 0;
+
+	if (below(4)) {
+		while (!victims->alive[place] && tries++ < 50000)
+			usleep(200);
+	}
+	usleep(below(5000));
+}
+
+static pid_t start(unsigned int place, unsigned long number)
+{
+	pid_t pid;
+
+	victims->alive[place] = false;
+	for (unsigned int i = 0; i < THREADS; i++)
+		victims->in[place][i] = CALL_NONE;
+	pid = fork();
+	if (!pid)
+		victim_live(victims, place, number, &files);
+	return pid;
+}
+
+static const char *end(pid_t pid, unsigned int place)
 {
 	int status;
-	pid_t pid = fork();
 
-	if (pid < 0)
-		return "fork failed";
-	if (!pid)
-		be_victim(0xd00d000000000001 + round);
-	usleep(delay);
+	for (unsigned int i = 0; i < THREADS; i++)
+		killed_in[victims->in[place][i]]++;
 	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
-		return "the victim ended by itself";
-	return comes_to_nothing(witness) ? NULL : "something is left";
+	if (waitpid(pid, &status, 0) != pid)
+		return "a victim is not there";
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return NULL;
+	printf("# status %#x\n", status);
+	return "a victim ended by itself";
+}
+
+/* Kill up to @max; 0 (and how many), or what was wrong. */
+static const char *one_round(int witness, unsigned long number, unsigned int max,
+			     unsigned int *nr)
+{
+	const char *wrong = NULL, *what;
+	pid_t pids[VICTIMS];
+
+	*nr = 1 + below(max < VICTIMS ? max : VICTIMS);
+	for (unsigned int i = 0; i < *nr; i++)
+		pids[i] = start(i, number + i);
+	for (unsigned int i = 0; i < *nr; i++) {
+		if (pids[i] < 0)
+			return "fork failed";
+		wait_for_the_moment(i);
+		what = end(pids[i], i);
+		wrong = what ? what : wrong;
+	}
+	/* Children of theirs: we are their parent now. */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	if (!wrong && !comes_to_nothing(witness))
+		wrong = "something is left";
+	look_at_some(witness);
+	return wrong;
+}
+
+static bool tell_calls(unsigned long kills)
+{
+	bool all = true;
+
+	printf("# threads, when they were killed, were in:");
+	for (unsigned int i = 0; i < NR_CALLS; i++) {
+		printf(" %s %lu,", call_names[i], killed_in[i]);
+		all &= killed_in[i] > 0;
+	}
+	printf("\n");
+	/* Some calls are rare and short. */
+	return all || kills < 1000;
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static bool test(unsigned int number, bool good, const char *name)
+{
+	printf("%s %u - %s\n", good ? "ok" : "not ok", number, name);
+	return good;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned long kills = argc > 2 ? strtoul(argv[1], NULL, 0) : 0, round;
-	unsigned int seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
+	unsigned long kills = argc == 5 ? strtoul(argv[1], NULL, 0) : 0, killed = 0;
 	const char *wrong = NULL;
 	int witness = device_open();
+	double start_time;
+	unsigned int nr;
+	bool good;
 
-	path = argc > 3 ? argv[3] : NULL;
-	common = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
-	if (witness < 0 || common == MAP_FAILED || !kills) {
-		fprintf(stderr, "usage: death KILLS SEED [FILE] (and %s)\n", DEVICE);
+	victims = mmap(NULL, sizeof(*victims), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (witness < 0 || victims == MAP_FAILED || !kills) {
+		fprintf(stderr, "usage: death KILLS SEED IN OUT (and %s)\n", DEVICE);
 		return 2;
 	}
-	for (round = 0; round < kills && !wrong; round++)
-		wrong = one_death(witness, round, rand_r(&seed) % 20000);
-	printf("# %lu kills: %lu loans, %lu given back, %lu direct writes, %lu splices; %d waits\n",
-	       round, common->loans, common->releases, common->writes, common->splices,
-	       (int)left_to_themselves);
+	seed = strtoul(argv[2], NULL, 0);
+	files = (struct victim_files){ argv[3], argv[4] };
+	if (!make_file(files.in, MARK_READ) || !make_file(files.out, 0)) {
+		perror(files.in);
+		return 2;
+	}
+	setlinebuf(stdout);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	start_time = now();
+	for (; killed < kills && !wrong; killed += nr)
+		wrong = one_round(witness, killed, kills - killed, &nr);
+	printf("# %lu kills in %.0f s; waited %u times for something to come back\n", killed,
+	       now() - start_time, waits);
+	printf("# %lu loans, %lu given back, %lu children, %lu spliced, %lu written, %lu read, ",
+	       victims->loans, victims->releases, victims->children, victims->splices,
+	       victims->writes, victims->reads);
+	printf("%lu released in flight\n", victims->in_flight);
 	if (wrong)
-		printf("# kill %lu: %s\n", round, wrong);
-	printf("%s 1 - every buffer of the killed came back\n", wrong ? "not ok" : "ok");
-	printf("%s 2 - no byte of the dead was seen (%lu buffers with one)\n",
-	       common->foreign ? "not ok" : "ok", common->foreign);
-	printf("%s 3 - they lived long enough\n", common->loans > kills ? "ok" : "not ok");
-	return wrong || common->foreign || common->loans <= kills;
+		printf("# kill %lu: %s\n", killed, wrong);
+	if (victims->foreign || victims->changed)
+		printf("# %lu buffers with another's bytes, %lu changed by another\n",
+		       victims->foreign, victims->changed);
+	good = test(1, !wrong, "every buffer of the killed came back");
+	good &= test(2, !victims->foreign && !victims->changed, "no byte crossed contexts");
+	good &= test(3, !strange_slots(), "no byte of another came to the disk");
+	good &= test(4, tell_calls(kills) && victims->loans > kills, "they were in every call");
+	return !good;
 }

@@ -7,7 +7,10 @@
  * Workers are processes that share the descriptors of a few contexts and open
  * more of their own. The calls are mostly meant well, with one value in some
  * replaced by one that is not. The same seed makes each worker try the same;
- * with one worker, and a number of operations, a run repeats itself.
+ * with one worker, and a number of operations, a run repeats itself, and prints
+ * a digest of all results.
+ * One worker is an ordinary user with little RLIMIT_MEMLOCK, one is in a memory
+ * cgroup with a low limit.
  *
  * What must hold, whatever they do: a buffer shows nothing but zeros and what
  * its own context wrote; and when all of them are gone, so are all leases,
@@ -18,6 +21,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -29,12 +34,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cover.h"
 #include "device.h"
 
 #define PAGE		4096UL
@@ -44,15 +52,12 @@
 #define TOUCHED		4000UL	/* bytes at the start of each page */
 #define MAPPINGS	24
 #define HANDLES		512
+#define BURST		600U
 #define LAST_OPS	12
+#define NOBODY		65534
+#define CGROUP		"/sys/fs/cgroup/fuzz"
 /* Every so many operations a worker starts anew: nothing else would end a mess. */
 #define LIFE		400
-
-#define KCOV_INIT	_IOR('c', 1, unsigned long)
-#define KCOV_ENABLE	_IO('c', 100)
-#define KCOV_WORDS	(64UL << 10)
-/* More than the module's code has. */
-#define COVER_BYTES	(1UL << 20)
 
 struct context {
 	int fd;			/* -1: none */
@@ -62,7 +67,7 @@ struct context {
 struct mapping {
 	unsigned char *at;	/* NULL: none */
 	size_t length;
-	uint64_t id;
+	uint64_t id;		/* 0: what is there is not looked at */
 };
 
 /* Seen by all processes. */
@@ -75,12 +80,13 @@ struct common {
 	atomic_ulong kills;
 	atomic_int stop;
 	atomic_int pids[WORKERS_MAX];
+	_Atomic uint64_t handles[HANDLES];	/* of the shared contexts, mostly */
+	uint64_t digest;			/* of the only worker's results */
 	struct {
 		atomic_uint place;
 		char name[LAST_OPS][24];
 		int result[LAST_OPS];
 	} last[WORKERS_MAX];
-	atomic_uchar covered[COVER_BYTES];
 };
 
 static struct common *common;
@@ -89,8 +95,6 @@ static struct mapping mappings[MAPPINGS];
 static uint64_t handles[HANDLES];
 static unsigned int worker, workers;
 static uint64_t state;
-static unsigned long *kcov;
-static unsigned long text;	/* where the module's code is */
 static sigjmp_buf on_fault;
 static volatile sig_atomic_t touching;
 
@@ -135,55 +139,6 @@ static uint64_t odd(void)
 }
 
 /*
- * Coverage
- */
-
-static void find_text(void)
-{
-	FILE *file = fopen("/sys/module/gophership/sections/.text", "re");
-
-	if (!file || fscanf(file, "%lx", &text) != 1)
-		text = 0;
-	if (file)
-		fclose(file);
-}
-
-static void cover_start(void)
-{
-	int fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
-
-	kcov = NULL;
-	if (fd < 0 || ioctl(fd, KCOV_INIT, KCOV_WORDS))
-		return;
-	kcov = mmap(NULL, KCOV_WORDS * sizeof(*kcov), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (kcov == MAP_FAILED || ioctl(fd, KCOV_ENABLE, 0))
-		kcov = NULL;
-	/* The descriptor stays: with it the tracing would end. */
-}
-
-static void cover_collect(void)
-{
-	unsigned long nr, i, at;
-
-	if (!kcov)
-		return;
-	nr = __atomic_load_n(kcov, __ATOMIC_RELAXED);
-	for (i = 1; i <= nr && i < KCOV_WORDS; i++) {
-		at = kcov[i] - text;
-		if (at < COVER_BYTES)
-			atomic_store_explicit(&common->covered[at], 1, memory_order_relaxed);
-	}
-	__atomic_store_n(kcov, 0, __ATOMIC_RELAXED);
-}
-
-static void cover_print(void)
-{
-	for (unsigned long at = 0; at < COVER_BYTES; at++)
-		if (common->covered[at])
-			printf("pc %lx\n", at);
-}
-
-/*
  * Memory
  */
 
@@ -210,7 +165,7 @@ static bool touch(volatile uint64_t *word, uint64_t id, bool write)
 	if (write)
 		*word = id;
 	touching = 0;
-	if (seen && seen != id) {
+	if (seen && seen != id && id) {
 		atomic_fetch_add(&common->wrong, 1);
 		printf("# worker %u: %#llx in a buffer of context %#llx\n", worker,
 		       (unsigned long long)seen, (unsigned long long)id);
@@ -301,14 +256,19 @@ static int op_acquire(void)
 	acquire.leases = one_in(16) ? odd() : (uintptr_t)to;
 	if (one_in(8))
 		spoil(&acquire, sizeof(acquire));
-	/* Never more than there is room for. */
+	/* Never to where the worker itself has something, nor more than there is room for. */
+	if (acquire.leases != (uintptr_t)to)
+		acquire.leases = odd();
 	if (acquire.count > (target ? 2 : 64) && acquire.leases == (uintptr_t)to)
 		acquire.leases = 0;
 	ret = ioctl(context->fd, GOPHERSHIP_IOC_ACQUIRE, &acquire);
 	if (ret || acquire.leases != (uintptr_t)leases)
 		return ret ? -errno : 0;
 	for (i = 0; i < acquire.granted && i < 64; i++)
-		handles[below(HANDLES)] = leases[i].handle;
+		if (one_in(2))
+			handles[below(HANDLES)] = leases[i].handle;
+		else
+			common->handles[below(HANDLES)] = leases[i].handle;
 	return acquire.granted;
 }
 
@@ -321,7 +281,7 @@ static int op_release(void)
 	};
 
 	for (unsigned int i = 0; i < 80; i++) {
-		some[i] = handles[below(HANDLES)];
+		some[i] = one_in(2) ? handles[below(HANDLES)] : common->handles[below(HANDLES)];
 		if (one_in(40))
 			some[i] ^= 1ULL << below(64);
 	}
@@ -331,6 +291,26 @@ static int op_release(void)
 		release.handles = odd();
 	return ioctl(some_context()->fd, GOPHERSHIP_IOC_RELEASE, &release) ? -errno :
 	       (int)release.done;
+}
+
+/* More than a processor keeps for itself: the depot has to do with it. */
+static int op_burst(void)
+{
+	static struct gophership_lease leases[BURST];
+	static __u64 some[BURST];
+	struct context *context = some_context();
+	unsigned int class = below(5);
+	int nr = device_acquire(context->fd, PAGE << class, 1 + below(BURST >> class), leases);
+	uint32_t done = 0;
+
+	for (int i = 0; i < nr; i++)
+		some[i] = leases[i].handle;
+	/* All in one call, but for one that goes before. */
+	if (nr > 0 && one_in(4))
+		device_release_one(context->fd, some[below(nr)]);
+	if (nr > 0 && device_release(context->fd, some, nr, &done))
+		device_release(context->fd, some + done + 1, nr - done - 1, NULL);
+	return nr;
 }
 
 static int op_info(void)
@@ -363,7 +343,7 @@ static int op_ioctl(void)
 
 static uint64_t some_offset(void)
 {
-	uint64_t class = below(7), slot = one_in(3) ? below(70000) : below(16);
+	uint64_t class = 1 + below(6), slot = one_in(3) ? below(70000) : below(16);
 
 	return (class << 36) + slot * (PAGE << below(5));
 }
@@ -382,6 +362,21 @@ static int op_mmap(void)
 	if (at == MAP_FAILED)
 		return -errno;
 	remember(at, (length + PAGE - 1) & ~(PAGE - 1), context->id);
+	return 0;
+}
+
+/* The page that tells of memory pressure: read-only, and not ours. */
+static int op_pressure(void)
+{
+	struct context *context = some_context();
+	struct gophership_pressure *page;
+	int protection = one_in(4) ? (int)below(8) : PROT_READ;
+
+	page = mmap(NULL, one_in(8) ? PAGE << below(3) : PAGE, protection, MAP_SHARED, context->fd,
+		    0);
+	if (page == MAP_FAILED)
+		return -errno;
+	remember((unsigned char *)page, PAGE, 0);
 	return 0;
 }
 
@@ -520,6 +515,74 @@ static int op_pin(void)
 	return ret;
 }
 
+/* Pinned for long: a buffer that a ring of io_uring knows. */
+static int op_ring(void)
+{
+	struct mapping *mapping = some_mapping();
+	struct io_uring_params params = { 0 };
+	struct iovec there;
+	int ring, ret;
+
+	if (!mapping)
+		return 0;
+	ring = syscall(SYS_io_uring_setup, 1, &params);
+	if (ring < 0)
+		return -errno;
+	there = (struct iovec){ mapping->at, PAGE * (below(16) + 1) };
+	ret = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &there, 1);
+	ret = ret < 0 ? -errno : ret;
+	if (one_in(2))
+		op_release();
+	close(ring);
+	return ret;
+}
+
+/* A mapping whose faults are somebody else's business, for a moment. */
+static int op_userfault(void)
+{
+	static const uint64_t modes[] = {
+		UFFDIO_REGISTER_MODE_MISSING, UFFDIO_REGISTER_MODE_WP, UFFDIO_REGISTER_MODE_MINOR,
+	};
+	struct uffdio_api api = { .api = UFFD_API, .features = one_in(2) ? 1ULL << below(17) : 0 };
+	struct mapping *mapping = some_mapping();
+	struct uffdio_register range;
+	struct uffdio_writeprotect protect;
+	int fd, ret = 0;
+
+	if (!mapping)
+		return 0;
+	fd = syscall(SYS_userfaultfd, O_NONBLOCK | (one_in(2) ? UFFD_USER_MODE_ONLY : 0));
+	if (fd < 0)
+		return -errno;
+	range = (struct uffdio_register){
+		.range = { (uintptr_t)mapping->at, mapping->length }, .mode = modes[below(3)],
+	};
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
+		ret = -errno;
+	protect = (struct uffdio_writeprotect){
+		.range = range.range, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	if (!ret && ioctl(fd, UFFDIO_WRITEPROTECT, &protect))
+		ret = -errno;
+	if (!ret && one_in(2))
+		op_release();
+	/* A touch while it is armed might wait for ever: nobody answers. */
+	close(fd);
+	return ret;
+}
+
+/* What is idle in the pool goes. */
+static int op_reclaim(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, "2", 1) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 /* What the file operations have none of. */
 static int op_file(void)
 {
@@ -559,7 +622,7 @@ static int op_kill(void)
 	pid_t pid = common->pids[below(workers)];
 
 	/* Its parent starts another one. */
-	if (workers < 2 || pid <= 0 || pid == getpid() || !one_in(20))
+	if (workers < 2 || pid <= 0 || pid == getpid() || !one_in(3))
 		return 0;
 	atomic_fetch_add(&common->kills, 1);
 	return kill(pid, SIGKILL) ? -errno : 0;
@@ -582,14 +645,26 @@ static const struct op ops[] = {
 	{ "advise", op_advise, 5 },
 	{ "protect", op_protect, 5 },
 	{ "pin", op_pin, 6 },
+	{ "ring", op_ring, 2 },
+	{ "userfault", op_userfault, 2 },
+	{ "pressure", op_pressure, 2 },
 	{ "info", op_info, 3 },
 	{ "ioctl", op_ioctl, 3 },
 	{ "file", op_file, 3 },
 	{ "open", op_open, 4 },
 	{ "close", op_close, 2 },
 	{ "fork", op_fork, 2 },
+	{ "burst", op_burst, 2 },
 	{ "kill", op_kill, 1 },
+	{ "reclaim", op_reclaim, 1 },
 };
+
+/* FNV-1a, by words. */
+static void digest(unsigned int op, int result)
+{
+	common->digest = (common->digest ^ op) * 0x100000001b3;
+	common->digest = (common->digest ^ (unsigned int)result) * 0x100000001b3;
+}
 
 static void one_op(void)
 {
@@ -607,6 +682,8 @@ static void one_op(void)
 	common->last[worker].result[place] = 1 << 30;
 	result = ops[i].run();
 	common->last[worker].result[place] = result;
+	if (workers == 1)
+		digest(i, result);
 	atomic_fetch_add(&common->calls, 1);
 	cover_collect();
 }
@@ -642,7 +719,8 @@ static int op_fork(void)
 		_exit(0);
 	}
 	atomic_fetch_add(&common->forks, 1);
-	if (one_in(4)) {
+	/* How far it comes is no matter of the seed. */
+	if (one_in(4) && workers > 1) {
 		usleep(below(3000));
 		kill(child, SIGKILL);
 	}
@@ -653,6 +731,37 @@ static int op_fork(void)
  * Workers
  */
 
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fprintf(stderr, "# %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void make_cgroup(void)
+{
+	write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	if (mkdir(CGROUP, 0755) && errno != EEXIST)
+		perror(CGROUP);
+	write_file(CGROUP "/memory.max", "24M");
+}
+
+/* Not all workers are root with all the memory of the world. */
+static void take_a_role(void)
+{
+	struct rlimit memlock = { 1 << 20, 1 << 20 };
+
+	if (worker == 1)
+		write_file(CGROUP "/cgroup.procs", "0");
+	if (worker != 2)
+		return;
+	if (setrlimit(RLIMIT_MEMLOCK, &memlock) || setgid(NOBODY) || setuid(NOBODY))
+		_exit(4);
+}
+
 static void work(uint64_t seed, unsigned int life, unsigned long max_ops)
 {
 	struct sigaction action = { .sa_handler = fault_handler, .sa_flags = SA_NODEFER };
@@ -662,6 +771,7 @@ static void work(uint64_t seed, unsigned int life, unsigned long max_ops)
 	sigaction(SIGBUS, &action, NULL);
 	sigaction(SIGSEGV, &action, NULL);
 	cover_start();
+	take_a_role();
 	for (i = SHARED; i < CONTEXTS; i++)
 		contexts[i].fd = -1;
 	for (i = 0; i < (max_ops ? max_ops : LIFE) && !common->stop; i++)
@@ -698,7 +808,7 @@ static bool everything_came_back(int witness)
 		for (unsigned int i = 0; i < stats.nr_classes; i++)
 			leased += stats.classes[i].leased;
 		if (stats.contexts == 1 && !stats.machine_bytes && !leased)
-			return true;
+			return !stats.pool_foreign && !stats.pool_doubled && !stats.pool_poisoned;
 		usleep(20000);
 	}
 	printf("# left: %llu contexts, %llu bytes, %llu buffers\n", stats.contexts,
@@ -776,7 +886,10 @@ int main(int argc, char **argv)
 	if (common == MAP_FAILED)
 		return 2;
 	common->ids = 1;
-	find_text();
+	make_cgroup();
+	if (chmod(DEVICE, 0666))
+		return 2;
+	cover_init();
 	for (unsigned int i = 0; i < SHARED; i++) {
 		contexts[i].fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 		contexts[i].id = 0x6f00000000000000 | atomic_fetch_add(&common->ids, 1);
@@ -786,6 +899,8 @@ int main(int argc, char **argv)
 		close(contexts[i].fd);
 	back = everything_came_back(witness);
 	cover_print();
+	if (workers == 1)
+		printf("# digest %016llx\n", (unsigned long long)common->digest);
 	printf("# seed %#llx: %lu calls, %lu faults refused, %lu forks, %lu kills, %lu opens\n",
 	       (unsigned long long)seed, common->calls, common->faults, common->forks,
 	       common->kills, common->ids);

@@ -312,7 +312,7 @@ static void context_tasklet(struct kunit *test)
 	judge_scene(test, scene, INTERRUPTS);
 }
 
-/* Nothing cached: the interrupt asks the page allocator. */
+/* Nothing cached: the interrupt asks the page allocator, but not on PREEMPT_RT. */
 static void context_cold(struct kunit *test)
 {
 	struct scene *scene = make_scene(test, gk_capacity(3));
@@ -321,7 +321,10 @@ static void context_cold(struct kunit *test)
 	gophership_pool_trim(GK_MACHINE);
 	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 3).cached, 0);
 	smp_call_function_single(1, ipi, scene, true);
-	KUNIT_EXPECT_GT(test, gk_stats(GK_MACHINE, 3).misses, misses);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 3).misses, misses);
+	else
+		KUNIT_EXPECT_GT(test, gk_stats(GK_MACHINE, 3).misses, misses);
 	judge_scene(test, scene, 0);
 }
 
@@ -398,14 +401,18 @@ static void context_bulk(struct kunit *test)
 	judge_scene(test, scene, INTERRUPTS);
 }
 
-/* Neither preemption nor interrupts, nor a lock held, are in the way. */
+/*
+ * Neither preemption nor interrupts, nor a lock held, are in the way. (On
+ * PREEMPT_RT such a one has what this CPU has cached, and this may be another one
+ * by now.)
+ */
 static void context_atomic(struct kunit *test)
 {
+	static DEFINE_RAW_SPINLOCK(lock);
 	struct gk_ledger ledger;
 	struct gophership_buf *buf;
+	unsigned int i, served = 0;
 	unsigned long flags;
-	DEFINE_RAW_SPINLOCK(lock);
-	unsigned int i;
 
 	gk_ledger_init(&ledger);
 	for (i = 0; i < 1000; i++) {
@@ -414,7 +421,7 @@ static void context_atomic(struct kunit *test)
 		if (buf)
 			gk_give(&ledger, buf);
 		raw_spin_unlock_irqrestore(&lock, flags);
-		KUNIT_EXPECT_NOT_NULL(test, buf);
+		served += !!buf;
 		local_bh_disable();
 		buf = gk_take(&ledger, gk_capacity(i % 5), GFP_NOWAIT);
 		local_bh_enable();
@@ -423,6 +430,7 @@ static void context_atomic(struct kunit *test)
 		gk_give(&ledger, buf);
 		preempt_enable();
 	}
+	KUNIT_EXPECT_GE(test, served, IS_ENABLED(CONFIG_PREEMPT_RT) ? 900 : 1000);
 	gk_ledger_expect_clean(test, &ledger);
 }
 

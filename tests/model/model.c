@@ -13,9 +13,10 @@
  * and Qadeer, "Iterative context bounding", PLDI 2007; default: what the
  * scenario says). Grace periods end as late, and as early, as their rules allow.
  *
- * In each: nobody gets what another has, a descriptor is freed once and written to
- * by nobody after that, what is handed out has the size that was asked for, and
- * in the end nothing is lost. Prints TAP, and the order that went wrong.
+ * In each: nobody gets what another has; a descriptor is freed once, not after a
+ * release that put it into the pool again, and written to by nobody after that;
+ * what is handed out has the size that was asked for; and in the end nothing is
+ * lost. Prints TAP, and the order that went wrong.
  */
 #include <setjmp.h>
 #include <ucontext.h>
@@ -103,6 +104,7 @@ static unsigned int nr_callbacks;
 static struct gophership_pool *pool;
 static struct gophership_head *heads;	/* its own, whatever becomes of it */
 static struct gophership_buf *shared;
+static unsigned int before_pool;	/* allocations */
 
 /*
  * Going on
@@ -435,6 +437,18 @@ found:
 	return chunk->bytes;
 }
 
+static unsigned int allocations(void)
+{
+	unsigned int nr = 0;
+	struct chunk *chunk;
+
+	for (size_t at = 0; at < heap_used; at += chunk->size) {
+		chunk = (struct chunk *)(heap + at);
+		nr += chunk->used;
+	}
+	return nr;
+}
+
 void model_free(void *memory)
 {
 	if (memory)
@@ -496,6 +510,13 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *from, un
 	return &bufs[i];
 }
 
+static bool is_doomed(const struct gophership_buf *buf)
+{
+	unsigned long state = buf->seal ^ gophership_key(buf);
+
+	return state & GOPHERSHIP_SEAL_DOOM_BIT || state == GOPHERSHIP_SEAL_DOOMED;
+}
+
 void gophership_payload_free(struct gophership_buf *buf)
 {
 	unsigned int i = buf - bufs;
@@ -504,6 +525,8 @@ void gophership_payload_free(struct gophership_buf *buf)
 		model_fail("a descriptor is freed twice", buf);
 	if (owner[i])
 		model_fail("a buffer is freed that somebody has", buf);
+	if (!is_doomed(buf))
+		model_fail("a buffer is freed that a release gave back again", buf);
 	gophership_registry_remove(buf);
 	buf->seal = 0;
 	alive[i] = false;
@@ -538,15 +561,24 @@ static void flush_here(void *argument)
 		gophership_head_flush(this_cpu_ptr(whose->heads + class));
 }
 
+static bool has_any(int cpu, struct gophership_pool *whose)
+{
+	for (unsigned int class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		if (gophership_head_cached(per_cpu_ptr(whose->heads + class, cpu)))
+			return true;
+	return false;
+}
+
 void gophership_pool_flush(struct gophership_pool *whose)
 {
 	for (int cpu = 0; cpu < NR_CPUS; cpu++)
-		model_on_cpu(cpu, flush_here, whose);
+		if (has_any(cpu, whose))
+			model_on_cpu(cpu, flush_here, whose);
 }
 
-void gophership_pool_flush_offline(struct gophership_pool *whose)
+void gophership_pool_flush_unused(struct gophership_pool *whose)
 {
-	(void)whose;
+	gophership_pool_flush(whose);
 }
 
 void gophership_reclaim_arm(void)
@@ -625,15 +657,27 @@ static void release_and_take(void)
 }
 
 /* As an interrupt on top of a user of the head: past the magazine. */
-static void release_on_top(void)
+static void give_on_top(struct gophership_buf *buf)
 {
 	struct gophership_head *head = this_cpu_ptr(heads);
 
 	preempt_disable();
+	owner[buf - bufs] = 0;
 	head->busy = 1;
-	gophership_buf_release(shared);
+	gophership_buf_release(buf);
 	head->busy = 0;
 	preempt_enable();
+}
+
+static void release_on_top(void)
+{
+	give_on_top(shared);
+}
+
+static void release_and_pass_on(void)
+{
+	gophership_buf_release(shared);
+	give_on_top(take(1));
 }
 
 static void take_on_top(void)
@@ -682,6 +726,7 @@ struct scenario {
 	const char *name;
 	unsigned int bound;
 	void (*threads[RCU_THREAD])(void);
+	unsigned int row;	/* of the heads: what is shared */
 };
 
 static const struct scenario scenarios[] = {
@@ -699,6 +744,12 @@ static const struct scenario scenarios[] = {
 	{ "two releases and a destruction", 3, { release_shared, release_shared, destroy } },
 	{ "two releases, one past the magazine, and a destruction", 2,
 	  { release_shared, release_on_top, destroy } },
+	{ "two releases past the magazine, one of a new lease", 3,
+	  { release_and_pass_on, release_on_top } },
+	{ "three releases of a large buffer", 3,
+	  { release_shared, release_shared, release_shared }, GOPHERSHIP_CLASS_LARGE },
+	{ "two releases of the reserve and a destruction", 3,
+	  { release_shared, release_shared, destroy }, GOPHERSHIP_CLASS_RESERVE },
 };
 
 /*
@@ -730,10 +781,12 @@ static void prepare(const struct scenario *scenario)
 	gophership_bounds.units = ~0UL;
 	if (gophership_depots_init() || gophership_pools_init())
 		abort();
+	before_pool = allocations();
 	pool = gophership_pool_create(&params);
 	heads = pool->heads;
-	shared = gophership_payload_alloc(pool, 0, 0, GFP_NOWAIT);
-	this_cpu_inc(pool->heads[0].slow_acquires);
+	shared = gophership_payload_alloc(pool, scenario->row,
+					  scenario->row ? GOPHERSHIP_NR_CLASSES : 0, GFP_NOWAIT);
+	this_cpu_inc(pool->heads[scenario->row].slow_acquires);
 	/* Every CPU has a magazine: the hot path is the one to be seen. */
 	for (current = 0; current < THREADS; current++) {
 		threads[current].cpu = current;
@@ -756,8 +809,10 @@ static void sum_up(void)
 		rcu_barrier();
 	}
 	for (unsigned int i = 0; i < MODEL_BUFS; i++)
-		if (alive[i] && raw_cpu_ptr(bufs[i].heads)->class < GOPHERSHIP_NR_CLASSES)
+		if (alive[i] && raw_cpu_ptr(bufs[i].heads)->pool != gophership_kernel_pool)
 			model_fail("a buffer is lost", NULL);
+	if (!pool && allocations() != before_pool)
+		model_fail("memory of a pool is lost", NULL);
 }
 
 static void start_thread(unsigned int i)

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "device.h"
+#include "module.h"
 
 static int fail(const char *what, int error)
 {
@@ -44,19 +44,6 @@ static int use_device(void)
 	return 0;
 }
 
-static int unload(void)
-{
-	/* The last reference may go a moment after close(). */
-	for (int tries = 0; tries < 100; tries++) {
-		if (!syscall(SYS_delete_module, "gophership", O_NONBLOCK))
-			return 0;
-		if (errno != EAGAIN && errno != EBUSY)
-			break;
-		usleep(10000);
-	}
-	return fail("delete_module", errno);
-}
-
 static double now(void)
 {
 	struct timespec time;
@@ -70,19 +57,24 @@ int main(int argc, char **argv)
 	double loading = 0, unloading = 0, start = now();
 	int rounds = argc == 3 ? atoi(argv[2]) : 0;
 	int module = rounds > 0 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
+	unsigned long refusals = 0;
+	int ret;
 
 	if (module < 0)
 		return fail("usage: cycle MODULE.ko N", EINVAL);
 	for (int i = 0; i < rounds; i++) {
 		loading -= now();
-		if (syscall(SYS_finit_module, module, "", 0))
-			return fail("finit_module", errno);
+		ret = module_load(module);
+		if (ret)
+			return fail("finit_module", -ret);
 		loading += now();
 		if (use_device())
 			return 1;
 		unloading -= now();
-		if (unload())
-			return 1;
+		/* The last reference may go a moment after close(). */
+		ret = module_unload(10000, &refusals);
+		if (ret)
+			return fail("delete_module", -ret);
 		unloading += now();
 	}
 	printf("%d cycles took %.1f s, of which loading %.1f and unloading %.1f\n", rounds,

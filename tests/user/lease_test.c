@@ -271,4 +271,27 @@ TEST_F(lease, close_gives_everything_back)
 		EXPECT_EQ(before.classes[class].leased, after.classes[class].leased);
 }
 
+/* Of the machine, or -1. */
+static long nr_inodes(void)
+{
+	FILE *file = fopen("/proc/sys/fs/inode-nr", "re");
+	long nr = -1;
+
+	if (file && fscanf(file, "%ld", &nr) != 1)
+		nr = -1;
+	if (file)
+		fclose(file);
+	return nr;
+}
+
+TEST_F(lease, contexts_leave_no_inode)
+{
+	long before = nr_inodes();
+
+	ASSERT_LT(0, before);
+	for (int i = 0; i < 1000; i++)
+		ASSERT_EQ(0, close(device_open()));
+	EXPECT_GT(before + 500, nr_inodes());
+}
+
 TEST_HARNESS_MAIN

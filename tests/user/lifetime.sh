@@ -3,6 +3,8 @@
 #
 # The module's life: who keeps it loaded, which parameters it takes, and that
 # nothing stays behind. Runs in the guest, under busybox sh; prints TAP.
+#
+#   lifetime.sh [CYCLES [STORMS]]     so many loads; so many while it is opened
 set -u
 
 module=/t/gophership.ko
@@ -11,6 +13,7 @@ stripped=/t/stripped/gophership.ko
 [ -e $stripped ] || stripped=$module
 importer=/t/importer.ko
 cycles=${1:-0}
+storms=${2:-50}
 tests=0
 failures=0
 
@@ -180,6 +183,15 @@ cycles_leave_nothing()
 	[ $grown = 0 ] && leaves_nothing
 }
 
+unload_races_with_open()
+{
+	echo 1 >/sys/kernel/rcu_expedited
+	user/storm $stripped "$storms"
+	status=$?
+	echo 0 >/sys/kernel/rcu_expedited
+	[ $status = 0 ] && leaves_nothing
+}
+
 memory_mb=$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))
 
 check unload_leaves_nothing takes
@@ -205,6 +217,7 @@ check refusals_left_nothing leaves_nothing
 check smallest_values_are_taken takes quota_mb=1 user_limit_mb=1 max_cached_mb=1 reserve=0
 check largest_values_are_taken takes quota_mb=$quota_max user_limit_mb=$memory_mb max_cached_mb=$memory_mb reserve=1024
 check poison_is_taken takes poison=1
+check unload_races_with_open unload_races_with_open
 if [ "$cycles" -gt 0 ]; then
 	check cycles_of_load_and_unload_leave_nothing cycles_leave_nothing
 else

@@ -250,6 +250,56 @@ TEST_F(map, released_buffer_is_SIGBUS)
 	EXPECT_EQ(SIGBUS, memory_write_signal(map));
 }
 
+#define MANY	64
+
+/* Three neighbours of every five. */
+static bool is_chosen(int which)
+{
+	return which % 5 < 3;
+}
+
+/* The chosen ones, from @first on, with steps of @step, in one call. */
+static int release_chosen(int fd, const struct gophership_lease *leases, int first, int step)
+{
+	__u64 handles[MANY];
+	__u32 nr = 0, done;
+
+	for (int i = 0; i < MANY; i++) {
+		int which = (first + i * step) % MANY;
+
+		if (is_chosen(which))
+			handles[nr++] = leases[which].handle;
+	}
+	return device_release(fd, handles, nr, &done);
+}
+
+/* They are unmapped run by run, and neighbours at once: in whatever order they come. */
+TEST_F(map, release_of_many_unmaps_these_and_no_others)
+{
+	static const int orders[][2] = { { 0, 1 }, { MANY - 1, MANY - 1 }, { 5, 37 } };
+	struct gophership_lease leases[MANY];
+	__u64 window = self->info.classes[1].offset;
+	unsigned char *map = device_map(self->fd, window, MANY * 2 * PAGE);
+
+	ASSERT_NE(MAP_FAILED, map);
+	for (size_t k = 0; k < ARRAY_SIZE(orders); k++) {
+		ASSERT_EQ(MANY, device_acquire(self->fd, 2 * PAGE, MANY, leases));
+		ASSERT_EQ(0, memory_fill_signal(map, 0x33, MANY * 2 * PAGE));
+		ASSERT_EQ(0, release_chosen(self->fd, leases, orders[k][0], orders[k][1]));
+		for (int i = 0; i < MANY; i++) {
+			unsigned char *data = map + leases[i].offset - window;
+
+			EXPECT_EQ(is_chosen(i) ? SIGBUS : 0, memory_read_signal(data)) {
+				TH_LOG("order %zu, buffer %d", k, i);
+			}
+			EXPECT_EQ(is_chosen(i) ? SIGBUS : 0, memory_read_signal(data + PAGE));
+		}
+		for (int i = 0; i < MANY; i++)
+			if (!is_chosen(i))
+				ASSERT_EQ(0, device_release_one(self->fd, leases[i].handle));
+	}
+}
+
 /* The same slot, leased again: the mapping shows the new buffer. */
 TEST_F(map, leased_again_is_there_again)
 {

@@ -186,7 +186,7 @@ int depot_lease(struct gophership *gs, struct cache *cache, unsigned int class,
 	if (want > room)
 		want = room;
 	if (!want)
-		return -ENOMEM;
+		return -gs->full;
 	gs->system_calls++;
 	got = device_lease(gs->fd, window->capacity, want, leases);
 	for (i = 0; i < got; i++) {

@@ -244,6 +244,7 @@ static int open_device(int fd, struct gophership **gs, const struct gophership_o
 	plan.chunk_shift = plan.page_shift + __builtin_ctz(NR_BITS);
 	plan.chunk_bytes = (size_t)1 << plan.chunk_shift;
 	plan.ceiling = choose_ceiling(&info, options->ceiling);
+	plan.full = plan.ceiling == info.quota ? EDQUOT : ENOMEM;
 	*gs = allocate(&plan, &info);
 	if (!*gs)
 		return -ENOMEM;

@@ -143,6 +143,7 @@ struct site {
  * @idle_ms: constant
  * @sweep_time: when the last sweep was, ms; written under @lock
  * @ceiling: bytes; constant
+ * @full: errno at the ceiling: EDQUOT if it is the kernel's quota, or ENOMEM; constant
  * @leased_bytes: on lease; protected by @lock
  * @barrier: threads can be frozen; constant
  * @lock: see there
@@ -175,6 +176,7 @@ struct gophership {
 	bool barrier;
 	bool closing;
 	uint64_t ceiling;
+	int full;
 	struct site *sites[CLASSES_MAX];
 	struct window windows[CLASSES_MAX];
 

@@ -12,8 +12,10 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/processor.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -92,6 +94,21 @@ static void lock_order(void)
 	spin_lock(&first_lock);
 	spin_unlock(&first_lock);
 	spin_unlock(&second_lock);
+}
+
+static DEFINE_MUTEX(reclaim_mutex);
+
+/* PROVE_LOCKING: who holds a lock that reclaim takes asks for memory. */
+static void reclaim_lock(void)
+{
+	fs_reclaim_acquire(GFP_KERNEL);
+	mutex_lock(&reclaim_mutex);
+	mutex_unlock(&reclaim_mutex);
+	fs_reclaim_release(GFP_KERNEL);
+
+	mutex_lock(&reclaim_mutex);
+	kfree(kmalloc(64, GFP_KERNEL));
+	mutex_unlock(&reclaim_mutex);
 }
 
 /* PREEMPT_RT: a lock that may sleep, under one that spins. */
@@ -201,6 +218,7 @@ static const struct {
 	{ "use_after_free", use_after_free },
 	{ "shift", shift },
 	{ "lock_order", lock_order },
+	{ "reclaim_lock", reclaim_lock },
 	{ "lock_nesting", lock_nesting },
 	{ "atomic_sleep", atomic_sleep },
 	{ "list_twice", list_twice },

@@ -8,14 +8,12 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/completion.h>
 #include <linux/debugfs.h>
-#include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/freezer.h>
 #include <linux/gfp.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
-#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
@@ -28,12 +26,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-#ifdef CONFIG_X86_LOCAL_APIC
-#include <asm/apic.h>
-#include <asm/nmi.h>
-#endif
-
-#include "gophership_buf.h"
+#include "torture.h"
 
 #define LOCKER	16
 
@@ -47,52 +40,67 @@ struct mark {
 };
 
 static u64 secret;
-static atomic_t mistakes;
+atomic_t torture_mistakes;
 static struct gophership_buf *locker[LOCKER];
 
-static struct gophership_buf *take(size_t size, gfp_t gfp)
+static void note(struct gophership_buf *buf, size_t size)
 {
-	struct gophership_buf *buf = gophership_buf_acquire(size, gfp);
-	struct mark *mark;
+	struct mark *mark = buf->data;
 
-	if (!buf)
-		return NULL;
-	mark = buf->data;
 	if (buf->len || buf->capacity < size)
-		atomic_inc(&mistakes);
+		atomic_inc(&torture_mistakes);
 	if (mark->key != (secret ^ (unsigned long)buf)) {
 		mark->key = secret ^ (unsigned long)buf;
 		mark->held = 1;
 	} else if (xchg(&mark->held, 1)) {
-		atomic_inc(&mistakes);
+		atomic_inc(&torture_mistakes);
 	}
 	buf->len = 1;
+}
+
+struct gophership_buf *torture_take(size_t size, gfp_t gfp)
+{
+	struct gophership_buf *buf = gophership_buf_acquire(size, gfp);
+
+	if (buf)
+		note(buf, size);
 	return buf;
 }
 
-static void give(struct gophership_buf *buf)
+struct gophership_buf *torture_take_must(size_t size)
+{
+	struct gophership_buf *buf = gophership_buf_must_acquire(size);
+
+	if (buf)
+		note(buf, size);
+	else
+		atomic_inc(&torture_mistakes);
+	return buf;
+}
+
+void torture_give(struct gophership_buf *buf)
 {
 	struct mark *mark = buf->data;
 
 	if (mark->key != (secret ^ (unsigned long)buf) || !xchg(&mark->held, 0))
-		atomic_inc(&mistakes);
+		atomic_inc(&torture_mistakes);
 	if (gophership_buf_release(buf))
-		atomic_inc(&mistakes);
+		atomic_inc(&torture_mistakes);
 }
 
-static void put_in_locker(unsigned int place, struct gophership_buf *buf)
+void torture_put_in_locker(unsigned int place, struct gophership_buf *buf)
 {
 	buf = xchg(&locker[place % LOCKER], buf);
 	if (buf)
-		give(buf);
+		torture_give(buf);
 }
 
-static void empty_locker(void)
+void torture_empty_locker(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < LOCKER; i++)
-		put_in_locker(i, NULL);
+		torture_put_in_locker(i, NULL);
 }
 
 /* Pairs and exchanges by the task that asks, for so many milliseconds. */
@@ -101,24 +109,27 @@ static int hammer(unsigned long milliseconds, unsigned long class)
 	unsigned long end = jiffies + msecs_to_jiffies(milliseconds);
 	struct gophership_buf *buf;
 	unsigned int i;
-	int before = atomic_read(&mistakes);
+	int before = atomic_read(&torture_mistakes);
 
 	for (i = 0; time_before(jiffies, end); i++) {
-		buf = take(PAGE_SIZE << class, GFP_KERNEL);
+		buf = torture_take(PAGE_SIZE << class, GFP_KERNEL);
 		if (!buf)
 			return -ENOMEM;
 		if (i % 8 == 0)
-			put_in_locker(i / 8, buf);
+			torture_put_in_locker(i / 8, buf);
 		else
-			give(buf);
-		if (i % 128 == 0)
+			torture_give(buf);
+		if (i % 128 == 0) {
 			cond_resched();
+			/* The machine may be about to sleep. */
+			try_to_freeze();
+		}
 	}
-	return atomic_read(&mistakes) == before ? 0 : -EIO;
+	return atomic_read(&torture_mistakes) == before ? 0 : -EIO;
 }
 
 /* @nr buffers lie idle in the magazines of this CPU and the depot. */
-static int fill(unsigned long nr, unsigned long class)
+int torture_fill(unsigned long nr, unsigned long class)
 {
 	struct gophership_buf **bufs = kvcalloc(nr, sizeof(*bufs), GFP_KERNEL);
 	unsigned int got;
@@ -141,7 +152,7 @@ static int fill_here(void *arg)
 {
 	struct fill *fill_arg = arg;
 
-	return fill(fill_arg->nr, fill_arg->class);
+	return torture_fill(fill_arg->nr, fill_arg->class);
 }
 
 static int fill_on(unsigned long cpu, unsigned long nr, unsigned long class)
@@ -192,6 +203,28 @@ static int planted(void)
 	return memory && page ? 0 : -ENOMEM;
 }
 
+static void release_here(void *buf)
+{
+	gophership_buf_release(buf);
+}
+
+/* A CPU that has given away all that it had is left with magazines without a buffer. */
+static int give_away(const struct gophership_pool_params *params)
+{
+	struct gophership_pool *pool = gophership_pool_create(params);
+	struct gophership_buf *buf;
+	unsigned int cpu;
+
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	cpu = cpumask_any_but(cpu_online_mask, get_cpu());
+	buf = gophership_pool_acquire(pool, GOPHERSHIP_MAX_POOLED, GFP_ATOMIC);
+	if (buf && (cpu >= nr_cpu_ids || smp_call_function_single(cpu, release_here, buf, 1)))
+		gophership_buf_release(buf);
+	put_cpu();
+	return gophership_pool_destroy(pool) ? -EIO : 0;
+}
+
 /* The life of a pool: made, used and destroyed with nothing left. */
 static int life(void)
 {
@@ -209,120 +242,8 @@ static int life(void)
 	buf = gophership_pool_must_acquire(pool, 1);
 	wrong += !buf || gophership_buf_release(buf);
 	wrong += !!gophership_pool_destroy(pool);
-	return wrong ? -EIO : 0;
+	return wrong ? -EIO : give_away(&params);
 }
-
-/*
- * Interrupts that cannot be masked
- */
-
-#ifdef CONFIG_X86_LOCAL_APIC
-static struct {
-	unsigned int cpu;
-	bool pending;
-	unsigned int visits;
-	unsigned int served;
-	unsigned long end;
-	struct completion done;
-} nmi;
-
-static int nmi_visit(unsigned int type, struct pt_regs *regs)
-{
-	struct gophership_buf *a, *b;
-
-	if (raw_smp_processor_id() != nmi.cpu || !READ_ONCE(nmi.pending))
-		return NMI_DONE;
-	a = take(1, GFP_NOWAIT);
-	b = take(1, GFP_NOWAIT);
-	nmi.served += !!a + !!b;
-	put_in_locker(nmi.visits++, b);
-	if (a)
-		give(a);
-	WRITE_ONCE(nmi.pending, false);
-	return NMI_HANDLED;
-}
-
-static int nmi_target(void *unused)
-{
-	struct gophership_buf *buf;
-	unsigned int i;
-
-	for (i = 0; time_before(jiffies, READ_ONCE(nmi.end)); i++) {
-		buf = take(1, GFP_KERNEL);
-		if (buf && i % 8 == 0)
-			put_in_locker(i / 8, buf);
-		else if (buf)
-			give(buf);
-		if (i % 256 == 0)
-			cond_resched();
-	}
-	complete(&nmi.done);
-	return 0;
-}
-
-static int nmi_send(void *unused)
-{
-	unsigned int i;
-
-	for (i = 0; time_before(jiffies, nmi.end); i++) {
-		WRITE_ONCE(nmi.pending, true);
-		apic->send_IPI(nmi.cpu, NMI_VECTOR);
-		while (READ_ONCE(nmi.pending) && time_before(jiffies, nmi.end + HZ))
-			cpu_relax();
-		ndelay(i * 37 % 5000);
-		if (i % 64 == 0)
-			cond_resched();
-	}
-	return 0;
-}
-
-static int nmis(unsigned long milliseconds)
-{
-	struct gophership_pool_stats before, after;
-	struct task_struct *target;
-	int ret, mistakes_before = atomic_read(&mistakes);
-	u64 slow;
-
-	nmi.cpu = 1;
-	nmi.visits = 0;
-	nmi.served = 0;
-	nmi.pending = false;
-	init_completion(&nmi.done);
-	/* Full magazines in the depot, for those who cannot use the CPU's own. */
-	ret = fill(600, 0);
-	if (ret)
-		return ret;
-	gophership_pool_stats(NULL, &before);
-	ret = register_nmi_handler(NMI_LOCAL, nmi_visit, 0, "gophership_torture");
-	if (ret)
-		return ret;
-	target = kthread_create(nmi_target, NULL, "gophership/nmi");
-	if (IS_ERR(target)) {
-		unregister_nmi_handler(NMI_LOCAL, "gophership_torture");
-		return PTR_ERR(target);
-	}
-	kthread_bind(target, nmi.cpu);
-	nmi.end = jiffies + msecs_to_jiffies(milliseconds);
-	wake_up_process(target);
-	smp_call_on_cpu(0, nmi_send, NULL, false);
-	wait_for_completion(&nmi.done);
-	unregister_nmi_handler(NMI_LOCAL, "gophership_torture");
-	empty_locker();
-	gophership_pool_stats(NULL, &after);
-	slow = after.class[0].acquires - after.class[0].hits -
-	       (before.class[0].acquires - before.class[0].hits);
-	pr_info("%u NMIs took %u buffers, %llu of all %llu past the magazine\n", nmi.visits,
-		nmi.served, slow, after.class[0].acquires - before.class[0].acquires);
-	if (nmi.visits < 100 || nmi.served < nmi.visits || !slow)
-		return -EIO;
-	return atomic_read(&mistakes) == mistakes_before ? 0 : -EIO;
-}
-#else
-static int nmis(unsigned long milliseconds)
-{
-	return -EOPNOTSUPP;
-}
-#endif
 
 /* Messages printed in a hard interrupt, for the sample driver. */
 
@@ -430,7 +351,7 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 	if (!strcmp(command, "hammer"))
 		return hammer(a, b);
 	if (!strcmp(command, "empty"))
-		return empty_locker(), 0;
+		return torture_empty_locker(), 0;
 	if (!strcmp(command, "fill"))
 		return fill_on(a, b, c);
 	if (!strcmp(command, "trim"))
@@ -441,8 +362,16 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return planted();
 	if (!strcmp(command, "life"))
 		return life();
-	if (!strcmp(command, "nmi"))
-		return nmis(a);
+	if (!strcmp(command, "hog"))
+		return torture_hog(), 0;
+	if (!strcmp(command, "unhog"))
+		return torture_unhog(), 0;
+	if (!strcmp(command, "must"))
+		return torture_must(a, b);
+	if (!strcmp(command, "starve"))
+		return torture_starve(a, b);
+	if (!strcmp(command, "contexts"))
+		return torture_contexts(a, b);
 	if (!strcmp(command, "print"))
 		return print(a);
 	if (!strcmp(command, "foreign"))
@@ -507,7 +436,8 @@ module_init(torture_init);
 static void __exit torture_exit(void)
 {
 	debugfs_remove(directory);
-	empty_locker();
+	torture_empty_locker();
+	torture_unhog();
 }
 module_exit(torture_exit);
 
