@@ -184,7 +184,7 @@ static unsigned int acquire_in_arena(struct arena *arena, struct gophership_leas
 	if (ret)
 		arena->strange += device_leased(arena->device) != before;
 	else
-		arena->strange += device_leased(arena->device) != before + acquire.granted;
+		arena->strange += device_leased(arena->device) != before + (long)acquire.granted;
 	if (ret || acquire.granted > COUNT)
 		return 0;
 	fetch(arena, leases, acquire.granted * sizeof(*leases), ARRAY);
