@@ -303,6 +303,8 @@ static int op_burst(void)
 	int nr = device_acquire(context->fd, PAGE << class, 1 + below(BURST >> class), leases);
 	uint32_t done = 0;
 
+	/* More than that KCOV does not remember. */
+	cover_collect();
 	for (int i = 0; i < nr; i++)
 		some[i] = leases[i].handle;
 	/* All in one call, but for one that goes before. */
@@ -443,11 +445,11 @@ static int op_replace(void)
 		return 0;
 	at = mapping->at;
 	length = one_in(2) ? PAGE : mapping->length;
-	at = mmap(at, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, context->fd,
-		  some_offset());
-	if (at == MAP_FAILED)
-		return -errno;
+	/* What was there may be gone even if the new one is refused: a hole for others. */
 	forget_range(at, length);
+	if (mmap(at, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, context->fd,
+		 some_offset()) == MAP_FAILED)
+		return -errno;
 	remember(at, length, context->id);
 	return 0;
 }
