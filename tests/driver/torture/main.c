@@ -203,9 +203,9 @@ static int planted(void)
 	return memory && page ? 0 : -ENOMEM;
 }
 
-static void release_here(void *buf)
+static int release_here(void *buf)
 {
-	gophership_buf_release(buf);
+	return gophership_buf_release(buf);
 }
 
 /* A CPU that has given away all that it had is left with magazines without a buffer. */
@@ -214,15 +214,17 @@ static int give_away(const struct gophership_pool_params *params)
 	struct gophership_pool *pool = gophership_pool_create(params);
 	struct gophership_buf *buf;
 	unsigned int cpu;
+	int ret = 0;
 
 	if (IS_ERR(pool))
 		return PTR_ERR(pool);
-	cpu = cpumask_any_but(cpu_online_mask, get_cpu());
-	buf = gophership_pool_acquire(pool, GOPHERSHIP_MAX_POOLED, GFP_ATOMIC);
-	if (buf && (cpu >= nr_cpu_ids || smp_call_function_single(cpu, release_here, buf, 1)))
-		gophership_buf_release(buf);
-	put_cpu();
-	return gophership_pool_destroy(pool) ? -EIO : 0;
+	buf = gophership_pool_acquire(pool, GOPHERSHIP_MAX_POOLED, GFP_KERNEL);
+	cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	if (buf && cpu < nr_cpu_ids)
+		ret = smp_call_on_cpu(cpu, release_here, buf, false);
+	else if (buf)
+		ret = gophership_buf_release(buf);
+	return gophership_pool_destroy(pool) || ret ? -EIO : 0;
 }
 
 /* The life of a pool: made, used and destroyed with nothing left. */
