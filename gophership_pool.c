@@ -96,24 +96,9 @@ static void init_depots(struct gophership_pool *pool)
 					      class, node);
 }
 
-/* Without a buffer on its CPU a magazine is not flushed. */
-static void free_magazines(struct gophership_pool *pool)
-{
-	unsigned int class;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
-			kfree(per_cpu_ptr(pool->heads + class, cpu)->loaded);
-			kfree(per_cpu_ptr(pool->heads + class, cpu)->spare);
-		}
-}
-
 /* Of a pool that is empty, and that nobody can find. */
 static void pool_free(struct gophership_pool *pool)
 {
-	if (pool->heads)
-		free_magazines(pool);
 	free_percpu(pool->heads);
 	kvfree(pool->depots);
 	kfree(pool);
