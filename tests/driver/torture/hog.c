@@ -9,89 +9,99 @@
 
 #include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
+#include <linux/vmstat.h>
 
 #include "torture.h"
 
 /* What is given back comes after a grace period, so there is more to try for. */
-#define PATIENCE	40
+#define PATIENCE	(2 * HZ)
 
 /* Pages next to each other in the list are so in memory, by and large. */
 #define APART		32
-
-/* So many are left to the rest of the machine. */
-#define PAGES_LEFT	1024
 
 static LIST_HEAD(taken);
 static unsigned long nr_taken;
 static DEFINE_MUTEX(lock);	/* taken, nr_taken */
 
-/* Free @nr blocks, no two of them neighbours; 0: all. */
-static void give_back(unsigned long nr)
+static void keep(struct page *page, unsigned int order)
 {
-	unsigned long left = nr ?: ULONG_MAX, i = 0;
-	struct page *page, *next;
+	set_page_private(page, order);
+	list_add(&page->lru, &taken);
+	nr_taken += 1UL << order;
+}
 
-	list_for_each_entry_safe(page, next, &taken, lru) {
-		if (nr && i++ % APART)
-			continue;
-		list_del(&page->lru);
-		nr_taken -= 1UL << page_private(page);
-		__free_pages(page, page_private(page));
-		if (!--left)
-			break;
-	}
+static void let_go(struct page *page)
+{
+	unsigned int order = page_private(page);
+
+	list_del(&page->lru);
+	nr_taken -= 1UL << order;
+	__free_pages(page, order);
 }
 
 /*
- * Take blocks of pages until none was to be had so many times. Meanwhile some
- * single pages are left to others.
+ * Take pages until no more than @left are free for a while. What others need
+ * meanwhile is among those.
  */
-static void take(unsigned int order, unsigned int patience)
+void torture_hog(unsigned long left)
 {
+	unsigned long end = jiffies + PATIENCE;
 	struct page *page;
-	unsigned long i;
 
-	for (i = 0; patience; i++) {
-		page = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, order);
+	mutex_lock(&lock);
+	while (time_before(jiffies, end)) {
+		page = NULL;
+		if (global_zone_page_state(NR_FREE_PAGES) > left)
+			page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 		if (!page) {
-			patience--;
-			if (order == 0)
-				give_back(PAGES_LEFT);
-			msleep(50);
+			msleep(20);
 			continue;
 		}
-		set_page_private(page, order);
-		list_add(&page->lru, &taken);
-		nr_taken += 1UL << order;
-		if (i % 64 == 0)
+		keep(page, 0);
+		end = jiffies + PATIENCE;
+		if (nr_taken % 64 == 0)
 			cond_resched();
 	}
-}
-
-void torture_hog(void)
-{
-	mutex_lock(&lock);
-	take(0, PATIENCE);
 	pr_info("hog has %lu KiB\n", nr_taken << (PAGE_SHIFT - 10));
 	mutex_unlock(&lock);
 }
 
-/* The blocks of @order that are among what the hog has left. */
+/*
+ * Take the blocks of @order among what the hog has left, down to the last one,
+ * and give as many single pages for them, no two of them neighbours.
+ */
 void torture_hog_blocks(unsigned int order)
 {
+	unsigned long nr = 0, i = 0;
+	struct page *page, *next;
+
 	mutex_lock(&lock);
-	take(order, 1);
+	while ((page = alloc_pages(__GFP_MEMALLOC | __GFP_NOWARN, order))) {
+		keep(page, order);
+		nr += 1UL << order;
+	}
+	list_for_each_entry_safe(page, next, &taken, lru) {
+		if (page_private(page) || i++ % APART)
+			continue;
+		if (!nr--)
+			break;
+		let_go(page);
+	}
 	mutex_unlock(&lock);
 }
 
 void torture_unhog(void)
 {
+	struct page *page, *next;
+
 	mutex_lock(&lock);
-	give_back(0);
+	list_for_each_entry_safe(page, next, &taken, lru)
+		let_go(page);
 	mutex_unlock(&lock);
 }

@@ -365,13 +365,13 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 	if (!strcmp(command, "life"))
 		return life();
 	if (!strcmp(command, "hog"))
-		return torture_hog(), 0;
+		return torture_hog(a), 0;
 	if (!strcmp(command, "unhog"))
 		return torture_unhog(), 0;
 	if (!strcmp(command, "must"))
 		return torture_must(a, b);
 	if (!strcmp(command, "starve"))
-		return torture_starve(a, b);
+		return torture_starve(a, b, c);
 	if (!strcmp(command, "contexts"))
 		return torture_contexts(a, b);
 	if (!strcmp(command, "print"))

@@ -104,8 +104,9 @@ static void stop(struct must *musts)
 /*
  * Without memory: a driver takes all of it, and several tasks must have buffers
  * that only the reserve has. They are made before, since they need some, too.
+ * @left pages, single ones, are left to others.
  */
-int torture_starve(unsigned long milliseconds, unsigned long class)
+int torture_starve(unsigned long milliseconds, unsigned long class, unsigned long left)
 {
 	static struct must musts[TASKS];
 	int before = atomic_read(&torture_mistakes), ret = 0;
@@ -118,7 +119,7 @@ int torture_starve(unsigned long milliseconds, unsigned long class)
 		if (IS_ERR(musts[i].task))
 			ret = PTR_ERR(musts[i].task);
 	}
-	torture_hog();
+	torture_hog(left);
 	torture_hog_blocks(class);
 	buf = torture_take(PAGE_SIZE << class, GFP_NOWAIT);
 	if (buf) {

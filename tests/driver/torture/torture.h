@@ -24,12 +24,12 @@ int torture_fill(unsigned long nr, unsigned long class);
 int torture_contexts(unsigned long milliseconds, unsigned long class);
 
 /* hog.c */
-void torture_hog(void);
+void torture_hog(unsigned long left);
 void torture_hog_blocks(unsigned int order);
 void torture_unhog(void);
 
 /* must.c */
 int torture_must(unsigned long milliseconds, unsigned long class);
-int torture_starve(unsigned long milliseconds, unsigned long class);
+int torture_starve(unsigned long milliseconds, unsigned long class, unsigned long left);
 
 #endif /* TORTURE_H */

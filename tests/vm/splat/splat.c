@@ -155,14 +155,21 @@ static void active_timer(void)
 	kfree(timer);
 }
 
-/* kmemleak. */
+/*
+ * kmemleak. Several, and cleared: what slab memory held when it was free points
+ * to the next that is allocated, and so hides it.
+ */
 static void leak(void)
 {
-	int *memory = kmalloc(64, GFP_KERNEL);
+	unsigned int i;
+	int *memory;
 
-	/* Or the compiler would drop the allocation. */
-	if (memory)
-		WRITE_ONCE(*memory, 1);
+	for (i = 0; i < 16; i++) {
+		memory = kzalloc(64, GFP_KERNEL);
+		/* Or the compiler would drop the allocation. */
+		if (memory)
+			WRITE_ONCE(*memory, 1);
+	}
 }
 
 /* DEBUG_VM: a page is given back twice. */
