@@ -578,7 +578,9 @@ void gophership_pool_flush(struct gophership_pool *whose)
 
 void gophership_pool_flush_unused(struct gophership_pool *whose)
 {
-	gophership_pool_flush(whose);
+	for (int cpu = 0; cpu < NR_CPUS; cpu++)
+		for (unsigned int class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+			gophership_head_flush(per_cpu_ptr(whose->heads + class, cpu));
 }
 
 void gophership_reclaim_arm(void)
@@ -656,12 +658,16 @@ static void release_and_take(void)
 	give(take(1));
 }
 
-/* As an interrupt on top of a user of the head: past the magazine. */
+/*
+ * As an interrupt on top of a user of the head: past the magazine. (Nobody is at
+ * work on a head of a pool whose destruction has waited for a grace period.)
+ */
 static void give_on_top(struct gophership_buf *buf)
 {
-	struct gophership_head *head = this_cpu_ptr(heads);
+	struct gophership_head *head;
 
 	preempt_disable();
+	head = this_cpu_ptr(buf->heads);
 	owner[buf - bufs] = 0;
 	head->busy = 1;
 	gophership_buf_release(buf);
