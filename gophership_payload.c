@@ -43,8 +43,8 @@ int gophership_payload_node(const struct gophership_buf *buf)
 	return page_to_nid(virt_to_page(buf->data));
 }
 
-static struct gophership_buf *make(struct gophership_pool *pool, unsigned int class,
-				   unsigned int order, gfp_t gfp)
+static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
+					   unsigned int order, gfp_t gfp)
 {
 	struct gophership_buf *buf;
 	struct page *page;
@@ -93,7 +93,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	struct gophership_buf *buf;
 
 	gophership_allocator_enter();
-	buf = make(pool, class, order, gfp);
+	buf = payload_make(pool, class, order, gfp);
 	gophership_allocator_leave();
 	return buf;
 }

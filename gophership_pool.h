@@ -451,17 +451,18 @@ extern struct lockdep_map gophership_allocator_map;
 /*
  * Around what asks them, in a context of which gophership_may_allocate() said
  * that it may. Lockdep judges every kernel by the rules of PREEMPT_RT, and must
- * be told that this is not that one. (As debug_objects_fill_pool().)
+ * be told that this is not that one. (As debug_objects_fill_pool().) On that one
+ * it judges us.
  */
 static inline void gophership_allocator_enter(void)
 {
-	if (!preemptible())
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())
 		gophership_wait_override_begin(&gophership_allocator_map);
 }
 
 static inline void gophership_allocator_leave(void)
 {
-	if (!preemptible())
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())
 		gophership_wait_override_end(&gophership_allocator_map);
 }
 
