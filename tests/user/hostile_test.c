@@ -102,10 +102,12 @@ static void remap(struct arena *arena, __u64 *random)
 {
 	unsigned char *page = arena->at + next(random) % ARENA_PAGES * PAGE;
 
-	mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, arena->device,
-	     (1ULL << 36) + 1000 * PAGE);
-	mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, arena->file,
-	     page - arena->at);
+	if (mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, arena->device,
+		 (1ULL << 36) + 1000 * PAGE) != page)
+		arena->strange++;
+	if (mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, arena->file,
+		 page - arena->at) != page)
+		arena->strange++;
 }
 
 static void protect(struct arena *arena, __u64 *random)
