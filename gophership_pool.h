@@ -529,7 +529,8 @@ void gophership_depots_exit(void);
  */
 static __always_inline bool gophership_head_enter(struct gophership_head *head)
 {
-	if (unlikely(head->busy))
+	/* An interrupt that comes in between leaves the mark as it was. */
+	if (unlikely(data_race(head->busy)))
 		return false;
 	WRITE_ONCE(head->busy, 1);
 	barrier();

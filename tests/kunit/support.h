@@ -70,9 +70,8 @@ static inline unsigned int gk_rounds(unsigned int natively)
 
 static inline void gk_meet(struct gk_gate *gate, int meeting)
 {
-	atomic_inc(&gate->arrived);
-	while (atomic_read(&gate->arrived) < meeting * GK_CPUS)
-		cpu_relax();
+	atomic_fetch_inc_release(&gate->arrived);
+	atomic_cond_read_acquire(&gate->arrived, VAL >= meeting * GK_CPUS);
 }
 
 /*
