@@ -181,7 +181,7 @@ TEST_F(isolation, only_what_changes_hands_is_counted_as_cleared)
 }
 
 /* Most of the free memory has a secret in it, and is then leased. */
-TEST_F(isolation, bytes_of_former_processes_are_gone)
+TEST_F_TIMEOUT(isolation, bytes_of_former_processes_are_gone, 120)
 {
 	struct gophership_info info;
 	struct buffer buffer;
