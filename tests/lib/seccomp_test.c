@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The proof that a hit makes no system call: ten million of them where the
- * kernel kills whoever makes any but the one that ends the process. For programs
- * of 64 bits; the source of the hot path is the same on 32.
+ * kernel kills whoever makes any but the one that ends the process. Of 64 and of
+ * 32 bits.
  */
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -129,6 +129,7 @@ acquire_slow_one(struct gophership *gs, size_t size, const void *site)
 	return acquire_slow(gs, size, 1, &buf, site) ? buf : NULL;
 }
 
+HOT_ENTRY
 void *gophership_acquire(struct gophership *gs, size_t size)
 {
 	struct cache *cache = this_cache;
@@ -185,6 +186,7 @@ pop_some(struct chunk *chunk, bits_t usable, unsigned int nr, void **bufs)
 	return got;
 }
 
+HOT_ENTRY
 unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigned int nr,
 				     void **bufs)
 {

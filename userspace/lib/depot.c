@@ -165,6 +165,15 @@ static void prefault(const struct gophership *gs, unsigned int class,
 	*(volatile char *)(gs->chunks[window->first_chunk].base + lease->offset - window->offset);
 }
 
+/* What does not fit in our window: not one of these is kept. */
+static void refuse(struct gophership *gs, const struct gophership_lease *leases, int nr)
+{
+	for (; nr; nr--, leases++) {
+		gs->system_calls++;
+		device_give_back(gs->fd, &leases->handle, 1);
+	}
+}
+
 /**
  * depot_lease() - lease buffers from the kernel
  * @gs: the handle
@@ -191,7 +200,7 @@ int depot_lease(struct gophership *gs, struct cache *cache, unsigned int class,
 	got = device_lease(gs->fd, window->capacity, want, leases);
 	for (i = 0; i < got; i++) {
 		if (!place_lease(gs, cache, class, &leases[i], direct)) {
-			device_give_back(gs->fd, &leases[i].handle, 1);
+			refuse(gs, &leases[i], got - i);
 			return i ? i : -EPROTO;
 		}
 		if (gs->flags & GOPHERSHIP_PREFAULT)

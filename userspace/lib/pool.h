@@ -34,6 +34,9 @@
 #include "gophership.h"
 #pragma GCC visibility pop
 
+/* A function that is called all the time: its code begins with a cache line. */
+#define HOT_ENTRY	__attribute__((aligned(64)))
+
 #define CLASSES_MAX	GOPHERSHIP_LIB_CLASSES
 
 /* Acquires between two looks at the pressure page. */

@@ -130,6 +130,7 @@ release_other(struct gophership *gs, void *buf, struct cache *cache, int32_t lef
 	return ret;
 }
 
+HOT_ENTRY
 int gophership_release(struct gophership *gs, void *buf)
 {
 	struct cache *cache = this_cache;
@@ -253,6 +254,7 @@ release_all_other(struct gophership *gs, struct cache *cache, int32_t left, void
 	return done;
 }
 
+HOT_ENTRY
 unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr)
 {
 	struct cache *cache = this_cache;

@@ -212,19 +212,39 @@ static double process_ask(struct process *process, const struct contest *contest
 	return time;
 }
 
-/* Who comes first changes from round to round. */
+static void shuffle(unsigned int *order, unsigned int nr)
+{
+	unsigned int other, swap;
+
+	while (nr > 1) {
+		other = random() % nr--;
+		swap = order[nr];
+		order[nr] = order[other];
+		order[other] = swap;
+	}
+}
+
+/*
+ * Who comes after whom changes from round to round: some leave a CPU busy for
+ * a while (Go's runtime does), and that is not always for the same one to bear.
+ * Every run has the same orders.
+ */
 static void run_rounds(struct process *processes, unsigned int nr, const struct contest *contest,
 		       unsigned int rounds, unsigned long operations)
 {
-	unsigned int round, i, who;
+	unsigned int order[MOST_PEERS + 1], round, i;
 
-	for (i = 0; i < nr; i++)
+	srandom(1);
+	for (i = 0; i < nr; i++) {
+		order[i] = i;
 		process_ask(&processes[i], contest, operations);
+	}
 	for (round = 0; round < rounds; round++) {
+		shuffle(order, nr);
 		for (i = 0; i < nr; i++) {
-			who = (i + round) % nr;
-			processes[who].times[round] =
-				process_ask(&processes[who], contest, operations);
+			struct process *process = &processes[order[i]];
+
+			process->times[round] = process_ask(process, contest, operations);
 		}
 	}
 }

@@ -49,6 +49,19 @@ extern "C" {
  */
 #define GOPHERSHIP_KEEPER		(1U << 2)
 
+/*
+ * A call of these does not go through a stub that jumps to the function
+ * (-fno-plt), where the compiler knows how: a jump less, each time.
+ */
+#ifdef __has_attribute
+#if __has_attribute(__noplt__)
+#define GOPHERSHIP_NO_STUB		__attribute__((__noplt__))
+#endif
+#endif
+#ifndef GOPHERSHIP_NO_STUB
+#define GOPHERSHIP_NO_STUB
+#endif
+
 /* gophership_options.idle_ms: buffers are never too long idle. */
 #define GOPHERSHIP_IDLE_NEVER		UINT32_MAX
 
@@ -171,6 +184,7 @@ void gophership_close(struct gophership *gs);
  * the kernel's quota or RLIMIT_MEMLOCK; EAGAIN in a signal handler that
  * interrupted the library; ESTALE in a child of fork().
  */
+GOPHERSHIP_NO_STUB
 void *gophership_acquire(struct gophership *gs, size_t size);
 
 /**
@@ -182,6 +196,7 @@ void *gophership_acquire(struct gophership *gs, size_t size);
  * the buffer is not acquired. Of two threads that release a buffer at the same
  * moment both may be told 0; the buffer is free once all the same.
  */
+GOPHERSHIP_NO_STUB
 int gophership_release(struct gophership *gs, void *buf);
 
 /**
@@ -203,6 +218,7 @@ size_t gophership_capacity(struct gophership *gs, const void *buf);
  * Return: how many there are in @bufs. If that is less than @nr, errno says
  * why, as for gophership_acquire().
  */
+GOPHERSHIP_NO_STUB
 unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigned int nr,
 				     void **bufs);
 
@@ -217,6 +233,7 @@ unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigne
  *
  * Return: how many were released. NULL counts as released.
  */
+GOPHERSHIP_NO_STUB
 unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr);
 
 /**
