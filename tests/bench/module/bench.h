@@ -18,6 +18,7 @@ struct gophership_pool;
 #define BENCH_BURST	64	/* buffers of a burst, and of a miss */
 #define BENCH_BULK	32	/* buffers of a bulk call */
 #define BENCH_DEEP	512	/* buffers of a burst that no CPU keeps by itself */
+#define BENCH_STOCK	768	/* of those, and of what lies in a CPU's magazines then */
 #define BENCH_NEST	16	/* pairs of one interrupt */
 #define BENCH_SIZES	1024	/* random sizes; a power of two */
 #define BENCH_CPUS	16	/* of one stretch, at most */
@@ -33,6 +34,8 @@ enum bench_loop_kind {
 	LOOP_MIXED,
 	LOOP_MUST,
 	LOOP_DEEP,
+	LOOP_STOCK,	/* BENCH_STOCK buffers for each CPU, before LOOP_DEEP ... */
+	LOOP_UNSTOCK,	/* ... and back, when all CPUs have them */
 	LOOP_PARALLEL,	/* pairs on several CPUs at once */
 	LOOP_PRODUCE,	/* on even CPUs, for the next CPU's LOOP_CONSUME */
 	LOOP_CONSUME,

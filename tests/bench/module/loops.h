@@ -41,7 +41,7 @@ struct bench_ring {
 /* One for each two CPUs. */
 extern struct bench_ring bench_ring[BENCH_CPUS / 2];
 extern void *bench_kept[BENCH_BURST];
-extern void *bench_many[BENCH_CPUS][BENCH_DEEP];
+extern void *bench_many[BENCH_CPUS][BENCH_STOCK];
 extern u32 bench_sizes[BENCH_SIZES];	/* 1 to 64 KiB */
 
 /*
@@ -205,28 +205,28 @@ static __always_inline bool bench_consume(unsigned int n, bench_release release)
 	return true;
 }
 
-static __always_inline bool bench_take(unsigned int n, bench_acquire acquire,
+static __always_inline bool bench_take(unsigned int n, void **objects, bench_acquire acquire,
 				       bench_release release)
 {
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		bench_kept[i] = acquire(PAGE_SIZE, GFP_KERNEL);
-		if (likely(bench_kept[i]))
+		objects[i] = acquire(PAGE_SIZE, GFP_KERNEL);
+		if (likely(objects[i]))
 			continue;
 		while (i--)
-			release(bench_kept[i], PAGE_SIZE);
+			release(objects[i], PAGE_SIZE);
 		return false;
 	}
 	return true;
 }
 
-static __always_inline bool bench_give(unsigned int n, bench_release release)
+static __always_inline bool bench_give(unsigned int n, void **objects, bench_release release)
 {
 	bool ok = true;
 
 	while (n--)
-		ok &= release(bench_kept[n], PAGE_SIZE);
+		ok &= release(objects[n], PAGE_SIZE);
 	return ok;
 }
 
@@ -245,10 +245,14 @@ static __always_inline bool bench_give(unsigned int n, bench_release release)
 					   BENCH_BULK, name##_acquire, name##_release)) \
 	BENCH_LOOP(name, deep, bench_batch(n, bench_many[raw_smp_processor_id()],	\
 					   BENCH_DEEP, name##_acquire, name##_release)) \
+	BENCH_LOOP(name, stock, bench_take(n, bench_many[raw_smp_processor_id()],	\
+					   name##_acquire, name##_release))	\
+	BENCH_LOOP(name, unstock, bench_give(n, bench_many[raw_smp_processor_id()],	\
+					     name##_release))			\
 	BENCH_LOOP(name, mixed, bench_mixed(n, name##_acquire, name##_release))	\
 	BENCH_LOOP(name, produce, bench_produce(n, name##_acquire, name##_release)) \
 	BENCH_LOOP(name, consume, bench_consume(n, name##_release))		\
-	BENCH_LOOP(name, take, bench_take(n, name##_acquire, name##_release))	\
-	BENCH_LOOP(name, give, bench_give(n, name##_release))
+	BENCH_LOOP(name, take, bench_take(n, bench_kept, name##_acquire, name##_release))	\
+	BENCH_LOOP(name, give, bench_give(n, bench_kept, name##_release))
 
 #endif /* GOPHERSHIP_BENCH_LOOPS_H */

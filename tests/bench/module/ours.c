@@ -79,6 +79,7 @@ const struct bench_contender bench_ours = {
 	.loop = {
 		[LOOP_PAIR] = ours_pair, [LOOP_BURST] = ours_burst, [LOOP_BULK] = ours_in_bulk,
 		[LOOP_MIXED] = ours_mixed, [LOOP_MUST] = must_pair, [LOOP_DEEP] = ours_deep,
+		[LOOP_STOCK] = ours_stock, [LOOP_UNSTOCK] = ours_unstock,
 		[LOOP_PARALLEL] = ours_pair, [LOOP_PRODUCE] = ours_produce,
 		[LOOP_CONSUME] = ours_consume,
 		[LOOP_ACROSS] = ours_take, [LOOP_BACK] = ours_give,

@@ -21,7 +21,7 @@
 
 struct bench_ring bench_ring[BENCH_CPUS / 2];
 void *bench_kept[BENCH_BURST];
-void *bench_many[BENCH_CPUS][BENCH_DEEP];
+void *bench_many[BENCH_CPUS][BENCH_STOCK];
 u32 bench_sizes[BENCH_SIZES];
 
 /**
@@ -30,6 +30,7 @@ u32 bench_sizes[BENCH_SIZES];
  * @loop: which of its loops
  * @manner: how
  * @n: operations
+ * @stock: how many lanes are yet to have their stock
  * @start: how many lanes are yet to arrive at the start
  * @begin: when it started
  * @end: when it ended
@@ -41,6 +42,7 @@ struct lane {
 	enum bench_loop_kind loop;
 	enum bench_manner manner;
 	unsigned int n;
+	atomic_t *stock;
 	atomic_t *start;
 	u64 begin;
 	u64 end;
@@ -48,11 +50,27 @@ struct lane {
 	struct completion done;
 };
 
-static void wait_for_all(struct lane *lane)
+static void wait_for_all(atomic_t *missing)
 {
-	atomic_dec(lane->start);
-	while (atomic_read(lane->start))
+	atomic_dec(missing);
+	while (atomic_read(missing))
 		cpu_relax();
+}
+
+/*
+ * As much in the pool as all CPUs can come to need at once: else it would have to ask
+ * the page allocator as soon as their bursts come together, which is another case.
+ */
+static bool stock_up(struct lane *lane)
+{
+	const struct bench_contender *contender = lane->contender;
+	bool ok;
+
+	if (lane->loop != LOOP_DEEP || !contender->loop[LOOP_STOCK])
+		return true;
+	ok = contender->loop[LOOP_STOCK](BENCH_STOCK);
+	wait_for_all(lane->stock);
+	return ok && contender->loop[LOOP_UNSTOCK](BENCH_STOCK);
 }
 
 static bool loop_counted(bench_loop loop, unsigned int n)
@@ -73,8 +91,8 @@ static void run_timed(struct lane *lane)
 	if (lane->contender->bottom_halves_off)
 		local_bh_disable();
 	/* Fills caches and magazines. */
-	lane->ok = loop(BENCH_DEEP);
-	wait_for_all(lane);
+	lane->ok = stock_up(lane) && loop(BENCH_DEEP);
+	wait_for_all(lane->start);
 	if (irqs_off)
 		local_irq_disable();
 	lane->begin = ktime_get_ns();
@@ -217,11 +235,12 @@ static s64 run_lanes(struct lane *lanes, unsigned int nr)
 {
 	struct task_struct *task[BENCH_CPUS];
 	u64 begin = U64_MAX, end = 0;
-	atomic_t start = ATOMIC_INIT(nr);
+	atomic_t stock = ATOMIC_INIT(nr), start = ATOMIC_INIT(nr);
 	bool ok = true;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
+		lanes[i].stock = &stock;
 		lanes[i].start = &start;
 		init_completion(&lanes[i].done);
 		task[i] = lane_create(&lanes[i], i);
