@@ -19,7 +19,6 @@ struct gophership_bounds gophership_bounds __read_mostly;
 
 DEFINE_STATIC_KEY_FALSE(gophership_poison_key);
 DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
-DEFINE_STATIC_KEY_FALSE(gophership_detour_key);
 
 /* Flags that the hot path has no time for. */
 #define GOPHERSHIP_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
@@ -37,13 +36,13 @@ static bool use_heads(void)
  * Lease the buffer in @slot. False if it does not confirm that it lies there:
  * it was released twice (the slow path drops it), or @slot is the floor.
  */
-static __always_inline bool slot_take(struct gophership_buf **slot, unsigned long call_site,
-				      struct gophership_buf **taken)
+static __always_inline bool slot_take(struct gophership_buf **slot, const unsigned long *secret,
+				      unsigned long call_site, struct gophership_buf **taken)
 {
 	struct gophership_buf *buf = *slot;
-	unsigned long key = gophership_key(buf);
+	unsigned long key;
 
-	if (unlikely(!gophership_sealed_here(buf, key, (unsigned long)slot)))
+	if (unlikely(!gophership_sealed_here(buf, secret, (unsigned long)slot, &key)))
 		return false;
 	WRITE_ONCE(buf->seal, key);
 	WRITE_ONCE(buf->acquired_by, call_site);
@@ -58,30 +57,29 @@ static __always_inline void slot_put(struct gophership_buf **slot, struct gopher
 	*slot = buf;
 	WRITE_ONCE(buf->len, 0);
 	WRITE_ONCE(buf->released_by, call_site);
-	WRITE_ONCE(buf->seal, key ^ (unsigned long)slot);
+	WRITE_ONCE(buf->seal, key - (unsigned long)slot);
 }
 
-static __always_inline bool head_pop(struct gophership_head *head, unsigned long call_site,
-				     struct gophership_buf **popped)
+static __always_inline bool head_pop(struct gophership_head *head, const unsigned long *secret,
+				     unsigned long call_site, struct gophership_buf **popped)
 {
-	struct gophership_buf **slot = head->top - 1;
-
-	if (unlikely(!slot_take(slot, call_site, popped)))
+	if (unlikely(!slot_take(READ_ONCE(head->top) - 1, secret, call_site, popped)))
 		return false;
-	WRITE_ONCE(head->top, slot);
-	/* Who sums the counters up may see an old value. */
+	/* Who peeks may see an old value. */
+	data_race(head->top--);
+	/* And who sums the counters up. */
 	data_race(head->hits++);
 	return true;
 }
 
-/* There must be room. */
-static __always_inline void head_push(struct gophership_head *head, struct gophership_buf *buf,
-				      unsigned long key, unsigned long call_site)
+/* @slot is the top, and there must be room. */
+static __always_inline void head_push(struct gophership_head *head, struct gophership_buf **slot,
+				      struct gophership_buf *buf, unsigned long key,
+				      unsigned long call_site)
 {
-	struct gophership_buf **slot = head->top;
-
 	slot_put(slot, buf, key, call_site);
-	WRITE_ONCE(head->top, slot + 1);
+	/* As in head_pop(). */
+	data_race(head->top++);
 }
 
 static __always_inline void count_release(struct gophership_head *head)
@@ -107,17 +105,17 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 	depot = head->depot;
 	if (use_heads() && gophership_head_enter(head)) {
 		for (; i < nr; i++) {
-			if (gophership_payload_node(bufs[i]) != depot->node)
+			if (bufs[i]->nid != depot->node)
 				break;
 			if (!gophership_head_make_room(head, &none))
 				break;
-			head_push(head, bufs[i], gophership_key(bufs[i]), 0);
+			head_push(head, head->top, bufs[i], gophership_seal(bufs[i], 0), 0);
 		}
 		gophership_head_leave(head);
 	}
 	preempt_enable();
 	for (; i < nr; i++) {
-		depot = gophership_pool_depot(pool, gophership_payload_node(bufs[i]), class);
+		depot = gophership_pool_depot(pool, bufs[i]->nid, class);
 		preempt_disable();
 		if (gophership_claim(bufs[i], GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_LISTED))
 			gophership_depot_list(depot, bufs[i]);
@@ -144,7 +142,7 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 	if (!gophership_may_allocate())
 		return NULL;
 	/* On other nodes rather a cached one than a new one. */
-	if (static_branch_unlikely(&gophership_numa_key)) {
+	if (gophership_many_nodes()) {
 		buf = gophership_payload_alloc(pool, class, order, modest);
 		if (!buf) {
 			buf = gophership_pool_steal_class(pool, class);
@@ -174,13 +172,14 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 static struct gophership_buf *take_cached(struct gophership_pool *pool, unsigned int class,
 					  unsigned long call_site)
 {
+	const unsigned long *secret = &gophership_bounds.secret;
 	struct gophership_buf *buf = NULL;
 	struct gophership_head *head;
 
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
 	if (use_heads() && gophership_head_enter(head)) {
-		while (gophership_head_reload(head) && !head_pop(head, call_site, &buf))
+		while (gophership_head_reload(head) && !head_pop(head, secret, call_site, &buf))
 			gophership_head_drop(head);
 		gophership_head_leave(head);
 	}
@@ -222,21 +221,20 @@ struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned 
 	return buf;
 }
 
+/* @head is of the pool and of the size's class, whatever CPU's it is. */
 static noinline struct gophership_buf *acquire_slow(size_t size, gfp_t gfp,
-						    struct gophership_head __percpu *row,
+						    const struct gophership_head *head,
 						    unsigned long call_site)
 {
-	struct gophership_pool *pool = raw_cpu_ptr(row)->pool;
-	unsigned int class = gophership_class(size);
 	struct gophership_buf *buf;
 
 	/* The pool's pages are from any zone. */
 	if (gfp & (__GFP_DMA | __GFP_DMA32))
 		return NULL;
-	if (class == GOPHERSHIP_CLASS_LARGE)
-		buf = gophership_large_acquire(pool, size, gfp & ~__GFP_ZERO);
+	if (head->class == GOPHERSHIP_CLASS_LARGE)
+		buf = gophership_large_acquire(head->pool, size, gfp & ~__GFP_ZERO);
 	else
-		buf = acquire_pooled(pool, class, gfp & ~__GFP_ZERO, call_site);
+		buf = acquire_pooled(head->pool, head->class, gfp & ~__GFP_ZERO, call_site);
 	if (!buf)
 		return NULL;
 	WRITE_ONCE(buf->acquired_by, call_site);
@@ -244,6 +242,14 @@ static noinline struct gophership_buf *acquire_slow(size_t size, gfp_t gfp,
 	if (gfp & __GFP_ZERO)
 		memset(buf->data, 0, buf->capacity);
 	return buf;
+}
+
+/* Apart, so that others need no registers for it. */
+static noinline struct gophership_buf *acquire_special(size_t size, gfp_t gfp,
+						       struct gophership_head __percpu *row,
+						       unsigned long call_site)
+{
+	return acquire_slow(size, gfp, raw_cpu_ptr(row), call_site);
 }
 
 /*
@@ -260,25 +266,23 @@ static __always_inline struct gophership_buf *acquire(struct gophership_head __p
 	if (size > PAGE_SIZE)
 		row += gophership_class(size);
 	if (unlikely(gfp & GOPHERSHIP_GFP_SPECIAL))
-		return acquire_slow(size, gfp, row, _RET_IP_);
+		return acquire_special(size, gfp, row, _RET_IP_);
 
 	preempt_disable();
 	head = this_cpu_ptr(row);
 	if (!gophership_head_enter(head))
 		goto slow;
-	if (unlikely(!head_pop(head, _RET_IP_, &buf)))
+	if (unlikely(!head_pop(head, &gophership_bounds.hot_secret, _RET_IP_, &buf)))
 		goto leave;
 	gophership_head_leave(head);
 	preempt_enable();
-	if (trace_gophership_acquire_enabled())
-		return gophership_acquired(buf, _RET_IP_);
 	return buf;
 
 leave:
 	gophership_head_leave(head);
 slow:
 	preempt_enable();
-	return acquire_slow(size, gfp, row, _RET_IP_);
+	return acquire_slow(size, gfp, head, _RET_IP_);
 }
 
 /* Rows without magazines: every release is a claim. */
@@ -309,7 +313,7 @@ static int release_listed(struct gophership_head *head, struct gophership_buf *b
 	unsigned int class = head->class;
 	struct gophership_depot *depot;
 
-	depot = gophership_pool_depot(pool, gophership_payload_node(buf), class);
+	depot = gophership_pool_depot(pool, buf->nid, class);
 	if (!gophership_claim(buf, from, GOPHERSHIP_SEAL_LISTED))
 		return -EALREADY;
 	WRITE_ONCE(buf->len, 0);
@@ -338,11 +342,11 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	if (head->class >= GOPHERSHIP_NR_CLASSES)
 		return release_unpooled(head, buf, from, call_site);
 	if (!use_heads() || atomic_read(&head->pool->waiters) ||
-	    gophership_payload_node(buf) != head->node || !gophership_head_enter(head))
+	    buf->nid != head->node || !gophership_head_enter(head))
 		return release_listed(head, buf, from, call_site);
 	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);
 	if (room) {
-		head_push(head, buf, gophership_key(buf), call_site);
+		head_push(head, head->top, buf, gophership_seal(buf, 0), call_site);
 		count_release(head);
 	}
 	gophership_head_leave(head);
@@ -410,52 +414,15 @@ static noinline int release_slow(struct gophership_buf *buf, unsigned long call_
 	return ret ? gophership_reject(buf, call_site) : 0;
 }
 
-/* May @buf be put into @slot of @head? With @numa only on its own node. */
+/* May @buf be put into @slot of @head? Only on its own node. */
 static __always_inline bool slot_fits(const struct gophership_head *head,
 				      struct gophership_buf **slot,
-				      const struct gophership_buf *buf, bool numa)
+				      const struct gophership_buf *buf)
 {
 	/* Must_acquire may just be setting it to NULL: the old value will do. */
 	if (unlikely(slot >= data_race(head->limit)))
 		return false;
-	return !numa || gophership_payload_node(buf) == head->node;
-}
-
-/* As acquire(). @call_site: 0 if this becomes part of an exported function. */
-static __always_inline int release_hot(struct gophership_buf *buf, unsigned long call_site,
-				       bool numa)
-{
-	unsigned long key = gophership_key(buf);
-	struct gophership_head __percpu *heads;
-	struct gophership_head *head;
-
-	preempt_disable();
-	if (unlikely(!gophership_leased(buf, key, &heads)))
-		goto slow;
-	head = this_cpu_ptr(heads);
-	if (!gophership_head_enter(head))
-		goto slow;
-	if (unlikely(!slot_fits(head, head->top, buf, numa)))
-		goto leave;
-	head_push(head, buf, key, call_site ?: _RET_IP_);
-	count_release(head);
-	gophership_head_leave(head);
-	preempt_enable();
-	return 0;
-
-leave:
-	gophership_head_leave(head);
-slow:
-	preempt_enable();
-	return release_slow(buf, call_site ?: _RET_IP_);
-}
-
-/* More than one node, or a tracer. Apart, so that others need no registers for it. */
-static noinline int release_detour(struct gophership_buf *buf, unsigned long call_site)
-{
-	if (trace_gophership_release_enabled())
-		return release_slow(buf, call_site);
-	return release_hot(buf, call_site, true);
+	return !gophership_many_nodes() || buf->nid == head->node;
 }
 
 /*
@@ -470,20 +437,44 @@ static noinline int release_implausible(struct gophership_buf *buf, unsigned lon
 	return release_slow(buf, call_site);
 }
 
+/* As acquire(). */
 static __always_inline int release(struct gophership_buf *buf)
 {
+	struct gophership_head __percpu *heads;
+	struct gophership_head *head;
+	struct gophership_buf **slot;
+	unsigned long key;
+
 	if (unlikely(!gophership_plausible(buf)))
 		return release_implausible(buf, _RET_IP_);
-	if (static_branch_unlikely(&gophership_detour_key))
-		return release_detour(buf, _RET_IP_);
-	return release_hot(buf, 0, false);
+	preempt_disable();
+	if (unlikely(!gophership_leased(buf, &key, &heads)))
+		goto slow;
+	head = this_cpu_ptr(heads);
+	if (!gophership_head_enter(head))
+		goto slow;
+	slot = READ_ONCE(head->top);
+	if (unlikely(!slot_fits(head, slot, buf)))
+		goto leave;
+	head_push(head, slot, buf, key, _RET_IP_);
+	count_release(head);
+	gophership_head_leave(head);
+	preempt_enable();
+	return 0;
+
+leave:
+	gophership_head_leave(head);
+slow:
+	preempt_enable();
+	return release_slow(buf, _RET_IP_);
 }
 
 /* For gophership_pool.c, which has its caller's call site, and is in no hurry. */
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
 						    gfp_t gfp, unsigned long call_site)
 {
-	return acquire_slow(size, gfp, pool->heads, call_site);
+	return acquire_slow(size, gfp, raw_cpu_ptr(pool->heads + gophership_class(size)),
+			    call_site);
 }
 
 /**
@@ -606,24 +597,25 @@ EXPORT_SYMBOL_GPL(gophership_buf_release);
 static unsigned int acquire_run(struct gophership_head __percpu *row, gfp_t gfp, unsigned int nr,
 				struct gophership_buf **bufs, unsigned long call_site)
 {
+	unsigned long secret = READ_ONCE(gophership_bounds.hot_secret);
+	struct gophership_buf **slot, **next = bufs, **end = bufs + nr;
 	struct gophership_head *head;
-	struct gophership_buf **slot;
-	unsigned int i = 0;
 
-	if (unlikely(gfp & GOPHERSHIP_GFP_SPECIAL) || trace_gophership_acquire_enabled())
+	if (unlikely(gfp & GOPHERSHIP_GFP_SPECIAL))
 		return 0;
 	preempt_disable();
 	head = this_cpu_ptr(row);
 	if (gophership_head_enter(head)) {
-		for (slot = head->top; i < nr && slot_take(slot - 1, call_site, &bufs[i]); i++)
+		slot = head->top;
+		for (; next < end && slot_take(slot - 1, &secret, call_site, next); next++)
 			slot--;
 		WRITE_ONCE(head->top, slot);
 		/* As in head_pop(). */
-		data_race(head->hits += i);
+		data_race(head->hits += next - bufs);
 		gophership_head_leave(head);
 	}
 	preempt_enable();
-	return i;
+	return next - bufs;
 }
 
 /**
@@ -661,47 +653,36 @@ EXPORT_SYMBOL_GPL(gophership_buf_acquire_bulk);
  * Release from the start of @bufs while that is simple: leased buffers that go
  * where the first one goes, and there is room. Returns how many were.
  */
-static __always_inline unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
-						unsigned long call_site, bool numa)
+static unsigned int release_run(struct gophership_buf **bufs, unsigned int nr,
+				unsigned long call_site)
 {
+	struct gophership_buf **next = bufs, **end = bufs + nr, **slot;
 	struct gophership_head __percpu *heads, *row;
-	struct gophership_buf *buf = bufs[0], **slot;
-	unsigned long key = gophership_key(buf);
 	struct gophership_head *head;
-	unsigned int i = 0;
+	unsigned long key;
 
-	if (!gophership_plausible(buf) || trace_gophership_release_enabled())
+	if (!gophership_plausible(*next))
 		return 0;
 	preempt_disable();
-	if (!gophership_leased(buf, key, &row))
+	if (!gophership_leased(*next, &key, &row))
 		goto out;
 	head = this_cpu_ptr(row);
 	if (!gophership_head_enter(head))
 		goto out;
 	slot = head->top;
-	heads = row;
-	while (heads == row && slot_fits(head, slot, buf, numa)) {
-		slot_put(slot++, buf, key, call_site);
-		if (++i == nr)
-			break;
-		buf = bufs[i];
-		key = gophership_key(buf);
-		if (!gophership_plausible(buf) || !gophership_leased(buf, key, &heads))
+	while (slot_fits(head, slot, *next)) {
+		slot_put(slot++, *next, key, call_site);
+		if (++next == end || !gophership_plausible(*next) ||
+		    !gophership_leased(*next, &key, &heads) || heads != row)
 			break;
 	}
 	WRITE_ONCE(head->top, slot);
 	/* As in count_release(). */
-	data_race(head->releases += i);
+	data_race(head->releases += next - bufs);
 	gophership_head_leave(head);
 out:
 	preempt_enable();
-	return i;
-}
-
-static noinline unsigned int release_run_numa(struct gophership_buf **bufs, unsigned int nr,
-					      unsigned long call_site)
-{
-	return release_run(bufs, nr, call_site, true);
+	return next - bufs;
 }
 
 /**
@@ -720,10 +701,7 @@ unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned 
 	unsigned int i = 0, done = 0, run;
 
 	while (i < nr) {
-		if (static_branch_unlikely(&gophership_numa_key))
-			run = release_run_numa(bufs + i, nr - i, _RET_IP_);
-		else
-			run = release_run(bufs + i, nr - i, _RET_IP_, false);
+		run = release_run(bufs + i, nr - i, _RET_IP_);
 		i += run;
 		done += run;
 		if (i < nr) {

@@ -54,7 +54,7 @@ struct gophership_buf {
 	u32 len;
 	u32 capacity;
 	/* private: see gophership_pool.h */
-	unsigned long seal;	/* secret ^ address ^ state */
+	unsigned long seal;	/* secret - address - state */
 	struct gophership_head __percpu *heads;	/* where a release goes */
 	unsigned long acquired_by;	/* call site of the last acquire */
 	unsigned long released_by;	/* call site of the last release */
@@ -62,7 +62,8 @@ struct gophership_buf {
 		struct {
 			struct llist_node node;	/* inbox or reserve */
 			u32 writer;	/* context that wrote last, 0: unknown */
-			u32 listed;	/* GOPHERSHIP_LISTED_*: who uses @node */
+			u16 listed;	/* GOPHERSHIP_LISTED_*: who uses @node */
+			u16 nid;	/* memory node of the payload */
 		};
 		struct rcu_head rcu;	/* on the way out, nobody to race with */
 	};

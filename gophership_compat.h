@@ -63,6 +63,16 @@ static inline unsigned long gophership_direct_base(void)
 #endif
 
 /*
+ * May a word be loaded, whose address may be odd? (User-Mode Linux does not say so, but
+ * all it runs on can do it.)
+ */
+static __always_inline bool gophership_may_load(const unsigned long *word)
+{
+	return IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) || IS_ENABLED(CONFIG_UML) ||
+	       IS_ALIGNED((unsigned long)word, sizeof(*word));
+}
+
+/*
  * gophership_load_after() loads *@ptr after @zero was loaded, a value from
  * gophership_hide() that is known to be 0 by now. x86 loads in order by itself
  * (in User-Mode Linux, too, whose smp_rmb() is an lfence all the same). Elsewhere

@@ -116,7 +116,7 @@ static unsigned long doom_state(struct gophership_magazine *mag, unsigned int i)
  */
 bool gophership_depot_defer_free(struct gophership_buf *buf)
 {
-	u32 listed = READ_ONCE(buf->listed);
+	u16 listed = READ_ONCE(buf->listed);
 
 	do {
 		if (!listed)
@@ -397,7 +397,7 @@ struct stale {
 static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf *buf,
 			   unsigned long to, struct stale *stale)
 {
-	u32 look = GOPHERSHIP_LISTED_LOOK(smp_processor_id());
+	u16 look = GOPHERSHIP_LISTED_LOOK(smp_processor_id());
 	bool claimed = false, doomed;
 
 	doomed = xchg(&buf->listed, look) & GOPHERSHIP_LISTED_DOOMED;

@@ -51,6 +51,7 @@ void gophership_head_init(struct gophership_head *head, struct gophership_pool *
 {
 	head->class = class;
 	head->pool = pool;
+	head->idle = 1;
 	load(head, NULL);
 }
 

@@ -30,17 +30,11 @@ GOPHERSHIP_WAIT_OVERRIDE_MAP(gophership_allocator_map, LD_WAIT_CONFIG);
 /* Before anybody can release @buf. */
 static void widen_bounds(const struct gophership_buf *buf)
 {
-	unsigned long old = READ_ONCE(gophership_bounds.units);
-	unsigned long units = gophership_units(buf);
+	unsigned long old = READ_ONCE(gophership_bounds.span);
+	unsigned long distance = gophership_distance(buf);
 
-	while (units >= old && !try_cmpxchg(&gophership_bounds.units, &old, units + 1))
+	while (distance >= old && !try_cmpxchg(&gophership_bounds.span, &old, distance + 1))
 		;
-}
-
-/* The memory node of @buf's payload. */
-int gophership_payload_node(const struct gophership_buf *buf)
-{
-	return page_to_nid(virt_to_page(buf->data));
 }
 
 static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
@@ -62,6 +56,7 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	memset(buf, 0, sizeof(*buf));
 	buf->data = page_address(page);
 	buf->capacity = PAGE_SIZE << order;
+	buf->nid = page_to_nid(page);
 	buf->heads = pool->heads + class;
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_payload_poison(buf);

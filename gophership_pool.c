@@ -558,13 +558,12 @@ int __init gophership_pools_init(void)
 	}
 	gophership_bounds.base = gophership_direct_base();
 	get_random_bytes(&gophership_bounds.secret, sizeof(gophership_bounds.secret));
+	gophership_watch_init();
 	gophership_floor_init();
 	if (poison)
 		static_branch_enable(&gophership_poison_key);
-	if (num_possible_nodes() > 1) {
+	if (num_possible_nodes() > 1)
 		static_branch_enable(&gophership_numa_key);
-		static_branch_inc(&gophership_detour_key);
-	}
 
 	if (orphans_init())
 		return -ENOMEM;

@@ -9,7 +9,7 @@
  *
  * The seal
  * --------
- * buf->seal is secret ^ address ^ state, one word that carries the magic, the
+ * buf->seal is secret - address - state, one word that carries the magic, the
  * ownership and the place:
  *
  *   state 0                 leased
@@ -101,6 +101,8 @@ enum {
 #define GOPHERSHIP_LISTED_DOOMED	2U
 /* Unlinked, and looked at by that CPU. */
 #define GOPHERSHIP_LISTED_LOOK(cpu)	(4U + ((cpu) << 3))
+static_assert(GOPHERSHIP_LISTED_LOOK(CONFIG_NR_CPUS - 1) <= U16_MAX);
+static_assert(MAX_NUMNODES - 1 <= U16_MAX);
 
 /**
  * struct gophership_magazine - an array of free buffers
@@ -132,23 +134,25 @@ extern struct gophership_magazine gophership_nothing;
 
 /**
  * struct gophership_head - a CPU's share of one size class
- * @busy: set by whoever works on the head; read and written on this CPU only,
+ * @idle: the busy mark: 1 while nobody works on the head, 0 or less else. Who
+ *	takes it down to 0 has the head; read and written on this CPU only,
  *	with preemption off. Contexts nest on a CPU (process, softirq, hardirq,
  *	NMI) and the inner one ends before the outer one goes on, so a plain
- *	flag and compiler barriers do: an inner context either finds it set and
- *	leaves the head alone, or it leaves the flag as it found it before the
- *	outer one looks at anything else.
+ *	counter and compiler barriers do: an inner context either finds somebody
+ *	at work, takes it further down and leaves the head alone, or it leaves
+ *	the mark as it found it before the outer one looks at anything else. It
+ *	is set to 1 again, not counted up: that forgets those who found it taken
  * @top: the slot above the highest entry in use of @loaded; the first one of
- *	gophership_nothing without @loaded. Protected by @busy; others may peek
+ *	gophership_nothing without @loaded. Protected by @idle; others may peek
  * @limit: how far the hot path may raise @top: the end of the magazine, or NULL
  *	to send every release to the slow path (no magazine; a task waits for a
- *	buffer; a row that is never pooled). Written under @busy; must_acquire
+ *	buffer; a row that is never pooled). Written under @idle; must_acquire
  *	writes NULL from other CPUs, see waiters_raise().
- * @loaded: the magazine the hot path works on, or NULL; protected by @busy
- * @hits: acquires served here; protected by @busy; others may peek
+ * @loaded: the magazine the hot path works on, or NULL; protected by @idle
+ * @hits: acquires served here; protected by @idle; others may peek
  * @releases: releases that ended here; as @hits
- * @spare: the other magazine, full or empty (or NULL); protected by @busy
- * @spare_nr: entries of @spare, for those who peek; protected by @busy
+ * @spare: the other magazine, full or empty (or NULL); protected by @idle
+ * @spare_nr: entries of @spare, for those who peek; protected by @idle
  * @slow_acquires: acquires served by the slow path; this_cpu operations
  * @slow_releases: releases that went to an inbox, the reserve or the page
  *	allocator, less those that turned out to be second releases; this_cpu
@@ -167,7 +171,7 @@ struct gophership_head {
 	/* the hot line */
 	struct gophership_buf **top;
 	struct gophership_buf **limit;
-	u32 busy;
+	int idle;
 	u16 class;
 	u16 node;
 	u64 hits;
@@ -276,20 +280,23 @@ extern struct mutex gophership_pools_lock;
 /**
  * struct gophership_bounds - what a pointer is judged by
  * @secret: what the seals are made with; constant after init
+ * @hot_secret: what the hot path judges seals by: @secret, or while a tracer
+ *	listens something that no seal fits, so that all take the slow path;
+ *	protected by watchers_lock (gophership_trace.c); read any time
  * @base: where the direct mapping begins; constant after init
- * @units: no descriptor ever began that many times 64 bytes or more above
- *	@base; only rises
+ * @span: no descriptor ever began that many bytes or more above @base; only rises
  *
  * Descriptors are slab memory, so they lie in the direct mapping. What lies
  * between the bounds is kernel memory that may be unmapped but never user
- * space, a device or non-canonical. @units is written by whoever allocates a
+ * space, a device or non-canonical. @span is written by whoever allocates a
  * descriptor beyond it, which soon stops to happen: the line is as good as
  * constant.
  */
 struct gophership_bounds {
 	unsigned long secret;
+	unsigned long hot_secret;
 	unsigned long base;
-	unsigned long units;
+	unsigned long span;
 };
 
 extern struct gophership_bounds gophership_bounds;
@@ -300,14 +307,17 @@ extern struct gophership_bounds gophership_bounds;
  */
 DECLARE_STATIC_KEY_FALSE(gophership_poison_key);
 
-DECLARE_STATIC_KEY_FALSE(gophership_numa_key);	/* more than one node */
+DECLARE_STATIC_KEY_FALSE(gophership_numa_key);
 
-/* Releases are to be looked at one by one: more than one node, or a tracer. */
-DECLARE_STATIC_KEY_FALSE(gophership_detour_key);
+/* Is there more than one memory node? */
+static __always_inline bool gophership_many_nodes(void)
+{
+	return IS_ENABLED(CONFIG_NUMA) && static_branch_unlikely(&gophership_numa_key);
+}
 
 /**
  * gophership_peek() - read a word that may be gone
- * @word: an aligned address between the bounds
+ * @word: an address between the bounds that gophership_may_load()
  * @value: the word
  *
  * One load and an entry in the exception table.
@@ -322,56 +332,60 @@ fault:
 	return false;
 }
 
-/* The seal of @buf when it is leased; the states are on top of it. */
-static __always_inline unsigned long gophership_key(const struct gophership_buf *buf)
-{
-	return gophership_bounds.secret ^ (unsigned long)buf;
-}
-
-/* The seal of @buf in @state. */
+/*
+ * The seal of @buf in @state. That of a leased buffer is its key: the other
+ * states are subtracted from it.
+ */
 static __always_inline unsigned long gophership_seal(const struct gophership_buf *buf,
 						     unsigned long state)
 {
-	return gophership_key(buf) ^ state;
+	return gophership_bounds.secret - (unsigned long)buf - state;
 }
 
 /*
- * Does the seal of @buf, which may be gone, say @state? For who has its key, and
- * knows that whatever a confirmed @buf holds was written before: it comes from
- * a magazine, and that from this CPU or through the depot's lock. (A wild release
- * may have put it there while another CPU just made it; that one's lease is
- * stolen in any case.)
+ * Does the seal of @buf, which may be gone, say @state? Then *@key is its key.
+ * *@secret is the true one, or the hot path's. For who knows that whatever a
+ * confirmed @buf holds was written before: it comes from a magazine, and that from
+ * this CPU or through the depot's lock. (A wild release may have put it there while
+ * another CPU just made it; that one's lease is stolen in any case.)
  */
 static __always_inline bool gophership_sealed_here(const struct gophership_buf *buf,
-						   unsigned long key, unsigned long state)
+						   const unsigned long *secret,
+						   unsigned long state, unsigned long *key)
 {
 	unsigned long seal;
 
-	return gophership_peek(&buf->seal, &seal) && (seal ^ key) == state;
+	/* A tracer may just come or go: the old value will do. */
+	*key = data_race(*secret) - (unsigned long)buf;
+	return gophership_peek(&buf->seal, &seal) && seal + state == *key;
 }
 
 /* Does the seal of @buf, which may be gone, say @state? */
 static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
 					      unsigned long state)
 {
-	if (!gophership_sealed_here(buf, gophership_key(buf), state))
+	unsigned long key;
+
+	if (!gophership_sealed_here(buf, &gophership_bounds.secret, state, &key))
 		return false;
 	smp_rmb(); /* pairs with gophership_payload_alloc() */
 	return true;
 }
 
 /*
- * Is @buf leased? Then *@heads says where it goes. A wild pointer may hit upon
- * a descriptor that another CPU is just making, so the seal must be read first.
+ * Is @buf leased, by the hot path's secret? Then *@key is its key and *@heads says
+ * where it goes. A wild pointer may hit upon a descriptor that another CPU is
+ * just making, so the seal must be read first.
  */
-static __always_inline bool gophership_leased(const struct gophership_buf *buf, unsigned long key,
+static __always_inline bool gophership_leased(const struct gophership_buf *buf, unsigned long *key,
 					      struct gophership_head __percpu **heads)
 {
-	unsigned long seal, state, zero;
+	unsigned long state, zero;
 
-	if (!gophership_peek(&buf->seal, &seal))
+	if (!gophership_peek(&buf->seal, key))
 		return false;
-	state = seal ^ key;
+	/* As in gophership_sealed_here(). */
+	state = data_race(gophership_bounds.hot_secret) - (*key + (unsigned long)buf);
 	/* Hidden before the comparison tells the compiler what it is. */
 	zero = gophership_hide(state);
 	if (state != GOPHERSHIP_SEAL_LEASED)
@@ -381,24 +395,22 @@ static __always_inline bool gophership_leased(const struct gophership_buf *buf, 
 	return true;
 }
 
-/*
- * How many times 64 bytes @buf lies above the base. The rotation turns what is
- * misaligned, or below the base, into a number that is beyond any bound.
- */
-static __always_inline unsigned long gophership_units(const struct gophership_buf *buf)
+/* How far @buf lies above the base. What lies below it is beyond any bound. */
+static __always_inline unsigned long gophership_distance(const struct gophership_buf *buf)
 {
-	unsigned long addr = (unsigned long)kasan_reset_tag(buf);
-	unsigned long distance = addr - gophership_bounds.base;
-	unsigned int shift = ilog2(__alignof__(*buf));
-
-	return distance >> shift | distance << (BITS_PER_LONG - shift);
+	return (unsigned long)kasan_reset_tag(buf) - gophership_bounds.base;
 }
 
-/* Can there be a descriptor at @buf? */
+/*
+ * Can there be a descriptor at @buf, as far as looking at its seal is safe? Where
+ * machines can load words from odd addresses, these are left to the seal.
+ */
 static __always_inline bool gophership_plausible(const struct gophership_buf *buf)
 {
+	if (!gophership_may_load(&buf->seal))
+		return false;
 	/* It only rises; who sees an old value looks again: release_implausible(). */
-	return gophership_units(buf) < data_race(gophership_bounds.units);
+	return gophership_distance(buf) < data_race(gophership_bounds.span);
 }
 
 /* Take the buffer from @from to @to, unless somebody else was faster. */
@@ -476,7 +488,6 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 						unsigned int class, unsigned int order, gfp_t gfp);
 void gophership_payload_free(struct gophership_buf *buf);
 void gophership_payload_drop(struct gophership_buf *buf);
-int gophership_payload_node(const struct gophership_buf *buf);
 void gophership_payload_poison(struct gophership_buf *buf);
 void gophership_payload_check(struct gophership_buf *buf);
 int gophership_payload_init(void);
@@ -529,10 +540,9 @@ void gophership_depots_exit(void);
  */
 static __always_inline bool gophership_head_enter(struct gophership_head *head)
 {
-	/* An interrupt that comes in between leaves the mark as it was. */
-	if (unlikely(data_race(head->busy)))
+	/* Between these and those of an interrupt there is no race: see @idle. */
+	if (unlikely(data_race(--head->idle)))
 		return false;
-	WRITE_ONCE(head->busy, 1);
 	barrier();
 	return true;
 }
@@ -540,7 +550,7 @@ static __always_inline bool gophership_head_enter(struct gophership_head *head)
 static __always_inline void gophership_head_leave(struct gophership_head *head)
 {
 	barrier();
-	WRITE_ONCE(head->busy, 0);
+	WRITE_ONCE(head->idle, 1);
 }
 
 /* gophership_head.c: a CPU's share */
@@ -572,6 +582,9 @@ struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool 
 void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf);
 int gophership_pools_init(void);
 void gophership_pools_exit(void);
+
+/* gophership_trace.c: who watches the hot path */
+void gophership_watch_init(void);
 
 /* gophership_reclaim.c: memory goes back */
 void gophership_reclaim_arm(void);

@@ -45,7 +45,7 @@ static unsigned long peek(const unsigned long *word)
 static bool ever_ours(const struct gophership_buf *buf)
 {
 	unsigned long seal = peek(&buf->seal);
-	unsigned long state = seal ^ gophership_seal(buf, 0);
+	unsigned long state = gophership_seal(buf, 0) - seal;
 	unsigned long there, slot;
 
 	if (!seal)

@@ -2,19 +2,44 @@
 /*
  * GopherShip buffer pool: the tracepoints' definitions.
  */
+#include <linux/init.h>
+#include <linux/mutex.h>
+
 #include "gophership_pool.h"
 
 #define CREATE_TRACE_POINTS
 #include "gophership_trace.h"
 
-/* Somebody traces releases: the first one comes, the last one goes. */
-int gophership_release_watch(void)
+static DEFINE_MUTEX(watchers_lock);
+/* How many of the hot path's two tracepoints are in use; protected by watchers_lock. */
+static unsigned int watchers;
+
+/* With a watcher acquire and release take the slow path. */
+static void count_watchers(int more)
 {
-	static_branch_inc(&gophership_detour_key);
+	unsigned long secret = gophership_bounds.secret;
+
+	mutex_lock(&watchers_lock);
+	watchers += more;
+	WRITE_ONCE(gophership_bounds.hot_secret, watchers ? ~secret : secret);
+	mutex_unlock(&watchers_lock);
+}
+
+/* A tracepoint's first user comes, maybe before the module's init. */
+int gophership_watch(void)
+{
+	count_watchers(1);
 	return 0;
 }
 
-void gophership_release_unwatch(void)
+/* Its last one goes. */
+void gophership_unwatch(void)
 {
-	static_branch_dec(&gophership_detour_key);
+	count_watchers(-1);
+}
+
+/* The secret is there. */
+void __init gophership_watch_init(void)
+{
+	count_watchers(0);
 }

@@ -26,20 +26,21 @@ DECLARE_EVENT_CLASS(gophership_buf_event,
 		  __entry->buf, __entry->capacity, (void *)__entry->call_site)
 );
 
-/* A buffer was handed out. */
-DEFINE_EVENT(gophership_buf_event, gophership_acquire,
-	TP_PROTO(const struct gophership_buf *buf, unsigned long call_site),
-	TP_ARGS(buf, call_site)
-);
+int gophership_watch(void);
+void gophership_unwatch(void);
 
-int gophership_release_watch(void);
-void gophership_release_unwatch(void);
+/* A buffer was handed out. */
+DEFINE_EVENT_FN(gophership_buf_event, gophership_acquire,
+	TP_PROTO(const struct gophership_buf *buf, unsigned long call_site),
+	TP_ARGS(buf, call_site),
+	gophership_watch, gophership_unwatch
+);
 
 /* A buffer came back and passed its checks. */
 DEFINE_EVENT_FN(gophership_buf_event, gophership_release,
 	TP_PROTO(const struct gophership_buf *buf, unsigned long call_site),
 	TP_ARGS(buf, call_site),
-	gophership_release_watch, gophership_release_unwatch
+	gophership_watch, gophership_unwatch
 );
 
 DECLARE_EVENT_CLASS(gophership_pool_event,

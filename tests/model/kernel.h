@@ -30,6 +30,9 @@ typedef uint64_t u64;
 typedef unsigned int gfp_t;
 
 #define NR_CPUS		5
+#define CONFIG_NR_CPUS	NR_CPUS
+#define MAX_NUMNODES	1
+#define U16_MAX		0xffffU
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	4096UL
 #define PAGE_OFFSET	0UL
@@ -144,6 +147,7 @@ extern char model_percpu[NR_CPUS][1 << 13];
 			goto fault;						\
 		*(value) = READ_ONCE(*(word));					\
 	} while (0)
+#define gophership_may_load(word)	true
 #define gophership_hide(value)	(value)
 #define gophership_load_after(zero, ptr) ((void)(zero), READ_ONCE(*(ptr)))
 #define virt_addr_valid(p)	true
@@ -350,13 +354,10 @@ typedef struct { int unused; } wait_queue_head_t;
 #define trace_gophership_release(...)	((void)0)
 #define trace_gophership_refill(...)	((void)0)
 #define trace_gophership_trim(...)	((void)0)
-#define trace_gophership_acquire_enabled() false
-#define trace_gophership_release_enabled() false
 #define DEFINE_STATIC_KEY_FALSE(name)	bool name
 #define DECLARE_STATIC_KEY_FALSE(name)	extern bool name
 #define static_branch_unlikely(key)	(*(key))
 #define static_branch_enable(key)	(*(key) = true)
-#define static_branch_inc(key)		(*(key) = true)
 #define WARN_ON_ONCE(x)							\
 	({ bool _bad = (x); if (_bad) model_fail("WARN", NULL); _bad; })
 #define MAX_ERRNO	4095

@@ -512,7 +512,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *from, un
 
 static bool is_doomed(const struct gophership_buf *buf)
 {
-	unsigned long state = buf->seal ^ gophership_key(buf);
+	unsigned long state = gophership_seal(buf, 0) - buf->seal;
 
 	return state & GOPHERSHIP_SEAL_DOOM_BIT || state == GOPHERSHIP_SEAL_DOOMED;
 }
@@ -535,12 +535,6 @@ void gophership_payload_free(struct gophership_buf *buf)
 void gophership_payload_drop(struct gophership_buf *buf)
 {
 	buf->data = NULL;
-}
-
-int gophership_payload_node(const struct gophership_buf *buf)
-{
-	(void)buf;
-	return 0;
 }
 
 void gophership_payload_poison(struct gophership_buf *buf)
@@ -581,6 +575,10 @@ void gophership_pool_flush_unused(struct gophership_pool *whose)
 	for (int cpu = 0; cpu < NR_CPUS; cpu++)
 		for (unsigned int class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 			gophership_head_flush(per_cpu_ptr(whose->heads + class, cpu));
+}
+
+void gophership_watch_init(void)
+{
 }
 
 void gophership_reclaim_arm(void)
@@ -669,9 +667,9 @@ static void give_on_top(struct gophership_buf *buf)
 	preempt_disable();
 	head = this_cpu_ptr(buf->heads);
 	owner[buf - bufs] = 0;
-	head->busy = 1;
+	head->idle = 0;
 	gophership_buf_release(buf);
-	head->busy = 0;
+	head->idle = 1;
 	preempt_enable();
 }
 
@@ -692,11 +690,11 @@ static void take_on_top(void)
 	struct gophership_buf *buf;
 
 	preempt_disable();
-	head->busy = 1;
+	head->idle = 0;
 	buf = gophership_depot_take_one(head->depot);
 	if (buf)
 		have(buf, 1);
-	head->busy = 0;
+	head->idle = 1;
 	preempt_enable();
 	if (buf)
 		give(buf);
@@ -784,7 +782,8 @@ static void prepare(const struct scenario *scenario)
 	const struct gophership_pool_params params = { .name = "model" };
 
 	gophership_bounds.secret = 0x5a5a5a5a5a5a5a5a;
-	gophership_bounds.units = ~0UL;
+	gophership_bounds.hot_secret = gophership_bounds.secret;
+	gophership_bounds.span = ~0UL;
 	if (gophership_depots_init() || gophership_pools_init())
 		abort();
 	before_pool = allocations();
