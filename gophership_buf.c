@@ -23,9 +23,6 @@ DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
 /* Flags that the hot path has no time for. */
 #define GOPHERSHIP_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
 
-/* The most buffers that one refill allocates. */
-#define REFILL_MAX	16
-
 /* Not with poison=1. */
 static bool use_heads(void)
 {
@@ -128,14 +125,14 @@ static unsigned int refill_batch(unsigned int class, gfp_t gfp)
 	/* Who cannot wait gets the one buffer and no more work. */
 	if (!gfpflags_allow_blocking(gfp))
 		return 1;
-	return max(REFILL_MAX >> class, 1);
+	return max(GOPHERSHIP_REFILL_MAX >> class, 1);
 }
 
 /* Ask the page allocator: one buffer for the caller, some for the magazine. */
 static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int class, gfp_t gfp)
 {
 	unsigned int order = gophership_class_order(class), batch, nr;
-	struct gophership_buf *buf = NULL, *more[REFILL_MAX];
+	struct gophership_buf *buf = NULL, *more[GOPHERSHIP_REFILL_MAX];
 	gfp_t modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC)) |
 		       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_THISNODE;
 
@@ -155,11 +152,7 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 	if (!buf)
 		return NULL;
 	batch = refill_batch(class, gfp);
-	for (nr = 0; nr < batch - 1; nr++) {
-		more[nr] = gophership_payload_alloc(pool, class, order, modest);
-		if (!more[nr])
-			break;
-	}
+	nr = gophership_payload_alloc_bulk(pool, class, modest, batch - 1, more);
 	if (nr)
 		stock(pool, class, more, nr);
 	gophership_reclaim_arm();

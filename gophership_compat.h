@@ -24,6 +24,15 @@
 #define GOPHERSHIP_MAX_ORDER	(MAX_ORDER - 1)
 #endif
 
+/* The bulk calls that fill an array became the only ones in 6.14. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define gophership_pages_bulk(gfp, node, nr, pages)			\
+	alloc_pages_bulk_array_node(gfp, node, nr, pages)
+#else
+#define gophership_pages_bulk(gfp, node, nr, pages)			\
+	alloc_pages_bulk_node(gfp, node, nr, pages)
+#endif
+
 /*
  * Load a word of the direct mapping into *@value, or go to @fault if nothing is
  * mapped there. The macro for User-Mode Linux cannot be used from a module (its

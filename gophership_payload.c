@@ -37,21 +37,26 @@ static void widen_bounds(const struct gophership_buf *buf)
 		;
 }
 
-static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
-					   unsigned int order, gfp_t gfp)
+static gfp_t descriptor_gfp(gfp_t gfp)
 {
-	struct gophership_buf *buf;
-	struct page *page;
-	gfp_t account;
+	return (gfp & ~(GOPHERSHIP_GFP_STRIP | __GFP_THISNODE)) | __GFP_NOWARN;
+}
 
-	account = pool->flags & GOPHERSHIP_POOL_ACCOUNT ? __GFP_ACCOUNT : 0;
-	gfp = (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN;
-	buf = kmem_cache_alloc(descriptors, gfp & ~__GFP_THISNODE);
+static gfp_t page_gfp(const struct gophership_pool *pool, gfp_t gfp)
+{
+	gfp_t account = pool->flags & GOPHERSHIP_POOL_ACCOUNT ? __GFP_ACCOUNT : 0;
+
+	return (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN | __GFP_COMP | account;
+}
+
+/* Of @page, or if it cannot be, gives that back. */
+static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
+					   unsigned int order, gfp_t gfp, struct page *page)
+{
+	struct gophership_buf *buf = kmem_cache_alloc(descriptors, descriptor_gfp(gfp));
+
 	if (!buf)
-		return NULL;
-	page = alloc_pages_node(numa_mem_id(), gfp | __GFP_COMP | account, order);
-	if (!page)
-		goto free_buf;
+		goto free_page;
 
 	memset(buf, 0, sizeof(*buf));
 	buf->data = page_address(page);
@@ -60,8 +65,8 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	buf->heads = pool->heads + class;
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_payload_poison(buf);
-	if (gophership_registry_add(buf, gfp & ~__GFP_THISNODE))
-		goto free_page;
+	if (gophership_registry_add(buf, descriptor_gfp(gfp)))
+		goto free_buf;
 
 	widen_bounds(buf);
 	if (class < GOPHERSHIP_NR_CLASSES)
@@ -70,10 +75,10 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	smp_store_release(&buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	return buf;
 
-free_page:
-	__free_pages(page, order);
 free_buf:
 	kmem_cache_free(descriptors, buf);
+free_page:
+	__free_pages(page, order);
 	return NULL;
 }
 
@@ -85,12 +90,44 @@ free_buf:
 struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 						unsigned int class, unsigned int order, gfp_t gfp)
 {
-	struct gophership_buf *buf;
+	struct gophership_buf *buf = NULL;
+	struct page *page;
 
 	gophership_allocator_enter();
-	buf = payload_make(pool, class, order, gfp);
+	page = alloc_pages_node(numa_mem_id(), page_gfp(pool, gfp), order);
+	if (page)
+		buf = payload_make(pool, class, order, gfp, page);
 	gophership_allocator_leave();
 	return buf;
+}
+
+/*
+ * The same for several, as far as there is memory; at most GOPHERSHIP_REFILL_MAX.
+ * Single pages come with one call. Returns how many there are.
+ */
+unsigned int gophership_payload_alloc_bulk(struct gophership_pool *pool, unsigned int class,
+					   gfp_t gfp, unsigned int nr,
+					   struct gophership_buf **bufs)
+{
+	unsigned int order = gophership_class_order(class), i, pages_nr = 0, done = 0;
+	struct page *pages[GOPHERSHIP_REFILL_MAX] = {};
+
+	if (order == 0 && nr > 1) {
+		gophership_allocator_enter();
+		pages_nr = gophership_pages_bulk(page_gfp(pool, gfp), numa_mem_id(), nr, pages);
+		for (i = 0; i < pages_nr; i++) {
+			bufs[done] = payload_make(pool, class, order, gfp, pages[i]);
+			done += !!bufs[done];
+		}
+		gophership_allocator_leave();
+	}
+	/* The bulk call may end early, and has no large pages. */
+	for (; done >= pages_nr && done < nr; done++) {
+		bufs[done] = gophership_payload_alloc(pool, class, order, gfp);
+		if (!bufs[done])
+			break;
+	}
+	return done;
 }
 
 /*

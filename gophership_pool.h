@@ -483,9 +483,15 @@ struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned 
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
 						    gfp_t gfp, unsigned long call_site);
 
+/* The most buffers that one refill allocates. */
+#define GOPHERSHIP_REFILL_MAX	16
+
 /* gophership_payload.c: descriptors with their payloads */
 struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 						unsigned int class, unsigned int order, gfp_t gfp);
+unsigned int gophership_payload_alloc_bulk(struct gophership_pool *pool, unsigned int class,
+					   gfp_t gfp, unsigned int nr,
+					   struct gophership_buf **bufs);
 void gophership_payload_free(struct gophership_buf *buf);
 void gophership_payload_drop(struct gophership_buf *buf);
 void gophership_payload_poison(struct gophership_buf *buf);

@@ -15,7 +15,10 @@
 
 #include "gophership_pool.h"
 
-/* Keyed by address / 64, which packs the descriptors of a slab into a node. */
+/*
+ * Keyed by how far, in descriptors, an address is from where all are: that packs those
+ * of a slab into a node, and makes the tree as low as the memory is small.
+ */
 static DEFINE_XARRAY_FLAGS(registry, XA_FLAGS_LOCK_IRQ);
 
 /* Descriptors of the pool that is being destroyed. */
@@ -23,7 +26,7 @@ static DEFINE_XARRAY_FLAGS(registry, XA_FLAGS_LOCK_IRQ);
 
 static unsigned long key_of(const struct gophership_buf *buf)
 {
-	return (unsigned long)buf / __alignof__(*buf);
+	return gophership_distance(buf) / __alignof__(*buf);
 }
 
 /* 0 or -ENOMEM. */

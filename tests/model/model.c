@@ -510,6 +510,20 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *from, un
 	return &bufs[i];
 }
 
+unsigned int gophership_payload_alloc_bulk(struct gophership_pool *from, unsigned int class,
+					   gfp_t gfp, unsigned int nr,
+					   struct gophership_buf **some)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		some[i] = gophership_payload_alloc(from, class, gophership_class_order(class), gfp);
+		if (!some[i])
+			break;
+	}
+	return i;
+}
+
 static bool is_doomed(const struct gophership_buf *buf)
 {
 	unsigned long state = gophership_seal(buf, 0) - buf->seal;
