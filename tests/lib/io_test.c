@@ -87,6 +87,60 @@ TEST_F(io, uring_fixed)
 	io_uring_queue_exit(&ring);
 }
 
+#define WINDOW		8
+
+/*
+ * All buffers of a handle's window are one registered buffer; while a part of it is
+ * not on lease, it is none. A write that crosses two of its buffers takes of both.
+ */
+TEST_F(io, uring_window)
+{
+	const struct gophership_options options = {
+		.size = sizeof(options),
+		.ceiling = WINDOW * LARGEST,
+	};
+	struct iovec window = { .iov_len = WINDOW * LARGEST };
+	struct gophership *gs;
+	struct io_uring ring;
+	void *bufs[WINDOW];
+	int ret = io_uring_queue_init(1, &ring, 0);
+
+	if (ret == -ENOSYS)
+		SKIP(return, "this kernel has no io_uring");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, gophership_open(&gs, &options));
+	ASSERT_EQ(WINDOW / 2, gophership_acquire_bulk(gs, LARGEST, WINDOW / 2, bufs));
+	qsort(bufs, WINDOW / 2, sizeof(*bufs), compare_pointers);
+	window.iov_base = bufs[0];
+	EXPECT_EQ(-EFAULT, io_uring_register_buffers(&ring, &window, 1));
+	ASSERT_EQ(WINDOW / 2, gophership_acquire_bulk(gs, LARGEST, WINDOW / 2, bufs + WINDOW / 2));
+	qsort(bufs, WINDOW, sizeof(*bufs), compare_pointers);
+	for (int i = 0; i < WINDOW; i++) {
+		ASSERT_EQ((char *)window.iov_base + i * LARGEST, bufs[i]);
+		memset(bufs[i], i + 1, LARGEST);
+	}
+	ret = io_uring_register_buffers(&ring, &window, 1);
+	if (ret != -EOPNOTSUPP) {
+		ASSERT_EQ(0, ret);
+		io_uring_prep_write_fixed(io_uring_get_sqe(&ring), self->file,
+					  (char *)bufs[3] + LARGEST - PAGE, 2 * PAGE, 0, 0);
+		EXPECT_EQ(2 * PAGE, wait_for_one(&ring));
+		io_uring_prep_read_fixed(io_uring_get_sqe(&ring), self->file, bufs[6], 2 * PAGE, 0,
+					 0);
+		EXPECT_EQ(2 * PAGE, wait_for_one(&ring));
+		EXPECT_TRUE(memory_is(bufs[6], 4, PAGE));
+		EXPECT_TRUE(memory_is((char *)bufs[6] + PAGE, 5, PAGE));
+		EXPECT_TRUE(memory_is((char *)bufs[6] + 2 * PAGE, 7, LARGEST - 2 * PAGE));
+		EXPECT_EQ(0, io_uring_unregister_buffers(&ring));
+	}
+	io_uring_queue_exit(&ring);
+	EXPECT_EQ(WINDOW, gophership_release_bulk(gs, bufs, WINDOW));
+	EXPECT_EQ(WINDOW, gophership_trim(gs));
+	/* Nothing is pinned any more. */
+	EXPECT_EQ(0, stats_of(gs).retired);
+	gophership_close(gs);
+}
+
 TEST_F(io, uring_plain)
 {
 	struct io_uring ring;

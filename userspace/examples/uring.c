@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies a file with io_uring and registered buffers: the kernel pins them
- * once, not for each read and write.
+ * Copies a file with io_uring and a registered window: the kernel looks up and
+ * pins its pages once, not for each read and write.
  *
  *	cc uring.c $(pkg-config --cflags --libs gophership liburing)
  *	./a.out FILE COPY
@@ -21,7 +21,7 @@
 
 /* What is on its way in one buffer. */
 struct part {
-	struct iovec buffer;
+	char *buf;
 	off_t offset;
 	size_t length;
 };
@@ -30,39 +30,60 @@ static struct part parts[NR];
 static struct io_uring ring;
 static bool registered;
 
-static void borrow(struct gophership *gs)
+/* A ceiling of NR buffers makes windows of that length. */
+static struct gophership *open_pool(void)
 {
+	const struct gophership_options options = {
+		.size = sizeof(options),
+		.ceiling = NR * SIZE,
+	};
+	struct gophership *gs;
+	int error = gophership_open(&gs, &options);
+
+	if (error)
+		errx(1, "cannot open /dev/gophership: %s", strerror(-error));
+	return gs;
+}
+
+/*
+ * Borrow all of the window, which begins with the lowest of them. Not less: what
+ * is not on lease cannot be pinned, and io_uring says EFAULT.
+ */
+static struct iovec borrow_window(struct gophership *gs)
+{
+	struct iovec window = { .iov_len = NR * SIZE };
 	void *bufs[NR];
 	unsigned int i;
 
 	if (gophership_acquire_bulk(gs, SIZE, NR, bufs) < NR)
 		err(1, "cannot borrow %d buffers", NR);
-	for (i = 0; i < NR; i++)
-		parts[i].buffer = (struct iovec){ bufs[i], SIZE };
+	window.iov_base = bufs[0];
+	for (i = 0; i < NR; i++) {
+		parts[i].buf = bufs[i];
+		if (bufs[i] < window.iov_base)
+			window.iov_base = bufs[i];
+	}
+	return window;
 }
 
 /*
- * They stay ours until they are unregistered. One that was released before
- * would be no danger, but lost to the pool: the kernel frees it when the last
- * pin goes.
+ * One registered buffer, of which each read and write takes a part. Its pages
+ * stay ours until it is unregistered. A buffer that was released before would be
+ * no danger, but lost to the pool: the kernel frees it when the last pin goes.
  */
-static void register_buffers(void)
+static void register_window(const struct iovec *window)
 {
-	struct iovec buffers[NR];
-	unsigned int i;
-	int error;
+	int error = io_uring_register_buffers(&ring, window, 1);
 
-	for (i = 0; i < NR; i++)
-		buffers[i] = parts[i].buffer;
-	error = io_uring_register_buffers(&ring, buffers, NR);
 	registered = !error;
 	if (registered)
-		fprintf(stderr, "%d buffers are registered: fixed reads and writes\n", NR);
+		fprintf(stderr, "a window of %zu bytes is registered: fixed reads and writes\n",
+			window->iov_len);
 	else if (error == -EOPNOTSUPP)
 		warnx("this kernel registers no buffers of a device (Linux 6.5 is the first that "
 		      "does); going on with ordinary reads and writes");
 	else
-		warnx("the kernel does not register the buffers: %s%s; going on with ordinary reads "
+		warnx("the kernel does not register the window: %s%s; going on with ordinary reads "
 		      "and writes", strerror(-error),
 		      error == -ENOMEM ? " (see ulimit -l)" : "");
 }
@@ -73,9 +94,9 @@ static void queue_read(int fd, unsigned int i)
 	struct part *part = &parts[i];
 
 	if (registered)
-		io_uring_prep_read_fixed(sqe, fd, part->buffer.iov_base, SIZE, part->offset, i);
+		io_uring_prep_read_fixed(sqe, fd, part->buf, SIZE, part->offset, 0);
 	else
-		io_uring_prep_read(sqe, fd, part->buffer.iov_base, SIZE, part->offset);
+		io_uring_prep_read(sqe, fd, part->buf, SIZE, part->offset);
 	io_uring_sqe_set_data(sqe, part);
 }
 
@@ -85,10 +106,10 @@ static void queue_write(int fd, unsigned int i)
 	struct part *part = &parts[i];
 
 	if (registered)
-		io_uring_prep_write_fixed(sqe, fd, part->buffer.iov_base, part->length,
-					  part->offset, i);
+		io_uring_prep_write_fixed(sqe, fd, part->buf, part->length,
+					  part->offset, 0);
 	else
-		io_uring_prep_write(sqe, fd, part->buffer.iov_base, part->length, part->offset);
+		io_uring_prep_write(sqe, fd, part->buf, part->length, part->offset);
 	io_uring_sqe_set_data(sqe, part);
 }
 
@@ -145,6 +166,7 @@ static size_t copy_some(int in, int out, off_t offset)
 int main(int argc, char **argv)
 {
 	struct gophership *gs;
+	struct iovec window;
 	off_t offset = 0;
 	int in, out, error;
 	size_t done;
@@ -157,14 +179,12 @@ int main(int argc, char **argv)
 	out = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (out < 0)
 		err(1, "%s", argv[2]);
-	error = gophership_open(&gs, NULL);
-	if (error)
-		errx(1, "cannot open /dev/gophership: %s", strerror(-error));
+	gs = open_pool();
 	error = io_uring_queue_init(NR, &ring, 0);
 	if (error)
 		errx(1, "this kernel offers no io_uring: %s", strerror(-error));
-	borrow(gs);
-	register_buffers();
+	window = borrow_window(gs);
+	register_window(&window);
 	do {
 		done = copy_some(in, out, offset);
 		offset += done;
