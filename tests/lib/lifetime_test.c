@@ -2,6 +2,7 @@
 /*
  * Handles from open to close: options, ceilings, fork, signals, idle time.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -250,6 +251,54 @@ TEST(threads_that_end_around_close)
 		pthread_barrier_destroy(&barrier);
 	}
 }
+
+#ifdef STANDIN
+/* As a plugin has the shared library. */
+static struct {
+	void *code;
+	int (*open)(struct gophership **gs, const struct gophership_options *options);
+	void (*close)(struct gophership *gs);
+	void *(*acquire)(struct gophership *gs, size_t size);
+	int (*release)(struct gophership *gs, void *buf);
+} plugin;
+
+static bool load_plugin(void)
+{
+	plugin.code = dlopen(STANDIN, RTLD_NOW);
+	if (!plugin.code)
+		return false;
+	plugin.open = dlsym(plugin.code, "gophership_open");
+	plugin.close = dlsym(plugin.code, "gophership_close");
+	plugin.acquire = dlsym(plugin.code, "gophership_acquire");
+	plugin.release = dlsym(plugin.code, "gophership_release");
+	return plugin.open && plugin.close && plugin.acquire && plugin.release;
+}
+
+static void *use_and_wait_twice(void *gs)
+{
+	plugin.release(gs, plugin.acquire(gs, PAGE));
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+/* What runs at a thread's end is still there. */
+TEST(threads_that_end_after_dlclose)
+{
+	struct gophership *gs;
+	pthread_t thread;
+
+	ASSERT_TRUE(load_plugin());
+	ASSERT_EQ(0, plugin.open(&gs, NULL));
+	pthread_barrier_init(&barrier, NULL, 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, use_and_wait_twice, gs));
+	pthread_barrier_wait(&barrier);
+	plugin.close(gs);
+	EXPECT_EQ(0, dlclose(plugin.code));
+	pthread_barrier_wait(&barrier);
+	EXPECT_EQ(0, pthread_join(thread, NULL));
+}
+#endif
 
 static void *use_each(void *argument)
 {
