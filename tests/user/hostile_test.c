@@ -66,6 +66,7 @@ struct arena {
 	unsigned char *at;
 	int file;
 	int device;
+	off_t window;		/* somewhere in the one of the smallest class */
 	void (*change)(struct arena *arena, __u64 *random);
 	bool kept;		/* the file's content stays what the kernel wrote */
 	atomic_bool stop;
@@ -103,7 +104,7 @@ static void remap(struct arena *arena, __u64 *random)
 	unsigned char *page = arena->at + next(random) % ARENA_PAGES * PAGE;
 
 	if (mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, arena->device,
-		 (1ULL << 36) + 1000 * PAGE) != page)
+		 arena->window) != page)
 		arena->strange++;
 	if (mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, arena->file,
 		 page - arena->at) != page)
@@ -223,6 +224,7 @@ static void release_in_arena(struct arena *arena, const struct gophership_lease 
 static void run_arena(struct arena *arena)
 {
 	struct gophership_lease leases[COUNT];
+	struct gophership_info info;
 	double end = now() + SECONDS;
 	pthread_t thread;
 	unsigned int nr;
@@ -233,8 +235,10 @@ static void run_arena(struct arena *arena)
 	arena->at = mmap(NULL, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 arena->file, 0);
 	arena->device = device_open();
-	if (arena->at == MAP_FAILED || arena->device < 0 ||
-	    pthread_create(&thread, NULL, change_on, arena))
+	if (arena->at == MAP_FAILED || device_info(arena->device, &info))
+		_exit(13);
+	arena->window = info.classes[0].offset + 1000 * PAGE;
+	if (pthread_create(&thread, NULL, change_on, arena))
 		_exit(13);
 	while (now() < end) {
 		nr = acquire_in_arena(arena, leases);
