@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,8 @@
  * @program: and @argument: of the process
  * @preload: the library that takes the place of the C library's allocator
  * @threads: so many, whatever the case says; 0: as the case says
+ * @stays: on CPU 0, by itself; so its peers go there, too: two CPUs of a virtual
+ *	machine need not be equally fast
  */
 struct contender {
 	const char *name;
@@ -43,6 +46,7 @@ struct contender {
 	const char *argument;
 	const char *preload;
 	unsigned int threads;
+	bool stays;
 };
 
 /* By shared library, as the allocators are called. */
@@ -78,7 +82,7 @@ static const struct contender tcmalloc = {
 };
 
 static const struct contender mempool = {
-	.name = "rte_mempool", .program = "dpdk", .argument = "4096",
+	.name = "rte_mempool", .program = "dpdk", .argument = "4096", .stays = true,
 };
 
 static const struct contender sync_pool = { .name = "go-sync.Pool", .program = "sync-pool" };
@@ -165,7 +169,17 @@ static void become(const struct contender *contender)
 	err(1, "%s", path);
 }
 
-static void process_start(struct process *process, const struct contender *contender)
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		err(1, "CPU 0");
+}
+
+static void process_start(struct process *process, const struct contender *contender, bool one_cpu)
 {
 	int in[2], out[2];
 	pid_t pid;
@@ -178,6 +192,8 @@ static void process_start(struct process *process, const struct contender *conte
 	if (!pid) {
 		if (dup2(in[0], STDIN_FILENO) < 0 || dup2(out[1], STDOUT_FILENO) < 0)
 			err(1, "dup2");
+		if (one_cpu)
+			stay_on_one_cpu();
 		become(contender);
 	}
 	close(in[0]);
@@ -284,9 +300,9 @@ static void run(const struct contest *contest, unsigned int rounds, unsigned lon
 	static struct process processes[MOST_PEERS + 1];
 	unsigned int nr = 1, i;
 
-	process_start(&processes[0], contest->ours);
+	process_start(&processes[0], contest->ours, contest->peers[0]->stays);
 	for (i = 0; i < MOST_PEERS && contest->peers[i]; i++)
-		process_start(&processes[nr++], contest->peers[i]);
+		process_start(&processes[nr++], contest->peers[i], contest->peers[0]->stays);
 	run_rounds(processes, nr, contest, rounds, operations);
 	print_rows(contest, processes, nr, rounds, operations);
 	for (i = 0; i < nr; i++)
