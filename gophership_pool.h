@@ -355,8 +355,11 @@ static __always_inline bool gophership_sealed_here(const struct gophership_buf *
 {
 	unsigned long seal;
 
-	/* A tracer may just come or go: the old value will do. */
-	*key = data_race(*secret) - (unsigned long)buf;
+	/*
+	 * Once: a tracer may just come or go. The old value will do, but what is
+	 * stored must be made of the one that was compared.
+	 */
+	*key = READ_ONCE(*secret) - (unsigned long)buf;
 	return gophership_peek(&buf->seal, &seal) && seal + state == *key;
 }
 
@@ -384,7 +387,7 @@ static __always_inline bool gophership_leased(const struct gophership_buf *buf, 
 
 	if (!gophership_peek(&buf->seal, key))
 		return false;
-	/* As in gophership_sealed_here(). */
+	/* A tracer may just come or go: the old value will do. */
 	state = data_race(gophership_bounds.hot_secret) - (*key + (unsigned long)buf);
 	/* Hidden before the comparison tells the compiler what it is. */
 	zero = gophership_hide(state);
