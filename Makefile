@@ -52,8 +52,9 @@ demo:
 check:
 	tests/run
 
+# JOBS=2: two of its own suites at a time
 check-full:
-	tests/run --full
+	tests/run --full $(if $(JOBS),--jobs $(JOBS))
 
 lint:
 	tests/lint
@@ -84,6 +85,7 @@ help:
 	@echo ""
 	@echo "To work on it:"
 	@echo "  make check-full      the same, and what takes hours: sanitizers, faults, fuzz, kills"
+	@echo "                       (JOBS=2: two suites at a time)"
 	@echo "  make lint            checkpatch, sparse, W=1, gcc and clang, kernel-doc, shellcheck"
 	@echo "  make bench           the pool against kmem_cache, page_pool ... (CASES=\"pair burst64\")"
 	@echo "  make bench-scale     1 to 16 CPUs, to 1000000 buffers, to 1000 pools; four NUMA nodes"

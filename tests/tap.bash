@@ -2,9 +2,17 @@
 # shellcheck shell=bash
 #
 # A suite that consists of guests which print TAP: run them, count. Sourced; the
-# suite has set vm, the directory of the bench.
+# suite has set here and vm, its own directory and that of the bench.
 
 passed=0 failed=0 expected=0
+
+# compile DIR: the suite's programs, into DIR, which another suite may use as well.
+compile()
+{
+	"${vm:?}/deps" user
+	mkdir -p "$1"
+	flock "$1" make --no-print-directory -s -C "${here:?}" O="$1"
+}
 
 # expect N: so many more tests have to end.
 expect()
