@@ -56,9 +56,15 @@ static bool ever_ours(const struct gophership_buf *buf)
 	slot = (unsigned long)kasan_reset_tag((void *)state);
 	if (slot % sizeof(void *) || slot < PAGE_OFFSET || !virt_addr_valid((void *)slot))
 		return false;
-	/* It was in that slot; by now it may have moved on, to a new owner. */
+	/*
+	 * It was put into that slot before the seal said so, and by now it may have
+	 * moved on, to a new owner, before the slot was used again: slot_put().
+	 */
 	there = peek((unsigned long *)state);
-	return there == (unsigned long)buf || peek(&buf->seal) != seal;
+	if (there == (unsigned long)buf)
+		return true;
+	smp_rmb(); /* pairs with slot_put() */
+	return peek(&buf->seal) != seal;
 }
 
 static void say_foreign(const void *ptr, unsigned long call_site)
