@@ -311,10 +311,14 @@ static int release_listed(struct gophership_head *head, struct gophership_buf *b
 	struct gophership_depot *depot;
 
 	depot = gophership_pool_depot(pool, buf->nid, class);
-	if (!gophership_claim(buf, from, GOPHERSHIP_SEAL_LISTED))
+	if (from != GOPHERSHIP_SEAL_CLAIMED &&
+	    !gophership_claim(buf, from, GOPHERSHIP_SEAL_CLAIMED))
 		return -EALREADY;
+	/* Once it is listed an old entry of it, of a second release, may lend it. */
 	WRITE_ONCE(buf->len, 0);
 	WRITE_ONCE(buf->released_by, call_site);
+	if (!gophership_claim(buf, GOPHERSHIP_SEAL_CLAIMED, GOPHERSHIP_SEAL_LISTED))
+		return -EALREADY;
 	this_cpu_inc(pool->heads[class].slow_releases);
 	gophership_depot_list(depot, buf);
 	gophership_pool_wake(pool);

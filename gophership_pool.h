@@ -16,7 +16,7 @@
  *   address of a slot       free, in that slot of a magazine
  *   GOPHERSHIP_SEAL_LISTED  free, on a depot's inbox
  *   GOPHERSHIP_SEAL_RESERVED free, in a pool's reserve
- *   GOPHERSHIP_SEAL_CLAIMED being filled with the poison, on its way to free
+ *   GOPHERSHIP_SEAL_CLAIMED made ready (length, poison), on its way to free
  *   address of a slot + 1   on its way back to the page allocator, carried by
  *                           the magazine with that slot
  *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, retired)
@@ -36,7 +36,9 @@
  *
  * What remains is a release that was delayed from before the first release
  * until after the next acquire. It is a release of the new lease, as with any
- * pool that is handed a bare pointer.
+ * pool that is handed a bare pointer. And what a releaser writes before it knows
+ * (the length, the call site; on the hot path the seal decides, off it the second
+ * claim) may, if both releases are at it at once, be written to the next lease.
  *
  * A descriptor is freed only after an RCU grace period in which the seal said
  * "doomed" by the same carrier throughout (gophership_magazine_doom()). Every

@@ -105,6 +105,7 @@ static struct gophership_pool *pool;
 static struct gophership_head *heads;	/* its own, whatever becomes of it */
 static struct gophership_buf *shared;
 static unsigned int before_pool;	/* allocations */
+static bool stale;			/* there is an entry of it on the inbox already */
 
 /*
  * Going on
@@ -194,6 +195,7 @@ static bool matters(const volatile void *address)
 		offset = (at - (char *)bufs) % sizeof(*bufs);
 		return offset == offsetof(struct gophership_buf, seal) ||
 		       offset == offsetof(struct gophership_buf, heads) ||
+		       (stale && offset == offsetof(struct gophership_buf, len)) ||
 		       offset == offsetof(struct gophership_buf, listed);
 	}
 	/* Inboxes and locks; the rest of the heap only to peek at. */
@@ -639,7 +641,10 @@ static void have(struct gophership_buf *buf, size_t size)
 		model_fail("a buffer is handed out that somebody has", buf);
 	if (buf->capacity != PAGE_SIZE << gophership_class(size))
 		model_fail("a buffer of another class is handed out", buf);
+	if (stale && READ_ONCE(buf->len))
+		model_fail("a buffer is handed out with a length", buf);
 	owner[i] = 1;
+	WRITE_ONCE(buf->len, 1);
 }
 
 static struct gophership_buf *take(size_t size)
@@ -654,6 +659,8 @@ static struct gophership_buf *take(size_t size)
 
 static void give(struct gophership_buf *buf)
 {
+	if (stale && READ_ONCE(buf->len) != 1)
+		model_fail("somebody else has written to a buffer", buf);
 	owner[buf - bufs] = 0;
 	gophership_buf_release(buf);
 }
@@ -745,6 +752,7 @@ struct scenario {
 	unsigned int bound;
 	void (*threads[RCU_THREAD])(void);
 	unsigned int row;	/* of the heads: what is shared */
+	bool stale;		/* an earlier second release has left an entry of it */
 };
 
 static const struct scenario scenarios[] = {
@@ -764,6 +772,7 @@ static const struct scenario scenarios[] = {
 	  { release_shared, release_on_top, destroy } },
 	{ "two releases past the magazine, one of a new lease", 3,
 	  { release_and_pass_on, release_on_top } },
+	{ "a stale entry and a release past the magazine", 4, { release_on_top, take_on_top }, 0, true },
 	{ "three releases of a large buffer", 3,
 	  { release_shared, release_shared, release_shared }, GOPHERSHIP_CLASS_LARGE },
 	{ "two releases of the reserve and a destruction", 3,
@@ -812,6 +821,11 @@ static void prepare(const struct scenario *scenario)
 		gophership_head_equip(pool, 0);
 	}
 	current = -1;
+	stale = scenario->stale;
+	if (stale) {
+		WRITE_ONCE(shared->len, 1);
+		gophership_depot_list(this_cpu_ptr(heads)->depot, shared);
+	}
 	for (unsigned int i = 0; i < RCU_THREAD; i++)
 		threads[i].fn = scenario->threads[i];
 	threads[RCU_THREAD].fn = rcu_main;
