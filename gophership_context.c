@@ -199,7 +199,17 @@ static struct gophership_buf *take_buf(unsigned int class)
 	struct gophership_buf *buf;
 
 	buf = gophership_pool_acquire(gophership_user_pool, size, GFP_LEASE);
-	if (!buf || gophership_memcg_match(virt_to_page(buf->data)))
+	if (!buf)
+		return NULL;
+	/*
+	 * Without memory the pool gives what it has, and it has larger ones. The
+	 * slot and the charge are for this size: make memory of it.
+	 */
+	if (buf->capacity != size) {
+		gophership_buf_retire(buf);
+		return NULL;
+	}
+	if (gophership_memcg_match(virt_to_page(buf->data)))
 		return buf;
 
 	/* Another memory cgroup pays for its pages. */

@@ -459,4 +459,61 @@ TEST_F(limits, memory_cgroup_pays_for_cached_buffers_too)
 	EXPECT_EQ(0, rmdir(CGROUP));
 }
 
+/*
+ * A lease is of its own size, also if only larger buffers are left. (Of half the
+ * size, so that it is a buffer that no memory is left for, and not the loan.)
+ */
+static int lease_half_where_large_lie(void)
+{
+	struct gophership_lease leases[48];
+	size_t bytes = 0;
+	int fds[2], nr, tries = 0;
+
+	if (write_file(CGROUP "/cgroup.procs", "0"))
+		return 1;
+	fds[0] = device_open();
+	fds[1] = device_open();
+	if (device_acquire(fds[0], LARGE, 48, leases) != 48)
+		return 2;
+	if (device_release_leases(fds[0], leases, 48))
+		return 3;
+	for (int i = 0; i < 2; i++) {
+		/* Not at once: all that lies idle is taken from all once a second. */
+		while ((nr = device_acquire(fds[i], LARGE / 2, 48, leases)) > 0 ||
+		       (nr == -ENOMEM && tries++ < 150)) {
+			if (nr < 0) {
+				usleep(10000);
+				continue;
+			}
+			for (int j = 0; j < nr; j++)
+				if (leases[j].capacity != LARGE / 2)
+					return 4;
+			bytes += nr * LARGE / 2;
+		}
+		/* The second one is not to end at its quota. */
+		if (nr != (i ? -ENOMEM : -EDQUOT))
+			return 5;
+	}
+	/* What lay idle was made memory of: it was 3 MiB. */
+	return bytes < 6 * MB ? 6 : 0;
+}
+
+TEST_F(limits, lease_is_no_larger_than_its_slot_without_memory)
+{
+	struct gophership_info info;
+	pid_t child;
+
+	ASSERT_EQ(0, device_info(self->fd, &info));
+	if (!(info.features & GOPHERSHIP_FEATURE_MEMCG))
+		SKIP(return, "the module says that this kernel charges nothing");
+	if (make_cgroup("8M"))
+		SKIP(return, "no memory cgroup to be had");
+	child = fork();
+	if (!child)
+		_exit(lease_half_where_large_lie());
+	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, device_machine_bytes(self->fd));
+	EXPECT_EQ(0, rmdir(CGROUP));
+}
+
 TEST_HARNESS_MAIN
