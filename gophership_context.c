@@ -285,13 +285,14 @@ free_loan:
  */
 static bool free_idle(void)
 {
-	static unsigned long next_trim;	/* jiffies; protected by trim_lock */
+	static unsigned long last_trim = INITIAL_JIFFIES - HZ;	/* protected by trim_lock */
 
 	if (mutex_lock_killable(&trim_lock))
 		return false;
-	if (!next_trim || time_after_eq(jiffies, next_trim)) {
+	/* Not time_after(): half the range of jiffies may go by without a trim. */
+	if (jiffies - last_trim >= HZ) {
 		gophership_pool_trim(gophership_user_pool);
-		next_trim = (jiffies + HZ) | 1;
+		last_trim = jiffies;
 	}
 	mutex_unlock(&trim_lock);
 	return true;

@@ -20,7 +20,7 @@
 
 /* One page; its events are written by the winner of a RAISE_PERIOD alone. */
 static struct gophership_pressure *pressure;
-static atomic_long_t next_raise;	/* jiffies */
+static atomic_long_t last_raise;	/* jiffies */
 
 /**
  * gophership_pressure_raise() - tell user space that memory is short
@@ -29,12 +29,14 @@ static atomic_long_t next_raise;	/* jiffies */
  */
 void gophership_pressure_raise(void)
 {
-	long next = atomic_long_read(&next_raise);
-	long now = (long)jiffies;
+	/* Before jiffies, which must not be the older one of the two. */
+	unsigned long last = atomic_long_read_acquire(&last_raise);
+	unsigned long now = jiffies;
 
-	if (now - next < 0)
+	/* Not time_before(): half the range of jiffies may go by without one. */
+	if (now - last < RAISE_PERIOD)
 		return;
-	if (atomic_long_cmpxchg(&next_raise, next, now + RAISE_PERIOD) == next)
+	if (atomic_long_cmpxchg(&last_raise, last, now) == last)
 		WRITE_ONCE(pressure->events, pressure->events + 1);
 }
 
@@ -65,7 +67,7 @@ int __init gophership_pressure_init(void)
 	if (!pressure)
 		return -ENOMEM;
 	pressure->size = sizeof(*pressure);
-	atomic_long_set(&next_raise, jiffies);
+	atomic_long_set(&last_raise, jiffies - RAISE_PERIOD);
 	return 0;
 }
 
