@@ -10,6 +10,7 @@
 
 #include <linux/build_bug.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -367,7 +368,9 @@ static struct miscdevice gophership_misc = {
 
 static int __init set_bounds(void)
 {
-	unsigned long ram_mb = totalram_pages() >> (20 - PAGE_SHIFT);
+	/* The kernel reaches payloads at all times: none is in high memory. */
+	unsigned long ram = totalram_pages() - totalhigh_pages();
+	unsigned long ram_mb = ram >> (20 - PAGE_SHIFT);
 
 	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
 		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
@@ -380,7 +383,7 @@ static int __init set_bounds(void)
 		return -EINVAL;
 	}
 	gophership_quota_pages = (unsigned long)quota_mb << (20 - PAGE_SHIFT);
-	gophership_limit_pages = totalram_pages() / 4;
+	gophership_limit_pages = ram / 4;
 	if (user_limit_mb)
 		gophership_limit_pages = (unsigned long)user_limit_mb << (20 - PAGE_SHIFT);
 	return 0;
