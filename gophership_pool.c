@@ -584,9 +584,22 @@ free_orphans:
 	return -ENOMEM;
 }
 
+/* Of drivers that are gone. The orphans are the first in the list, and remain. */
+static void destroy_forgotten(void)
+{
+	struct gophership_pool *pool;
+
+	while (!list_is_singular(&gophership_pools)) {
+		pool = list_last_entry(&gophership_pools, struct gophership_pool, entry);
+		pr_warn("pool %s was never destroyed by its driver\n", pool->name);
+		pool_destroy(pool);
+	}
+}
+
 void gophership_pools_exit(void)
 {
 	pool_destroy(gophership_user_pool);
 	pool_destroy(gophership_kernel_pool);
+	destroy_forgotten();
 	orphans_free();
 }

@@ -255,6 +255,8 @@ static inline struct llist_node *llist_del_all(struct llist_head *list)
 struct list_head { struct list_head *next, *prev; };
 #define LIST_HEAD(name)		struct list_head name = { &name, &name }
 #define INIT_LIST_HEAD(l)	((l)->next = (l)->prev = (l))
+#define list_is_singular(l)	((l)->next != (l) && (l)->next == (l)->prev)
+#define list_last_entry(l, type, member)	container_of((l)->prev, type, member)
 #define list_for_each_entry(p, head, member)					\
 	for ((p) = container_of((head)->next, __typeof__(*(p)), member);	\
 	     &(p)->member != (head);						\

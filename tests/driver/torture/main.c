@@ -247,6 +247,24 @@ static int life(void)
 	return wrong ? -EIO : give_away(&params);
 }
 
+/* A pool that its driver forgets, with buffers in it and one on lease. */
+static int forget(void)
+{
+	const struct gophership_pool_params params = { .name = "forgotten", .reserve = 4 };
+	struct gophership_pool *pool = gophership_pool_create(&params);
+	struct gophership_buf *bufs[64];
+	unsigned int i;
+
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	for (i = 0; i < ARRAY_SIZE(bufs); i++) {
+		bufs[i] = gophership_pool_acquire(pool, PAGE_SIZE, GFP_KERNEL);
+		if (!bufs[i])
+			return -ENOMEM;
+	}
+	return gophership_buf_release_bulk(bufs, i - 1) == i - 1 ? 0 : -EIO;
+}
+
 /* Messages printed in a hard interrupt, for the sample driver. */
 
 static unsigned long messages_left;
@@ -364,6 +382,8 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return planted();
 	if (!strcmp(command, "life"))
 		return life();
+	if (!strcmp(command, "forget"))
+		return forget();
 	if (!strcmp(command, "hog"))
 		return torture_hog(a), 0;
 	if (!strcmp(command, "unhog"))
