@@ -33,6 +33,10 @@
 	alloc_pages_bulk_node(gfp, node, nr, pages)
 #endif
 
+#if defined(CONFIG_MIPS) || defined(CONFIG_LOONGARCH)
+#error "here the direct mapping has no page tables, and a wild pointer may be read from a device"
+#endif
+
 /*
  * Load a word of the direct mapping into *@value, or go to @fault if nothing is
  * mapped there. The macro for User-Mode Linux cannot be used from a module (its
