@@ -75,6 +75,8 @@ struct arena {
 };
 
 #define ARENA_PAGES	3
+/* Nothing is behind it, however many leases a rewritten count asks for. */
+#define GUARD_PAGES	(4096 * sizeof(struct gophership_lease) / PAGE)
 #define STRUCTURE	(PAGE - 16)
 #define ARRAY		(2 * PAGE - COUNT * sizeof(__u64) / 2)
 
@@ -232,8 +234,12 @@ static void run_arena(struct arena *arena)
 	arena->file = memfd_create("arena", MFD_CLOEXEC);
 	if (ftruncate(arena->file, ARENA_PAGES * PAGE))
 		_exit(12);
-	arena->at = mmap(NULL, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 arena->file, 0);
+	arena->at = mmap(NULL, (ARENA_PAGES + GUARD_PAGES) * PAGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (arena->at == MAP_FAILED)
+		_exit(13);
+	arena->at = mmap(arena->at, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, arena->file, 0);
 	arena->device = device_open();
 	if (arena->at == MAP_FAILED || device_info(arena->device, &info))
 		_exit(13);
@@ -258,7 +264,7 @@ static void run_arena(struct arena *arena)
 	}
 	arena->stop = true;
 	pthread_join(thread, NULL);
-	munmap(arena->at, ARENA_PAGES * PAGE);
+	munmap(arena->at, (ARENA_PAGES + GUARD_PAGES) * PAGE);
 	close(arena->device);
 	close(arena->file);
 }
