@@ -541,8 +541,8 @@ static __always_inline struct gophership_buf *must_acquire(struct gophership_hea
  *
  * The promise of forward progress: without memory the buffer comes from the
  * reserve of the pool (module parameter reserve), and if that is used up, the
- * caller sleeps until somebody gives a buffer back. So it must not wait for a
- * buffer that only itself could release.
+ * caller sleeps until somebody gives a buffer back that is large enough. So it
+ * must not wait for a buffer that only itself could release.
  *
  * Context: process; may sleep, may do I/O to reclaim memory (memalloc_noio_save()
  * and memalloc_nofs_save() are honoured).

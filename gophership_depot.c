@@ -43,7 +43,7 @@ static struct gophership_magazine *last_resort;
 static unsigned long max_cached_mb;
 module_param(max_cached_mb, ulong, 0444);
 MODULE_PARM_DESC(max_cached_mb,
-		 "MiB of idle payload that all depots together may keep (0, the default: 1/16 of memory)");
+		 "MiB of idle payload in magazines that all depots together may keep, and in each inbox (0, the default: 1/16 of memory)");
 
 /* The same in pages; constant after init. */
 static unsigned long max_cached __ro_after_init;

@@ -194,8 +194,8 @@ struct gophership_head {
 
 /**
  * struct gophership_depot - a memory node's store for one size class
- * @lock: held for the swap of a pointer or the move of one entry, interrupts
- *	off; NMI tries only
+ * @lock: held for the swap of a pointer, or to move entries of the inbox until a
+ *	magazine is full, interrupts off; NMI tries only
  * @full: magazines with entries; protected by @lock
  * @empty: magazines without; protected by @lock
  * @nr_full: magazines in @full; protected by @lock; others may peek
@@ -373,7 +373,7 @@ static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
 
 	if (!gophership_sealed_here(buf, &gophership_bounds.secret, state, &key))
 		return false;
-	smp_rmb(); /* pairs with gophership_payload_alloc() */
+	smp_rmb(); /* pairs with payload_make() */
 	return true;
 }
 
@@ -395,7 +395,7 @@ static __always_inline bool gophership_leased(const struct gophership_buf *buf, 
 	zero = gophership_hide(state);
 	if (state != GOPHERSHIP_SEAL_LEASED)
 		return false;
-	/* Pairs with gophership_payload_alloc(). */
+	/* Pairs with payload_make(). */
 	*heads = gophership_load_after(zero, &buf->heads);
 	return true;
 }

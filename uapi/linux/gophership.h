@@ -31,7 +31,7 @@
 /*
  * Bits of gophership_info.features.
  * MEMCG: leased payloads are charged to the memory cgroup of the task that
- * leases them.
+ * leases them (unless the kernel was started with cgroup.memory=nokmem).
  */
 #define GOPHERSHIP_FEATURE_MEMCG	(1ULL << 0)
 /* PRESSURE: there is a page that tells of memory pressure. */
