@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/vmstat.h>
 
@@ -52,21 +53,29 @@ static void let_go(struct page *page)
 void torture_hog(unsigned long left)
 {
 	unsigned long end = jiffies + PATIENCE;
+	bool waited = false;
 	struct page *page;
 
 	mutex_lock(&lock);
-	while (time_before(jiffies, end)) {
+	for (;;) {
 		page = NULL;
 		if (global_zone_page_state(NR_FREE_PAGES) > left)
 			page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
-		if (!page) {
+		if (page) {
+			keep(page, 0);
+			end = jiffies + PATIENCE;
+			waited = false;
+			if (nr_taken % 64 == 0)
+				cond_resched();
+		} else if (time_before(jiffies, end)) {
 			msleep(20);
-			continue;
+		} else if (!waited) {
+			/* On a busy machine a grace period takes longer than that. */
+			rcu_barrier();
+			waited = true;
+		} else {
+			break;
 		}
-		keep(page, 0);
-		end = jiffies + PATIENCE;
-		if (nr_taken % 64 == 0)
-			cond_resched();
 	}
 	pr_info("hog has %lu KiB\n", nr_taken << (PAGE_SHIFT - 10));
 	mutex_unlock(&lock);
