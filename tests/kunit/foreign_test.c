@@ -279,11 +279,21 @@ static void foreign_freed_large(struct kunit *test)
 	KUNIT_EXPECT_LT(test, gophership_buf_release(buf), 0);
 }
 
+static bool is_lent(u64 value)
+{
+	unsigned int i;
+
+	for (i = 0; i < LENT; i++)
+		if (value == (unsigned long)lent[i])
+			return true;
+	return false;
+}
+
 /* Any bits at all. */
 static void foreign_any_value(struct kunit *test)
 {
 	u64 value = 0x9e3779b97f4a7c15, foreign = gk_foreign();
-	unsigned int i, accepted = 0;
+	unsigned int i, accepted = 0, lucky = 0;
 
 	for (i = 0; i < 20000; i++) {
 		value ^= value << 13;
@@ -292,11 +302,15 @@ static void foreign_any_value(struct kunit *test)
 		/* Aligned, and half of them in the direct mapping. */
 		if (i % 2)
 			value = (unsigned long)__va(value % SZ_4G);
-		accepted += gophership_buf_release((void *)(value & -64UL)) != -EINVAL;
+		/* Once in a hundred runs it is the right one to release. */
+		if (is_lent(value & -64UL))
+			lucky++;
+		else
+			accepted += gophership_buf_release((void *)(value & -64UL)) != -EINVAL;
 	}
-	/* One of ours may be hit by chance: refused or, if on loan, LENT tells. */
+	/* One of ours that lies in the pool may be hit, too: refused in another way. */
 	KUNIT_EXPECT_LE(test, accepted, 4);
-	KUNIT_EXPECT_GE(test, gk_foreign(), foreign + 20000 - 4);
+	KUNIT_EXPECT_GE(test, gk_foreign(), foreign + 20000 - 4 - lucky);
 }
 
 static struct kunit_case foreign_cases[] = {
