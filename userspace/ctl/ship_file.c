@@ -88,13 +88,26 @@ static enum status check_source(const struct ship_source *source)
 	return STATUS_OK;
 }
 
+/*
+ * With O_NONBLOCK, io_uring of 6.1 fails with EAGAIN where the disk does not know
+ * REQ_NOWAIT (dm-crypt, zram), instead of waiting in a thread of its own.
+ */
+static enum status let_wait(const struct ship_source *source)
+{
+	int flags = fcntl(source->file.fd, F_GETFL);
+
+	if (flags < 0 || fcntl(source->file.fd, F_SETFL, flags & ~O_NONBLOCK))
+		return complain_errno("set the flags of", source->file.path);
+	return STATUS_OK;
+}
+
 enum status ship_source_open(struct ship_source *source, const char *path)
 {
 	enum status status;
 
 	source->file.path = path;
 	source->file.direct = false;
-	/* A FIFO must not make us wait; regular files do not care. */
+	/* A FIFO must not make us wait. */
 	source->file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (source->file.fd < 0)
 		return complain_errno("open", path);
@@ -102,6 +115,8 @@ enum status ship_source_open(struct ship_source *source, const char *path)
 		status = complain_errno("look at", path);
 	else
 		status = check_source(source);
+	if (status == STATUS_OK)
+		status = let_wait(source);
 	if (status != STATUS_OK)
 		ship_source_close(source);
 	return status;

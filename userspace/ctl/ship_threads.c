@@ -75,6 +75,8 @@ static bool do_phase(struct pass *pass, struct chunk *chunk)
 	struct chunk_io io;
 
 	while (chunk->phase == phase) {
+		if (pass_over(pass))
+			return false;
 		pass_io(pass, chunk, &io);
 		if (!pass_result(pass, chunk, do_io(&io)))
 			return false;
@@ -85,11 +87,11 @@ static bool do_phase(struct pass *pass, struct chunk *chunk)
 static bool hash_in_turn(struct team *team, struct chunk *chunk)
 {
 	pthread_mutex_lock(&team->lock);
-	/* Whoever is before us hashes its chunk or fails. */
-	while (team->hashed != chunk->index && !team->pass->error)
+	/* Whoever is before us hashes its chunk, or the pass is over. */
+	while (team->hashed != chunk->index && !pass_over(team->pass))
 		pthread_cond_wait(turn_of(team, chunk->index), &team->lock);
 	pthread_mutex_unlock(&team->lock);
-	if (team->pass->error)
+	if (pass_over(team->pass))
 		return false;
 	/* Nobody else hashes before @hashed moves on. */
 	pass_hash(team->pass, chunk);
@@ -120,8 +122,8 @@ static void *work(void *argument)
 		if (!ship_chunk(team, &chunk))
 			break;
 	pthread_mutex_lock(&team->lock);
-	/* After a failure nobody's turn comes. */
-	for (i = 0; team->pass->error && i < team->pass->nr_buffers; i++)
+	/* After the end of the pass nobody's turn comes. */
+	for (i = 0; pass_over(team->pass) && i < team->pass->nr_buffers; i++)
 		pthread_cond_signal(&team->turn[i]);
 	team->running--;
 	pthread_cond_signal(&team->ended);

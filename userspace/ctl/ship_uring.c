@@ -86,7 +86,7 @@ static void handle_result(struct shipment *shipment, struct chunk *chunk, int re
 		return;
 	if (phase == CHUNK_READ && chunk->phase != CHUNK_READ)
 		shipment->order[chunk->index % shipment->pass->nr_buffers] = chunk;
-	if (chunk->phase != CHUNK_DONE && !shipment->pass->error)
+	if (chunk->phase != CHUNK_DONE && !pass_over(shipment->pass))
 		queue_io(shipment, chunk);
 	put_if_done(shipment, chunk);
 }
