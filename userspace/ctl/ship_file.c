@@ -51,11 +51,11 @@ void ship_file_direct(struct ship_file *file)
 
 void ship_file_indirect(struct ship_file *file)
 {
-	/* Once, though every thread may get here. */
-	if (!atomic_exchange(&file->direct, false))
-		return;
+	/* First, for who finds @direct false takes the flag to be off. */
 	set_direct(file, false);
-	note_indirect(file);
+	/* Once, though every thread may get here. */
+	if (atomic_exchange(&file->direct, false))
+		note_indirect(file);
 }
 
 /*
