@@ -4,7 +4,11 @@
 
 #include "interrupt.h"
 
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+/* What ends a program by default and tells of no crash; but no real-time signals. */
+static const int signals[] = {
+	SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2,
+	SIGXCPU, SIGIO, SIGPWR,
+};
 
 #define NR_SIGNALS	(sizeof(signals) / sizeof(signals[0]))
 
