@@ -14,6 +14,7 @@
 #include "complain.h"
 #include "device.h"
 #include "quantity.h"
+#include "text.h"
 
 #define DEFAULT_ROUNDS	31
 /* A stretch takes so long at least, in nanoseconds. */
@@ -231,7 +232,7 @@ static struct json_object *machine_json(const struct options *options)
 	struct utsname name = { 0 };
 
 	uname(&name);
-	json_object_object_add(object, "device", json_object_new_string(options->common.device));
+	json_object_object_add(object, "device", text_json(options->common.device));
 	json_object_object_add(object, "kernel", json_object_new_string(name.release));
 	json_object_object_add(object, "cpus", json_object_new_int(lanes_cpus()));
 	json_object_object_add(object, "rounds", json_object_new_int(options->rounds));

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "device.h"
 #include "quantity.h"
+#include "text.h"
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -72,7 +73,7 @@ static void print_json(const struct device *device)
 		json_object_array_add(list, json_object_new_string("memcg"));
 	for (i = 0; i < info->nr_classes; i++)
 		json_object_array_add(classes, class_json(&info->classes[i]));
-	json_object_object_add(object, "device", json_object_new_string(device->path));
+	json_object_object_add(object, "device", text_json(device->path));
 	json_object_object_add(object, "page_size", json_object_new_uint64(info->page_size));
 	json_object_object_add(object, "quota", json_object_new_uint64(info->quota));
 	json_object_object_add(object, "machine_limit",

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "quantity.h"
 #include "ship_summary.h"
+#include "text.h"
 
 static const char *way(const struct summary *summary)
 {
@@ -54,9 +55,8 @@ void summary_print_json(const struct summary *summary)
 	char checksum[17];
 
 	snprintf(checksum, sizeof(checksum), "%016" PRIx64, summary->checksum);
-	json_object_object_add(object, "source", json_object_new_string(summary->source));
-	json_object_object_add(object, "destination",
-			       json_object_new_string(summary->destination));
+	json_object_object_add(object, "source", text_json(summary->source));
+	json_object_object_add(object, "destination", text_json(summary->destination));
 	json_object_object_add(object, "bytes", json_object_new_uint64(summary->bytes));
 	json_object_object_add(object, "engine", json_object_new_string(summary->engine));
 	json_object_object_add(object, "registered_buffers",

@@ -9,6 +9,7 @@
 #include "device.h"
 #include "interrupt.h"
 #include "quantity.h"
+#include "text.h"
 
 #define MOST_SECONDS	86400
 
@@ -161,7 +162,7 @@ static void print_json(const struct device *device, const struct gophership_stat
 	struct json_object *list = json_object_new_object();
 	size_t i;
 
-	json_object_object_add(object, "device", json_object_new_string(device->path));
+	json_object_object_add(object, "device", text_json(device->path));
 	json_object_object_add(object, "contexts", json_object_new_uint64(stats->contexts));
 	json_object_object_add(object, "machine_bytes",
 			       json_object_new_uint64(stats->machine_bytes));

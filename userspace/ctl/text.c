@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+#define REPLACEMENT	"\xef\xbf\xbd"	/* U+FFFD */
+
+/* Bytes of the UTF-8 character there, as in table 3-7 of Unicode; 0: it is none. */
+static size_t character(const char *text)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	unsigned char least = 0x80, most = 0xbf;
+	size_t i, length;
+
+	if (bytes[0] < 0x80)
+		return 1;
+	if (bytes[0] < 0xc2 || bytes[0] > 0xf4)
+		return 0;
+	length = bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
+	/* No longer than it has to be, no surrogate, nothing above U+10FFFF. */
+	if (bytes[0] == 0xe0)
+		least = 0xa0;
+	else if (bytes[0] == 0xed)
+		most = 0x9f;
+	else if (bytes[0] == 0xf0)
+		least = 0x90;
+	else if (bytes[0] == 0xf4)
+		most = 0x8f;
+	if (bytes[1] < least || bytes[1] > most)
+		return 0;
+	for (i = 2; i < length; i++)
+		if (bytes[i] < 0x80 || bytes[i] > 0xbf)
+			return 0;
+	return length;
+}
+
+struct json_object *text_json(const char *text)
+{
+	/* A byte becomes three at most. */
+	char *valid = malloc(strlen(text) * strlen(REPLACEMENT) + 1), *end = valid;
+	struct json_object *object;
+	size_t length;
+
+	if (!valid)
+		return NULL;
+	for (; *text; text += length ? length : 1) {
+		length = character(text);
+		end = length ? mempcpy(end, text, length) : stpcpy(end, REPLACEMENT);
+	}
+	object = json_object_new_string_len(valid, end - valid);
+	free(valid);
+	return object;
+}
