@@ -2,16 +2,24 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "complain.h"
+#include "text.h"
 
 static bool quiet;
 
 static void say(const char *prefix, const char *format, va_list arguments)
 {
+	char *text;
+
+	/* Better the half of it than nothing. */
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
 	fputs(prefix, stderr);
-	vfprintf(stderr, format, arguments);
+	text_print(stderr, text ? text : format);
 	fputc('\n', stderr);
+	free(text);
 }
 
 void complain(const char *format, ...)

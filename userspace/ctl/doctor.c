@@ -16,6 +16,7 @@
 #include "device.h"
 #include "quantity.h"
 #include "ship_engine.h"
+#include "text.h"
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -40,7 +41,9 @@ static const struct argp_option argp_options[] = {
 
 static void print(const char *what, const char *finding)
 {
-	printf("%-10s %s\n", what, finding);
+	printf("%-10s ", what);
+	text_print(stdout, finding);
+	putchar('\n');
 	/* Complaints go to stderr; they shall come in between. */
 	fflush(stdout);
 }

@@ -34,7 +34,8 @@ static void print_text(const struct device *device)
 	const struct gophership_class_info *class;
 	uint32_t i;
 
-	printf("%s\n", device->path);
+	text_print(stdout, device->path);
+	putchar('\n');
 	printf("  page size      %s\n", quantity_bytes(info->page_size).text);
 	printf("  quota          %s on lease to one program (one open of the device)\n",
 	       quantity_bytes(info->quota).text);

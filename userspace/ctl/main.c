@@ -7,6 +7,7 @@
 #include "command.h"
 #include "complain.h"
 #include "device.h"
+#include "text.h"
 
 const char *argp_program_version = "gophershipctl " GOPHERSHIP_VERSION;
 
@@ -54,7 +55,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			if (!strcmp(argument, commands[i].name))
 				choice->command = &commands[i];
 		if (!choice->command)
-			argp_error(state, "there is no command \"%s\"", argument);
+			argp_error(state, "there is no command \"%s\"", text_printable(argument));
 		/* The rest is the command's. */
 		choice->first = state->next - 1;
 		state->next = state->argc;

@@ -16,6 +16,7 @@
 #include "quantity.h"
 #include "ship_engine.h"
 #include "ship_summary.h"
+#include "text.h"
 
 #define DEFAULT_BUFFERS	32
 #define MOST_BUFFERS	GOPHERSHIP_BATCH_MAX
@@ -123,7 +124,8 @@ static error_t parse_argument(const char *argument, struct options *options,
 	else if (!options->destination)
 		options->destination = argument;
 	else
-		argp_error(state, "one FILE and one DEST, please; \"%s\" is too much", argument);
+		argp_error(state, "one FILE and one DEST, please; \"%s\" is too much",
+			   text_printable(argument));
 	return 0;
 }
 

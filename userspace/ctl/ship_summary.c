@@ -30,8 +30,11 @@ static void print_engine(const struct summary *summary)
 
 void summary_print_text(const struct summary *summary)
 {
-	printf("shipped   %s -> %s\n", summary->source, summary->destination);
-	printf("size      %s (%" PRIu64 " bytes)\n", quantity_bytes(summary->bytes).text,
+	printf("shipped   ");
+	text_print(stdout, summary->source);
+	printf(" -> ");
+	text_print(stdout, summary->destination);
+	printf("\nsize      %s (%" PRIu64 " bytes)\n", quantity_bytes(summary->bytes).text,
 	       summary->bytes);
 	printf("buffers   %u x %s, borrowed and mapped\n", summary->nr_buffers,
 	       quantity_bytes(summary->buffer_bytes).text);

@@ -113,7 +113,8 @@ static void print_text(const struct device *device, const struct gophership_stat
 {
 	size_t i;
 
-	printf("%s\n", device->path);
+	text_print(stdout, device->path);
+	putchar('\n');
 	printf("  open       %" PRIu64 " (this program included)\n", (uint64_t)stats->contexts);
 	printf("  on lease   %s of %s\n", quantity_bytes(stats->machine_bytes).text,
 	       quantity_bytes(device->info.machine_limit).text);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,42 @@ static size_t character(const char *text)
 		if (bytes[i] < 0x80 || bytes[i] > 0xbf)
 			return 0;
 	return length;
+}
+
+/* C0, DEL, or C1 (U+0080 to U+009F). */
+static bool is_control(const char *text)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+
+	return bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] < 0xa0);
+}
+
+char *text_printable(const char *text)
+{
+	/* A byte becomes four at most. */
+	char *printable = malloc(strlen(text) * strlen("\\xNN") + 1), *end = printable;
+	size_t length;
+
+	if (!printable)
+		return NULL;
+	while (*text) {
+		length = is_control(text) ? 0 : character(text);
+		if (length)
+			end = mempcpy(end, text, length);
+		else
+			end += sprintf(end, "\\x%02x", (unsigned char)*text);
+		text += length ? length : 1;
+	}
+	*end = '\0';
+	return printable;
+}
+
+void text_print(FILE *file, const char *text)
+{
+	char *printable = text_printable(text);
+
+	fputs(printable ? printable : "(out of memory)", file);
+	free(printable);
 }
 
 struct json_object *text_json(const char *text)
