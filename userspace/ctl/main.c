@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "complain.h"
@@ -108,6 +110,21 @@ static int run(const struct choice *choice, int argc, char **argv)
 	return choice->command->run(argc - choice->first, argv + choice->first);
 }
 
+/*
+ * Where stdin, stdout or stderr is closed, no other file shall get its number.
+ * Open for reading, so that what is written there fails as before.
+ */
+static void occupy_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -118,6 +135,7 @@ int main(int argc, char **argv)
 	struct choice choice = { 0 };
 	int status, failed;
 
+	occupy_descriptors();
 	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
 	status = run(&choice, argc, argv);
