@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -41,7 +42,7 @@ int interrupt_pending(void)
 	return pending;
 }
 
-static void mask(int how)
+static void mask(int how, sigset_t *before)
 {
 	sigset_t set;
 	size_t i;
@@ -49,15 +50,27 @@ static void mask(int how)
 	sigemptyset(&set);
 	for (i = 0; i < NR_SIGNALS; i++)
 		sigaddset(&set, signals[i]);
-	pthread_sigmask(how, &set, NULL);
+	pthread_sigmask(how, &set, before);
 }
 
 void interrupt_block(void)
 {
-	mask(SIG_BLOCK);
+	mask(SIG_BLOCK, NULL);
 }
 
 void interrupt_unblock(void)
 {
-	mask(SIG_UNBLOCK);
+	mask(SIG_UNBLOCK, NULL);
+}
+
+void interrupt_sleep(uint64_t seconds)
+{
+	struct timespec period = { .tv_sec = seconds };
+	sigset_t before;
+
+	/* From the look at @pending on, a signal waits for ppoll(), which it ends. */
+	mask(SIG_BLOCK, &before);
+	if (!pending)
+		ppoll(NULL, 0, &period, &before);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

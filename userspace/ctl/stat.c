@@ -215,8 +215,7 @@ static enum status watch(struct device *device, const struct options *options)
 		status = print(device, options);
 		if (status != STATUS_OK || ferror(stdout) || round == options->rounds)
 			return status;
-		if (!interrupt_pending())
-			sleep(options->seconds);
+		interrupt_sleep(options->seconds);
 		if (interrupt_pending())
 			return STATUS_OK;
 		if (!terminal && !options->common.json)
