@@ -22,10 +22,50 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static const char *features(const struct gophership_info *info)
+/**
+ * struct feature - what a device can have
+ * @bit: in the device's features
+ * @name: for programs
+ * @title: for people
+ */
+struct feature {
+	uint64_t bit;
+	const char *name;
+	const char *title;
+};
+
+static const struct feature features[] = {
+	{ GOPHERSHIP_FEATURE_MEMCG, "memcg", "leases are charged to the memory cgroup" },
+	{ GOPHERSHIP_FEATURE_PRESSURE, "pressure", "a page tells of memory pressure" },
+};
+
+#define NR_FEATURES	(sizeof(features) / sizeof(features[0]))
+
+static void print_features(const struct gophership_info *info)
 {
-	return info->features & GOPHERSHIP_FEATURE_MEMCG ?
-		"memcg (leases are charged to the memory cgroup)" : "none";
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < NR_FEATURES; i++) {
+		if (!(info->features & features[i].bit))
+			continue;
+		printf("  %-14s %s (%s)\n", any ? "" : "features", features[i].name,
+		       features[i].title);
+		any = true;
+	}
+	if (!any)
+		printf("  %-14s none\n", "features");
+}
+
+static struct json_object *features_json(const struct gophership_info *info)
+{
+	struct json_object *list = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < NR_FEATURES; i++)
+		if (info->features & features[i].bit)
+			json_object_array_add(list, json_object_new_string(features[i].name));
+	return list;
 }
 
 static void print_text(const struct device *device)
@@ -41,7 +81,7 @@ static void print_text(const struct device *device)
 	       quantity_bytes(info->quota).text);
 	printf("  machine limit  %s on lease in all\n", quantity_bytes(info->machine_limit).text);
 	printf("  batch          %u buffers in one call\n", info->batch_max);
-	printf("  features       %s\n", features(info));
+	print_features(info);
 	printf("\n  %8s  %8s  %10s  %14s\n", "buffer", "slots", "window", "mmap offset");
 	for (i = 0; i < info->nr_classes; i++) {
 		class = &info->classes[i];
@@ -67,11 +107,8 @@ static void print_json(const struct device *device)
 	const struct gophership_info *info = &device->info;
 	struct json_object *object = json_object_new_object();
 	struct json_object *classes = json_object_new_array();
-	struct json_object *list = json_object_new_array();
 	uint32_t i;
 
-	if (info->features & GOPHERSHIP_FEATURE_MEMCG)
-		json_object_array_add(list, json_object_new_string("memcg"));
 	for (i = 0; i < info->nr_classes; i++)
 		json_object_array_add(classes, class_json(&info->classes[i]));
 	json_object_object_add(object, "device", text_json(device->path));
@@ -80,7 +117,7 @@ static void print_json(const struct device *device)
 	json_object_object_add(object, "machine_limit",
 			       json_object_new_uint64(info->machine_limit));
 	json_object_object_add(object, "batch_max", json_object_new_uint64(info->batch_max));
-	json_object_object_add(object, "features", list);
+	json_object_object_add(object, "features", features_json(info));
 	json_object_object_add(object, "classes", classes);
 	command_print_json(object, JSON_C_TO_STRING_PRETTY);
 }
