@@ -58,6 +58,7 @@ static __always_inline void slot_put(struct gophership_buf **slot, struct gopher
 	smp_store_release(slot, buf);
 	WRITE_ONCE(buf->len, 0);
 	WRITE_ONCE(buf->released_by, call_site);
+	/* As the slot: see there. */
 	smp_store_release(&buf->seal, key - (unsigned long)slot);
 }
 
