@@ -473,7 +473,7 @@ static void handler(int signal)
 }
 
 /* The handler comes at any instruction of the library. */
-TEST(signal_handler_on_top)
+static void handle_signals_on_top(struct __test_metadata *_metadata)
 {
 	struct itimerval timer = { { 0, 53 }, { 0, 53 } };
 	unsigned int wrong = 0;
@@ -509,6 +509,51 @@ TEST(signal_handler_on_top)
 	EXPECT_EQ(0, handler_failed);
 	EXPECT_LT(0, handler_refused);
 	EXPECT_EQ(0, used_of(shared));
+	gophership_close(shared);
+}
+
+TEST(signal_handler_on_top)
+{
+	handle_signals_on_top(_metadata);
+}
+
+TEST(debug_signal_handler_on_top)
+{
+	setenv("GOPHERSHIP_DEBUG", "1", 1);
+	handle_signals_on_top(_metadata);
+}
+
+static atomic_bool stop;
+
+static void *use_until_stop(void *unused)
+{
+	(void)unused;
+	while (!stop)
+		gophership_release(shared, gophership_acquire(shared, PAGE));
+	return NULL;
+}
+
+/* Whatever another thread was at in the parent, nobody is in the child. */
+TEST(debug_fork_while_another_thread_is_inside)
+{
+	pthread_t thread;
+	int status;
+
+	setenv("GOPHERSHIP_DEBUG", "1", 1);
+	ASSERT_EQ(0, gophership_open(&shared, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, use_until_stop, NULL));
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			alarm(10);
+			_exit(gophership_acquire(shared, PAGE) || errno != ESTALE);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_EQ(0, status);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
 	gophership_close(shared);
 }
 

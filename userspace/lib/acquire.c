@@ -116,7 +116,8 @@ acquire_slow(struct gophership *gs, size_t size, unsigned int nr, void **bufs, c
 
 	if (got == nr)
 		errno = error;
-	if (gs->sites[0])
+	/* With nothing got, the lock may be held for ever: EAGAIN, ESTALE. */
+	if (got && gs->sites[0])
 		debug_acquired(gs, bufs, got, site);
 	return got;
 }
