@@ -405,34 +405,71 @@ TEST(fork_leaves_the_parent_alone)
 	gophership_close(gs);
 }
 
+static bool has_device(void)
+{
+	char path[64], target[64];
+
+	for (int fd = 3; fd < 64; fd++) {
+		ssize_t length;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		length = readlink(path, target, sizeof(target) - 1);
+		target[length < 0 ? 0 : length] = 0;
+		if (strstr(target, "gophership"))
+			return true;
+	}
+	return false;
+}
+
+static int child_has_device(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(has_device());
+	return waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
 /* A child that lives on must not keep its parent's leases alive. */
 TEST(a_child_holds_no_device)
 {
 	struct gophership *gs;
-	int ends[2];
-	char path[64], target[64] = "";
-	pid_t pid;
 
 	ASSERT_EQ(0, gophership_open(&gs, NULL));
-	ASSERT_EQ(0, pipe(ends));
-	pid = fork();
-	if (!pid) {
-		for (int fd = 3; fd < 64; fd++) {
-			ssize_t length;
-
-			snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-			length = readlink(path, target, sizeof(target) - 1);
-			target[length < 0 ? 0 : length] = 0;
-			if (strstr(target, "gophership"))
-				_exit(1);
-		}
-		_exit(0);
-	}
-	int status;
-
-	waitpid(pid, &status, 0);
-	EXPECT_EQ(0, status);
+	EXPECT_TRUE(has_device());
+	EXPECT_EQ(0, child_has_device());
 	gophership_close(gs);
+}
+
+static atomic_bool stop;
+
+static void *open_and_close_until_stop(void *failed)
+{
+	struct gophership *gs;
+
+	while (!stop) {
+		if (gophership_open(&gs, NULL))
+			return failed;
+		gophership_close(gs);
+	}
+	return NULL;
+}
+
+/* Nor one that is born while a handle comes or goes. */
+TEST(fork_around_open_and_close)
+{
+	unsigned int holders = 0;
+	pthread_t thread;
+	void *result;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_and_close_until_stop, &stop));
+	for (int i = 0; i < 300; i++)
+		holders += !!child_has_device();
+	stop = true;
+	pthread_join(thread, &result);
+	EXPECT_EQ(0, holders);
+	EXPECT_EQ(NULL, result);
 }
 
 static atomic_uint handler_served, handler_refused, handler_failed;
@@ -522,8 +559,6 @@ TEST(debug_signal_handler_on_top)
 	setenv("GOPHERSHIP_DEBUG", "1", 1);
 	handle_signals_on_top(_metadata);
 }
-
-static atomic_bool stop;
 
 static void *use_until_stop(void *unused)
 {

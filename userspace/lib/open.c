@@ -195,8 +195,8 @@ static void free_handle(struct gophership *gs)
 	munmap(gs, gs->size);
 }
 
-static int start(struct gophership *gs, const struct gophership_info *info,
-		 const struct gophership_options *options)
+/* Under the registry's lock. */
+static int start(struct gophership *gs, const struct gophership_info *info)
 {
 	int ret;
 
@@ -212,20 +212,22 @@ static int start(struct gophership *gs, const struct gophership_info *info,
 	gs->sweep_time = reclaim_clock();
 	ret = debug_init(gs);
 	if (!ret)
-		ret = lease_reserve(gs, options->reserve);
-	if (!ret)
 		ret = registry_add(gs);
 	if (ret)
-		goto unmap;
-	ret = keeper_start(gs);
-	if (!ret)
-		return 0;
-	registry_remove(gs);
-unmap:
-	unmap(gs);
+		unmap(gs);
 	return ret;
 }
 
+static void finish(struct gophership *gs)
+{
+	/* The kernel takes back whatever is on lease. */
+	registry_remove(gs);
+	debug_close(gs);
+	unmap(gs);
+	free_handle(gs);
+}
+
+/* Under the registry's lock. */
 static int open_device(int fd, struct gophership **gs, const struct gophership_options *options)
 {
 	struct gophership plan = { .fd = fd };
@@ -249,28 +251,47 @@ static int open_device(int fd, struct gophership **gs, const struct gophership_o
 	if (!*gs)
 		return -ENOMEM;
 	pthread_mutex_init(&(*gs)->lock, NULL);
-	ret = start(*gs, &info, options);
+	ret = start(*gs, &info);
 	if (ret)
 		free_handle(*gs);
+	return ret;
+}
+
+/* A handle that fork() knows of. Under the registry's lock. */
+static int open_known(struct gophership **gs, const struct gophership_options *options)
+{
+	int fd, ret;
+
+	fd = device_open(options->device);
+	if (fd < 0)
+		return fd;
+	ret = open_device(fd, gs, options);
+	if (ret)
+		device_close(fd);
 	return ret;
 }
 
 static int open_with(struct gophership **gs, const struct gophership_options *options)
 {
 	struct gophership_options filled;
-	int fd, ret;
+	struct gophership *opened;
+	int ret;
 
 	ret = read_options(&filled, options);
 	if (ret)
 		return ret;
-	fd = device_open(filled.device);
-	if (fd < 0)
-		return fd;
-	ret = open_device(fd, gs, &filled);
+	gs_lock(&registry_lock);
+	ret = open_known(&opened, &filled);
+	gs_unlock(&registry_lock);
+	if (ret)
+		return ret;
+	ret = lease_reserve(opened, filled.reserve);
 	if (!ret)
-		return 0;
-	device_close(fd);
-	*gs = NULL;
+		ret = keeper_start(opened);
+	if (ret)
+		finish(opened);
+	else
+		*gs = opened;
 	return ret;
 }
 
@@ -300,11 +321,6 @@ void gophership_close(struct gophership *gs)
 		return;
 	}
 	keeper_stop(gs);
-	registry_remove(gs);
-	debug_close(gs);
-	/* The kernel takes back whatever is on lease. */
-	unmap(gs);
-	device_close(gs->fd);
-	free_handle(gs);
+	finish(gs);
 	errno = error;
 }

@@ -35,30 +35,51 @@ static void after_fork_in_child(void)
 		gs->fd = -1;
 	}
 	handles = NULL;
-	pthread_mutex_init(&registry_lock, NULL);
+	pthread_mutex_unlock(&registry_lock);
 	thread_forked();
 }
 
-/* 0 or -errno. */
+static int know_fork(void)
+{
+	int ret;
+
+	if (knows_fork)
+		return 0;
+	ret = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	knows_fork = !ret;
+	return ret;
+}
+
+/* Not at the first open: a fork that has begun by then would not call us. */
+static void __attribute__((constructor)) know_fork_early(void)
+{
+	gs_lock(&registry_lock);
+	know_fork();
+	gs_unlock(&registry_lock);
+}
+
+/*
+ * 0 or -errno. Under the registry's lock, since before the device was opened: a
+ * child that is forked in between would have it, and not know.
+ */
 int registry_add(struct gophership *gs)
 {
 	int ret;
 
-	gs_lock(&registry_lock);
 	ret = thread_prepare();
-	if (!ret && !knows_fork) {
-		ret = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-		knows_fork = !ret;
-	}
-	if (!ret) {
-		gs->next = handles;
-		handles = gs;
-	}
-	gs_unlock(&registry_lock);
-	return ret;
+	if (!ret)
+		ret = know_fork();
+	if (ret)
+		return ret;
+	gs->next = handles;
+	handles = gs;
+	return 0;
 }
 
-/* From here on no thread's exit and no fork looks at @gs. */
+/*
+ * From here on no thread's exit and no fork looks at @gs. So the device is closed
+ * before the lock is given up.
+ */
 void registry_remove(struct gophership *gs)
 {
 	struct gophership **link;
@@ -70,5 +91,6 @@ void registry_remove(struct gophership *gs)
 			break;
 		}
 	thread_caches_close(gs);
+	device_close(gs->fd);
 	gs_unlock(&registry_lock);
 }
