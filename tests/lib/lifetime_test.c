@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 #include "fixture.h"
 #include "memory.h"
@@ -591,6 +592,75 @@ TEST(debug_fork_while_another_thread_is_inside)
 	pthread_join(thread, NULL);
 	gophership_close(shared);
 }
+
+#if defined(STANDIN) && defined(__x86_64__) && !defined(MEMCHECK) && \
+	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define TRAP_FLAG	0x100
+
+static pthread_key_t late_key;
+static unsigned int steps;
+
+/* After each instruction, until the library is in the thread's way. */
+static void step_handler(int signal, siginfo_t *info, void *context)
+{
+	greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+	void *buf = gophership_acquire(shared, PAGE);
+
+	(void)signal;
+	(void)info;
+	steps++;
+	if (buf)
+		gophership_release(shared, buf);
+	*flags = buf ? *flags | TRAP_FLAG : *flags & ~TRAP_FLAG;
+}
+
+/* The library's own destructor was here before. */
+static void use_late(void *unused)
+{
+	(void)unused;
+	/* The main thread gets the cache that this one had. */
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	gophership_release(shared, gophership_acquire(shared, PAGE));
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+}
+
+static void *end_step_by_step(void *unused)
+{
+	gophership_release(shared, gophership_acquire(shared, PAGE));
+	pthread_setspecific(late_key, &late_key);
+	raise(SIGTRAP);
+	return unused;
+}
+
+/* The handler comes at each instruction of a thread that ends. */
+TEST(signal_handler_on_top_of_thread_exit)
+{
+	struct sigaction action = { .sa_sigaction = step_handler, .sa_flags = SA_SIGINFO };
+	pthread_t thread;
+	void *buf;
+
+	ASSERT_EQ(0, gophership_open(&shared, NULL));
+	ASSERT_EQ(0, pthread_key_create(&late_key, use_late));
+	ASSERT_EQ(0, sigaction(SIGTRAP, &action, NULL));
+	pthread_barrier_init(&barrier, NULL, 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, end_step_by_step, NULL));
+	pthread_barrier_wait(&barrier);
+	buf = gophership_acquire(shared, PAGE);
+	EXPECT_EQ(1, stats_of(shared).threads);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	/* Each has its own. */
+	EXPECT_EQ(2, stats_of(shared).threads);
+	pthread_barrier_wait(&barrier);
+	pthread_join(thread, NULL);
+	EXPECT_LT(10, steps);
+	EXPECT_EQ(1, stats_of(shared).threads);
+	EXPECT_EQ(0, gophership_release(shared, buf));
+	gophership_close(shared);
+}
+#endif
 
 static bool shrinks_to(struct gophership *gs, uint64_t bytes)
 {

@@ -92,8 +92,9 @@ static void thread_exits(void *unused)
 	struct cache *cache;
 
 	(void)unused;
-	this_cache = &no_cache;
 	gs_lock(&registry_lock);
+	/* Now no signal handler puts it back. */
+	this_cache = &no_cache;
 	while (thread_caches) {
 		cache = thread_caches;
 		thread_caches = cache->thread_next;
