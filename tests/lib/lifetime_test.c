@@ -569,6 +569,94 @@ static void *use_until_stop(void *unused)
 	return NULL;
 }
 
+static int result_while_cancelled;
+
+static void *open_while_cancelled(void *unused)
+{
+	/* Not on a stack that ends early: the address sanitizer would not clear it. */
+	static const struct gophership_options options = { .size = sizeof(options),
+							   .flags = GOPHERSHIP_KEEPER };
+
+	pthread_cancel(pthread_self());
+	result_while_cancelled = gophership_open(&shared, &options);
+	pthread_testcancel();
+	return unused;
+}
+
+static void *release_twice_while_cancelled(void *buf)
+{
+	pthread_cancel(pthread_self());
+	result_while_cancelled = gophership_release(shared, buf);
+	result_while_cancelled = gophership_release(shared, buf);
+	pthread_testcancel();
+	return NULL;
+}
+
+static void *close_while_cancelled(void *unused)
+{
+	pthread_cancel(pthread_self());
+	gophership_close(shared);
+	result_while_cancelled = 0;
+	pthread_testcancel();
+	return unused;
+}
+
+/* What @function leaves as the result before it comes to an end. */
+static int cancelled(void *(*function)(void *), void *argument)
+{
+	pthread_t thread;
+	void *result;
+
+	result_while_cancelled = -ECANCELED;
+	if (pthread_create(&thread, NULL, function, argument) || pthread_join(thread, &result))
+		return -EAGAIN;
+	return result == PTHREAD_CANCELED ? result_while_cancelled : -EINTR;
+}
+
+/* A thread is cancelled between the calls of the library, and not in one. */
+TEST(cancelled_threads_finish_their_calls)
+{
+	ASSERT_EQ(0, cancelled(open_while_cancelled, NULL));
+	EXPECT_EQ(0, gophership_release(shared, gophership_acquire(shared, PAGE)));
+	EXPECT_EQ(0, cancelled(close_while_cancelled, NULL));
+	EXPECT_FALSE(has_device());
+}
+
+TEST(cancelled_threads_fork)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, gophership_open(&shared, NULL));
+	pthread_cancel(pthread_self());
+	pid = fork();
+	/* A child that ended in fork() would say 0. */
+	if (!pid)
+		_exit(33);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(33, WEXITSTATUS(status));
+	gophership_close(shared);
+}
+
+TEST(debug_cancelled_threads_finish_their_calls)
+{
+	int null = open("/dev/null", O_WRONLY), errors = dup(STDERR_FILENO);
+	int released, closed;
+
+	setenv("GOPHERSHIP_DEBUG", "1", 1);
+	ASSERT_EQ(0, gophership_open(&shared, NULL));
+	dup2(null, STDERR_FILENO);
+	released = cancelled(release_twice_while_cancelled, gophership_acquire(shared, PAGE));
+	/* Nobody holds the lock, and what is left is reported to the end. */
+	gophership_acquire(shared, PAGE);
+	closed = cancelled(close_while_cancelled, NULL);
+	dup2(errors, STDERR_FILENO);
+	EXPECT_EQ(-EALREADY, released);
+	EXPECT_EQ(0, closed);
+	EXPECT_FALSE(has_device());
+}
+
 /* Whatever another thread was at in the parent, nobody is in the child. */
 TEST(debug_fork_while_another_thread_is_inside)
 {

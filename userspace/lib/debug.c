@@ -90,7 +90,10 @@ void debug_acquired(struct gophership *gs, void *const *bufs, unsigned int nr, c
 static void report(int ret, const void *buf, const struct site *known, const void *site)
 {
 	char again[TEXT_LENGTH], first[TEXT_LENGTH];
+	int cancel;
 
+	/* To write is where a cancelled thread would end, with the lock. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	if (ret == -EALREADY)
 		fprintf(stderr, "libgophership: double release of %p: at %s; released before at %s\n",
 			buf, name_site(site, again),
@@ -98,6 +101,7 @@ static void report(int ret, const void *buf, const struct site *known, const voi
 	else
 		fprintf(stderr, "libgophership: release of %p, which is no buffer: at %s\n", buf,
 			name_site(site, again));
+	pthread_setcancelstate(cancel, NULL);
 }
 
 int debug_release(struct gophership *gs, void *buf, const void *site)

@@ -298,12 +298,15 @@ static int open_with(struct gophership **gs, const struct gophership_options *op
 int gophership_open(struct gophership **gs, const struct gophership_options *options)
 {
 	int error = errno;
-	int ret;
+	int cancel, ret;
 
 	if (!gs)
 		return -EINVAL;
 	*gs = NULL;
+	/* To open is where a cancelled thread would end, with the lock. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ret = open_with(gs, options);
+	pthread_setcancelstate(cancel, NULL);
 	errno = error;
 	return ret;
 }
@@ -311,6 +314,7 @@ int gophership_open(struct gophership **gs, const struct gophership_options *opt
 void gophership_close(struct gophership *gs)
 {
 	int error = errno;
+	int cancel;
 
 	if (!gs)
 		return;
@@ -320,7 +324,10 @@ void gophership_close(struct gophership *gs)
 		errno = error;
 		return;
 	}
+	/* To wait and to close are where a cancelled thread would end. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	keeper_stop(gs);
 	finish(gs);
+	pthread_setcancelstate(cancel, NULL);
 	errno = error;
 }

@@ -28,12 +28,16 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
 	struct gophership *gs;
+	int cancel;
 
+	/* To close is where a cancelled thread would end. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	for (gs = handles; gs; gs = gs->next) {
 		poke(gs->stale, 1);
 		device_close(gs->fd);
 		gs->fd = -1;
 	}
+	pthread_setcancelstate(cancel, NULL);
 	handles = NULL;
 	pthread_mutex_unlock(&registry_lock);
 	thread_forked();
