@@ -406,7 +406,8 @@ TEST(fork_leaves_the_parent_alone)
 	gophership_close(gs);
 }
 
-static bool has_device(void)
+/* The library's descriptor, or -1. */
+static int find_device(void)
 {
 	char path[64], target[64];
 
@@ -417,9 +418,14 @@ static bool has_device(void)
 		length = readlink(path, target, sizeof(target) - 1);
 		target[length < 0 ? 0 : length] = 0;
 		if (strstr(target, "gophership"))
-			return true;
+			return fd;
 	}
-	return false;
+	return -1;
+}
+
+static bool has_device(void)
+{
+	return find_device() >= 0;
 }
 
 static int child_has_device(void)
@@ -823,6 +829,31 @@ TEST(pressure_is_heeded)
 		gophership_release(gs, gophership_acquire(gs, PAGE));
 	EXPECT_EQ(1, stats_of(gs).pressure);
 	EXPECT_GE(64 * PAGE, stats_of(gs).leased_bytes);
+	gophership_close(gs);
+}
+
+/* Whatever goes wrong in the course of it is nothing to the caller. */
+TEST(errno_is_left_alone_by_release)
+{
+	struct gophership *gs;
+	void *buf;
+
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	leave_many_idle(gs);
+	gophership_release(gs, gophership_acquire(gs, PAGE));
+	/* It cannot be asked for anything any more. */
+	ASSERT_LE(0, dup2(open("/dev/null", O_RDWR), find_device()));
+	gophership_standin_pressure();
+	for (int i = 0; i < 2000; i++) {
+		buf = gophership_acquire(gs, PAGE);
+		errno = 77;
+		if (gophership_release(gs, buf) || errno != 77)
+			break;
+		if (stats_of(gs).pressure)
+			break;
+	}
+	EXPECT_EQ(77, errno);
+	EXPECT_EQ(1, stats_of(gs).pressure);
 	gophership_close(gs);
 }
 

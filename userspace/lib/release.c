@@ -93,8 +93,7 @@ static int release_into(struct gophership *gs, struct cache *cache, void *buf)
 }
 
 /* Not with the cache that this thread used last. */
-static int __attribute__((noinline))
-release_slow(struct gophership *gs, void *buf, const void *site)
+static int release_any(struct gophership *gs, void *buf, const void *site)
 {
 	struct cache *cache;
 	struct chunk *chunk;
@@ -118,6 +117,17 @@ release_slow(struct gophership *gs, void *buf, const void *site)
 	chunk = chunk_of(gs, buf);
 	bit = chunk ? bit_of(chunk, buf) : 0;
 	return bit && release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
+}
+
+/* Off the hot path. It may look around, and the kernel may refuse something then. */
+static int __attribute__((noinline))
+release_slow(struct gophership *gs, void *buf, const void *site)
+{
+	int error = errno;
+	int ret = release_any(gs, buf, site);
+
+	errno = error;
+	return ret;
 }
 
 /* The second half of gophership_release(): not the chunk it guessed. */
