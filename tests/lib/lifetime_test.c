@@ -19,6 +19,10 @@
 #include "memory.h"
 #ifdef STANDIN
 #include "standin.h"
+#if !defined(MEMCHECK) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* Nobody looks on, who would want memory or each instruction for himself. */
+#define BARE
+#endif
 #endif
 
 static struct gophership *open_with(struct gophership_options options)
@@ -687,8 +691,7 @@ TEST(debug_fork_while_another_thread_is_inside)
 	gophership_close(shared);
 }
 
-#if defined(STANDIN) && defined(__x86_64__) && !defined(MEMCHECK) && \
-	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(BARE) && defined(__x86_64__)
 #define TRAP_FLAG	0x100
 
 static pthread_key_t late_key;
@@ -961,5 +964,57 @@ TEST(debug_is_quiet_without_a_mistake)
 	ASSERT_EQ(0, debug_output(text, sizeof(text), make_none));
 	EXPECT_STREQ("", text);
 }
+
+#ifdef BARE
+static size_t mapped_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (!file || fscanf(file, "%lu", &pages) != 1)
+		return 0;
+	fclose(file);
+	return pages * PAGE;
+}
+
+/* In units of 16 KiB. */
+static int child_unmaps(struct gophership_options options)
+{
+	struct gophership *gs = open_with(options);
+	size_t before;
+	int status;
+
+	if (!gs)
+		return -1;
+	if (!fork()) {
+		before = mapped_bytes();
+		gophership_close(gs);
+		_exit((before - mapped_bytes()) >> 14);
+	}
+	wait(&status);
+	gophership_close(gs);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define NR_TRIES	200
+
+/* The notes are 16 bytes for each buffer: here some 500 KiB. */
+TEST(debug_leaves_nothing_mapped)
+{
+	struct gophership_options options = { .ceiling = 64 << 20 };
+	int plain = child_unmaps(options);
+	size_t before;
+
+	EXPECT_LT(0, plain);
+	setenv("GOPHERSHIP_DEBUG", "1", 1);
+	EXPECT_LT(plain + 20, child_unmaps(options));
+	/* Too many. */
+	options.reserve[4] = 1 << 20;
+	before = mapped_bytes();
+	for (int i = 0; i < NR_TRIES; i++)
+		ASSERT_EQ(NULL, open_with(options));
+	EXPECT_GT(before + NR_TRIES * (128 << 10), mapped_bytes());
+}
+#endif
 
 TEST_HARNESS_MAIN

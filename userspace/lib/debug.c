@@ -144,8 +144,7 @@ static unsigned int name_leased(const struct gophership *gs, const struct chunk 
 
 void debug_close(struct gophership *gs)
 {
-	size_t slots = 0;
-	unsigned int class, nr = 0;
+	unsigned int nr = 0;
 	uint32_t i;
 
 	if (!gs->sites[0])
@@ -154,6 +153,15 @@ void debug_close(struct gophership *gs)
 		nr += name_leased(gs, &gs->chunks[i]);
 	if (nr)
 		fprintf(stderr, "libgophership: %u not released at close\n", nr);
+}
+
+void debug_free(struct gophership *gs)
+{
+	size_t slots = 0;
+	unsigned int class;
+
+	if (!gs->sites[0])
+		return;
 	for (class = 0; class < gs->nr_classes; class++)
 		slots += gs->windows[class].slots;
 	munmap(gs->sites[0], slots * sizeof(struct site));

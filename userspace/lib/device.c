@@ -78,7 +78,12 @@ const struct gophership_pressure *device_map_pressure(int fd, const struct gophe
 	if (!(info->features & GOPHERSHIP_FEATURE_PRESSURE))
 		return NULL;
 	page = mmap(NULL, info->page_size, PROT_READ, MAP_SHARED, fd, info->pressure_offset);
-	return page == MAP_FAILED || page->size < sizeof(*page) ? NULL : page;
+	if (page == MAP_FAILED)
+		return NULL;
+	if (page->size >= sizeof(*page))
+		return page;
+	device_unmap_pressure(page, info->page_size);
+	return NULL;
 }
 
 void device_unmap_pressure(const struct gophership_pressure *page, size_t length)

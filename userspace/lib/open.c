@@ -192,6 +192,7 @@ static void unmap(struct gophership *gs)
 static void free_handle(struct gophership *gs)
 {
 	pthread_mutex_destroy(&gs->lock);
+	debug_free(gs);
 	munmap(gs, gs->size);
 }
 
@@ -320,6 +321,7 @@ void gophership_close(struct gophership *gs)
 		return;
 	if (peek(gs->stale)) {
 		/* Something of the child's own may be mapped where the windows were. */
+		debug_free(gs);
 		munmap(gs, gs->size);
 		errno = error;
 		return;

@@ -344,5 +344,6 @@ int debug_init(struct gophership *gs);
 void debug_acquired(struct gophership *gs, void *const *bufs, unsigned int nr, const void *site);
 int debug_release(struct gophership *gs, void *buf, const void *site);
 void debug_close(struct gophership *gs);
+void debug_free(struct gophership *gs);
 
 #endif /* POOL_H */
