@@ -39,7 +39,7 @@ extern "C" {
 /* Lease and map the buffers' pages at once instead of at the first touch. */
 #define GOPHERSHIP_PREFAULT		(1U << 0)
 /*
- * Let no thread keep buffers for itself: every call takes a lock, and every
+ * Let no thread keep buffers for itself: every acquire takes a lock, and every
  * idle buffer is there for every thread. For tight ceilings and many threads.
  */
 #define GOPHERSHIP_NO_THREAD_CACHE	(1U << 1)
@@ -74,7 +74,9 @@ struct gophership;
  * @device: path of the device; NULL: /dev/gophership
  * @ceiling: bytes to have on lease from the kernel at most, buffers in use and
  *	idle ones together; 0: what the kernel allows (on 32 bits: 128 MiB)
- * @idle_ms: give buffers back that were idle for so long; 0: 10 seconds
+ * @idle_ms: give buffers back that were idle for so long; 0: 10 seconds. What a
+ *	thread keeps for itself goes after up to twice that if the thread makes no
+ *	acquires, and does not grow old if it does
  * @reserved: 0
  * @reserve: buffers to lease at once, per size class (one page, two, four ...).
  *	They are not kept back later: memory pressure and time take them, too.
