@@ -478,9 +478,12 @@ static int lease_half_where_large_lie(void)
 	if (device_release_leases(fds[0], leases, 48))
 		return 3;
 	for (int i = 0; i < 2; i++) {
-		/* Not at once: all that lies idle is taken from all once a second. */
+		/*
+		 * Not at once: all that lies idle is taken from all once a second, and
+		 * comes when a grace period is over.
+		 */
 		while ((nr = device_acquire(fds[i], LARGE / 2, 48, leases)) > 0 ||
-		       (nr == -ENOMEM && tries++ < 150)) {
+		       (nr == -ENOMEM && bytes < 6 * MB && tries++ < 1000)) {
 			if (nr < 0) {
 				usleep(10000);
 				continue;
