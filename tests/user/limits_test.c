@@ -357,15 +357,33 @@ static long long read_number(const char *path)
 	return number;
 }
 
-static int make_cgroup(const char *limit)
+/* 0, or why there is none that the module charges. */
+static int make_cgroup(int fd, const char *limit)
 {
-	int ret = write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	struct gophership_info info;
+	int ret = device_info(fd, &info);
 
+	if (!ret && !(info.features & GOPHERSHIP_FEATURE_MEMCG))
+		ret = -EOPNOTSUPP;
+	if (!ret)
+		ret = write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
 	if (ret)
 		return ret;
 	if (mkdir(CGROUP, 0755) && errno != EEXIST)
 		return -errno;
 	return write_file(CGROUP "/memory.max", limit);
+}
+
+/* What @work says in the cgroup, which ends with it. */
+static int in_cgroup(int (*work)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(write_file(CGROUP "/cgroup.procs", "0") ? 100 : work());
+	status = status_of(child);
+	return rmdir(CGROUP) ? -errno : status;
 }
 
 /*
@@ -374,7 +392,7 @@ static int make_cgroup(const char *limit)
  */
 #define CHARGED(nr)	((nr) * LARGE - 2 * 64 * 4096)
 
-/* In the cgroup: lease until the limit, and live. */
+/* Lease until the limit, and live. */
 static int use_cgroup(void)
 {
 	struct gophership_lease leases[48];
@@ -382,8 +400,6 @@ static int use_cgroup(void)
 	size_t bytes;
 	int fd;
 
-	if (write_file(CGROUP "/cgroup.procs", "0"))
-		return 1;
 	fd = device_open();
 	if (fd < 0)
 		return 2;
@@ -403,23 +419,13 @@ static int use_cgroup(void)
 
 TEST_F(limits, memory_cgroup_limit_is_ENOMEM)
 {
-	struct gophership_info info;
-	pid_t child;
-	int ret;
+	int ret = make_cgroup(self->fd, "3M");
 
-	ASSERT_EQ(0, device_info(self->fd, &info));
-	if (!(info.features & GOPHERSHIP_FEATURE_MEMCG))
-		SKIP(return, "the module says that this kernel charges nothing");
-	ret = make_cgroup("3M");
 	if (ret)
 		SKIP(return, "no memory cgroup to be had: %s", strerror(-ret));
-	child = fork();
-	if (!child)
-		_exit(use_cgroup());
-	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, in_cgroup(use_cgroup));
 	/* Outside the cgroup there is as much as before. */
 	EXPECT_EQ(0, device_machine_bytes(self->fd));
-	EXPECT_EQ(0, rmdir(CGROUP));
 }
 
 /* A buffer that another cgroup paid for does not serve this one for free. */
@@ -429,8 +435,6 @@ static int reuse_in_cgroup(void)
 	long long before, after;
 	int fd;
 
-	if (write_file(CGROUP "/cgroup.procs", "0"))
-		return 1;
 	fd = device_open();
 	before = read_number(CGROUP "/memory.current");
 	if (device_acquire(fd, LARGE, 16, leases) != 16)
@@ -442,21 +446,13 @@ static int reuse_in_cgroup(void)
 TEST_F(limits, memory_cgroup_pays_for_cached_buffers_too)
 {
 	struct gophership_lease leases[48];
-	struct gophership_info info;
-	pid_t child;
+	int ret = make_cgroup(self->fd, "max");
 
-	ASSERT_EQ(0, device_info(self->fd, &info));
-	if (!(info.features & GOPHERSHIP_FEATURE_MEMCG))
-		SKIP(return, "the module says that this kernel charges nothing");
-	if (make_cgroup("max"))
-		SKIP(return, "no memory cgroup to be had");
+	if (ret)
+		SKIP(return, "no memory cgroup to be had: %s", strerror(-ret));
 	ASSERT_EQ(48, device_acquire(self->fd, LARGE, 48, leases));
 	ASSERT_EQ(0, device_release_leases(self->fd, leases, 48));
-	child = fork();
-	if (!child)
-		_exit(reuse_in_cgroup());
-	EXPECT_EQ(0, status_of(child));
-	EXPECT_EQ(0, rmdir(CGROUP));
+	EXPECT_EQ(0, in_cgroup(reuse_in_cgroup));
 }
 
 /*
@@ -469,8 +465,6 @@ static int lease_half_where_large_lie(void)
 	size_t bytes = 0;
 	int fds[2], nr, tries = 0;
 
-	if (write_file(CGROUP "/cgroup.procs", "0"))
-		return 1;
 	fds[0] = device_open();
 	fds[1] = device_open();
 	if (device_acquire(fds[0], LARGE, 48, leases) != 48)
@@ -503,20 +497,12 @@ static int lease_half_where_large_lie(void)
 
 TEST_F(limits, lease_is_no_larger_than_its_slot_without_memory)
 {
-	struct gophership_info info;
-	pid_t child;
+	int ret = make_cgroup(self->fd, "8M");
 
-	ASSERT_EQ(0, device_info(self->fd, &info));
-	if (!(info.features & GOPHERSHIP_FEATURE_MEMCG))
-		SKIP(return, "the module says that this kernel charges nothing");
-	if (make_cgroup("8M"))
-		SKIP(return, "no memory cgroup to be had");
-	child = fork();
-	if (!child)
-		_exit(lease_half_where_large_lie());
-	EXPECT_EQ(0, status_of(child));
+	if (ret)
+		SKIP(return, "no memory cgroup to be had: %s", strerror(-ret));
+	EXPECT_EQ(0, in_cgroup(lease_half_where_large_lie));
 	EXPECT_EQ(0, device_machine_bytes(self->fd));
-	EXPECT_EQ(0, rmdir(CGROUP));
 }
 
 TEST_HARNESS_MAIN
