@@ -51,15 +51,10 @@ static __always_inline bool slot_take(struct gophership_buf **slot, const unsign
 static __always_inline void slot_put(struct gophership_buf **slot, struct gophership_buf *buf,
 				     unsigned long key, unsigned long call_site)
 {
-	/*
-	 * Who releases a buffer again looks whether it lies in a slot, and whether
-	 * it has moved on: ever_ours(), which both of these are ordered for.
-	 */
-	smp_store_release(slot, buf);
+	*slot = buf;
 	WRITE_ONCE(buf->len, 0);
 	WRITE_ONCE(buf->released_by, call_site);
-	/* As the slot: see there. */
-	smp_store_release(&buf->seal, key - (unsigned long)slot);
+	WRITE_ONCE(buf->seal, key - (unsigned long)slot);
 }
 
 static __always_inline bool head_pop(struct gophership_head *head, const unsigned long *secret,

@@ -507,6 +507,7 @@ void gophership_payload_exit(void);
 /* gophership_registry.c: every descriptor there is */
 int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp);
 void gophership_registry_remove(struct gophership_buf *buf);
+bool gophership_registry_has(const struct gophership_buf *buf);
 void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir);
 int gophership_registry_name(const char *pool);
 void gophership_registry_empty(void);

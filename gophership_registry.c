@@ -54,6 +54,15 @@ void gophership_registry_remove(struct gophership_buf *buf)
 	xa_unlock_irqrestore(&registry, flags);
 }
 
+/*
+ * Is there a descriptor at @buf, which may be any value that is plausible? Looks at
+ * nothing but the registry. Context: any.
+ */
+bool gophership_registry_has(const struct gophership_buf *buf)
+{
+	return xa_load(&registry, key_of(buf)) == buf;
+}
+
 /**
  * gophership_registry_disown() - turn a pool's buffers over to another pool
  * @pool: the pool that goes away

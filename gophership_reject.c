@@ -2,8 +2,8 @@
 /*
  * GopherShip buffer pool: what is said of a release that was refused.
  *
- * Nothing here follows a pointer: words are read with gophership_peek() from
- * addresses that passed gophership_plausible().
+ * Nothing here follows a pointer: the registry says whether there is a descriptor,
+ * and words of it, which may go meanwhile, are read with gophership_peek().
  *
  * The lines are warnings, not WARN(): a caller's mistake is no reason to stop
  * a machine that runs with panic_on_warn.
@@ -37,36 +37,6 @@ static unsigned long peek(const unsigned long *word)
 	return gophership_peek(word, &value) ? value : 0;
 }
 
-/*
- * A seal that fits no state is a foreign pointer. A free buffer's state is a
- * small number or the address of a slot, which is kernel memory: on 64-bit
- * machines a random word has no chance to look like one.
- */
-static bool ever_ours(const struct gophership_buf *buf)
-{
-	unsigned long seal = peek(&buf->seal);
-	unsigned long state = gophership_seal(buf, 0) - seal;
-	unsigned long there, slot;
-
-	if (!seal)
-		return false;
-	if (state <= GOPHERSHIP_SEAL_CLAIMED)
-		return !(state & 1);
-	state &= ~GOPHERSHIP_SEAL_DOOM_BIT;
-	slot = (unsigned long)kasan_reset_tag((void *)state);
-	if (slot % sizeof(void *) || slot < PAGE_OFFSET || !virt_addr_valid((void *)slot))
-		return false;
-	/*
-	 * It was put into that slot before the seal said so, and by now it may have
-	 * moved on, to a new owner, before the slot was used again: slot_put().
-	 */
-	there = peek((unsigned long *)state);
-	if (there == (unsigned long)buf)
-		return true;
-	smp_rmb(); /* pairs with slot_put() */
-	return peek(&buf->seal) != seal;
-}
-
 static void say_foreign(const void *ptr, unsigned long call_site)
 {
 	this_cpu_inc(counters.foreign);
@@ -98,7 +68,7 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 {
 	if (!buf)
 		return 0;
-	if (!gophership_plausible(buf) || !ever_ours(buf)) {
+	if (!gophership_plausible(buf) || !gophership_registry_has(buf)) {
 		say_foreign(buf, call_site);
 		return -EINVAL;
 	}
