@@ -285,6 +285,14 @@ typedef enum { XA_MARK_0 = 0, XA_PRESENT = 8 } xa_mark_t;
 unsigned long model_buf_number(unsigned long key);
 unsigned long model_buf_key(unsigned long number);
 void *xa_find(struct xarray *xa, unsigned long *key, unsigned long max, xa_mark_t filter);
+static inline void *xa_load(struct xarray *xa, unsigned long key)
+{
+	unsigned long found = key;
+	void *entry = xa_find(xa, &found, key, XA_PRESENT);
+
+	return found == key ? entry : NULL;
+}
+
 #define xa_lock_irq(xa)			({ model_irqs(1); model_lock(&(xa)->lock); })
 #define xa_unlock_irq(xa)		({ model_unlock(&(xa)->lock); model_irqs(-1); })
 #define xa_lock_irqsave(xa, f)		({ (f) = 0; xa_lock_irq(xa); })
