@@ -34,6 +34,9 @@ static_assert(offsetof(struct gophership_magazine, slot) ==
 /* Pages of payload in the magazines of the depots of all pools. */
 static atomic_long_t depot_pages;
 
+/* Pages of payload that wait for a grace period to be freed. */
+static atomic_long_t doomed_pages;
+
 /*
  * A magazine to give buffers back with when there is no memory for one. It
  * comes back by way of magazine_free(). Taken and put by xchg and cmpxchg.
@@ -143,6 +146,7 @@ static void magazine_free(struct rcu_head *rcu)
 		if (!gophership_depot_defer_free(buf))
 			gophership_payload_free(buf);
 	}
+	atomic_long_sub(mag->pages, &doomed_pages);
 	if (mag->capacity < magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX) ||
 	    cmpxchg(&last_resort, NULL, mag))
 		kfree(mag);
@@ -192,10 +196,18 @@ unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 			drop_stale(depot, buf);
 	}
 	mag->nr = nr;
+	mag->pages = (unsigned long)nr << gophership_class_order(depot->class);
+	atomic_long_add(mag->pages, &doomed_pages);
 	this_cpu_add(depot->pool->heads[depot->class].shrunk, nr);
 	trace_gophership_trim(depot->pool->name, depot->class, nr);
 	call_rcu(&mag->rcu, magazine_free);
 	return nr;
+}
+
+/* Pages that will be free when the grace periods that run now are over; a peek. */
+unsigned long gophership_doomed_pages(void)
+{
+	return atomic_long_read(&doomed_pages);
 }
 
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,

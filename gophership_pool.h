@@ -109,6 +109,7 @@ static_assert(MAX_NUMNODES - 1 <= U16_MAX);
 /**
  * struct gophership_magazine - an array of free buffers
  * @next: in a list of the depot; protected by the depot's lock
+ * @pages: pages of payload of a magazine that is doomed; constant then
  * @nr: entries in use while no head has it loaded; protected by the depot's
  *	lock, or by the owning head's busy mark
  * @capacity: entries there are; constant
@@ -119,7 +120,10 @@ static_assert(MAX_NUMNODES - 1 <= U16_MAX);
  * @slot: the buffers; protected as @nr
  */
 struct gophership_magazine {
-	struct gophership_magazine *next;
+	union {
+		struct gophership_magazine *next;
+		unsigned long pages;
+	};
 	u32 nr;
 	u32 capacity;
 	struct rcu_head rcu;
@@ -523,6 +527,7 @@ struct gophership_magazine *gophership_magazine_alloc(unsigned int class);
 void gophership_magazine_free(struct gophership_magazine *mag);
 unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 				      struct gophership_magazine *mag);
+unsigned long gophership_doomed_pages(void);
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
 			   unsigned int class, int node);
 struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot,

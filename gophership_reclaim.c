@@ -2,13 +2,18 @@
 /*
  * GopherShip buffer pool: memory goes back.
  *
- * By the shrinker when memory is short, by ageing when it lies idle, by CPU
- * hotplug when nobody is left who could use it. Everything leaves by way of a
- * depot; what lies in a CPU's head is first flushed there, by that CPU.
+ * By the shrinker when memory is short, at the latest before somebody is killed
+ * for it; by ageing when it lies idle, by CPU hotplug when nobody is left who could
+ * use it. Everything leaves by way of a depot; what lies in a CPU's head is first
+ * flushed there, by that CPU.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
+#include <linux/rcupdate.h>
 #include <linux/shrinker.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
@@ -264,6 +269,8 @@ static unsigned long scan_objects(struct shrinker *unused, struct shrink_control
 		pages += shrink_depots(pool, want - pages);
 	}
 	mutex_unlock(&gophership_pools_lock);
+	/* A grace period away, but progress. */
+	gophership_account_reclaimed(pages);
 	return pages ?: SHRINK_STOP;
 }
 
@@ -272,6 +279,37 @@ static struct shrinker shrinker_model = {
 	.scan_objects = scan_objects,
 	.seeks = DEFAULT_SEEKS,
 };
+
+/*
+ * Somebody is about to be killed. What the shrinker gave back may still wait for a
+ * grace period, for which reclaim has no patience; and a shrinker that finds the
+ * list locked gives up. Here there is time for both.
+ *
+ * Little is reason for one more try a second, not for one each time: what drivers
+ * release at this moment would be found again and again, and never be enough.
+ */
+static int oom_notify(struct notifier_block *unused, unsigned long zero, void *freed)
+{
+	static unsigned long last = INITIAL_JIFFIES - HZ;	/* protected by oom_lock */
+	struct gophership_pool *pool;
+	unsigned long pages;
+
+	mutex_lock(&gophership_pools_lock);
+	list_for_each_entry(pool, &gophership_pools, entry) {
+		gophership_pool_flush(pool);
+		shrink_depots(pool, pool_cached_pages(pool));
+	}
+	mutex_unlock(&gophership_pools_lock);
+	pages = gophership_doomed_pages();
+	if (!pages || (pages < totalram_pages() / 256 && jiffies - last < HZ))
+		return NOTIFY_DONE;
+	rcu_barrier();
+	last = jiffies;
+	*(unsigned long *)freed += pages;
+	return NOTIFY_OK;
+}
+
+static struct notifier_block oom_block = { .notifier_call = oom_notify };
 
 /* @cpu is dead: its heads are ours. What interrupts it had are over, too. */
 static int cpu_dead(unsigned int cpu)
@@ -299,11 +337,13 @@ int __init gophership_reclaim_init(void)
 		cpuhp_remove_state_nocalls(hotplug_state);
 		return -ENOMEM;
 	}
+	register_oom_notifier(&oom_block);
 	return 0;
 }
 
 void gophership_reclaim_exit(void)
 {
+	unregister_oom_notifier(&oom_block);
 	gophership_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	/* No pool is left, so from here on neither work starts anything. */

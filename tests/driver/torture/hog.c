@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A driver that takes all the memory there is: reclaim runs, and gives back
- * what lies idle. Nobody is killed for it (__GFP_NORETRY).
+ * what lies idle. Nobody is killed for it (__GFP_NORETRY), or only by mistake.
  *
  * The pages are linked by their lru, and their private is their order.
  */
@@ -79,6 +79,42 @@ void torture_hog(unsigned long left)
 	}
 	pr_info("hog has %lu KiB\n", nr_taken << (PAGE_SHIFT - 10));
 	mutex_unlock(&lock);
+}
+
+/* A CPU at work in the kernel for that long: no grace period ends meanwhile. */
+void torture_stall(unsigned long milliseconds)
+{
+	rcu_read_lock();
+	while (milliseconds--)
+		mdelay(1);
+	rcu_read_unlock();
+}
+
+/*
+ * Take @nr pages as fast as it goes, whatever it costs: somebody may be killed for it.
+ * -ENOMEM if that was us.
+ */
+int torture_grab(unsigned long nr)
+{
+	struct page *page;
+	LIST_HEAD(grabbed);
+	int ret = 0;
+
+	while (nr--) {
+		page = alloc_page(GFP_KERNEL);
+		if (!page) {
+			ret = -ENOMEM;
+			break;
+		}
+		set_page_private(page, 0);
+		list_add(&page->lru, &grabbed);
+	}
+	mutex_lock(&lock);
+	list_for_each_entry(page, &grabbed, lru)
+		nr_taken++;
+	list_splice(&grabbed, &taken);
+	mutex_unlock(&lock);
+	return ret;
 }
 
 /*

@@ -386,6 +386,10 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return forget();
 	if (!strcmp(command, "hog"))
 		return torture_hog(a), 0;
+	if (!strcmp(command, "stall"))
+		return torture_stall(a), 0;
+	if (!strcmp(command, "grab"))
+		return torture_grab(a);
 	if (!strcmp(command, "unhog"))
 		return torture_unhog(), 0;
 	if (!strcmp(command, "must"))

@@ -26,6 +26,8 @@ int torture_contexts(unsigned long milliseconds, unsigned long class);
 /* hog.c */
 void torture_hog(unsigned long left);
 void torture_hog_blocks(unsigned int order);
+void torture_stall(unsigned long milliseconds);
+int torture_grab(unsigned long nr);
 void torture_unhog(void);
 
 /* must.c */
