@@ -49,6 +49,18 @@ static gfp_t page_gfp(const struct gophership_pool *pool, gfp_t gfp)
 	return (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN | __GFP_COMP | account;
 }
 
+/*
+ * Where the buffers of this CPU's heads come from. Not numa_mem_id(): a CPU may have
+ * come to another node than where the heads are, and its node may have no memory.
+ */
+static int home_node(const struct gophership_pool *pool)
+{
+	int node = raw_cpu_ptr(pool->heads)->node;
+
+	/* All of its memory may have been taken away. */
+	return node_online(node) ? node : numa_mem_id();
+}
+
 /* Of @page, or if it cannot be, gives that back. */
 static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
 					   unsigned int order, gfp_t gfp, struct page *page)
@@ -94,7 +106,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	struct page *page;
 
 	gophership_allocator_enter();
-	page = alloc_pages_node(numa_mem_id(), page_gfp(pool, gfp), order);
+	page = alloc_pages_node(home_node(pool), page_gfp(pool, gfp), order);
 	if (page)
 		buf = payload_make(pool, class, order, gfp, page);
 	gophership_allocator_leave();
@@ -114,7 +126,7 @@ unsigned int gophership_payload_alloc_bulk(struct gophership_pool *pool, unsigne
 
 	if (order == 0 && nr > 1) {
 		gophership_allocator_enter();
-		pages_nr = gophership_pages_bulk(page_gfp(pool, gfp), numa_mem_id(), nr, pages);
+		pages_nr = gophership_pages_bulk(page_gfp(pool, gfp), home_node(pool), nr, pages);
 		for (i = 0; i < pages_nr; i++) {
 			bufs[done] = payload_make(pool, class, order, gfp, pages[i]);
 			done += !!bufs[done];

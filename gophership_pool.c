@@ -68,20 +68,50 @@ void gophership_pool_wake(struct gophership_pool *pool)
 		irq_work_queue(&pool->wake);
 }
 
+/* The node that @cpu's buffers come from: its own, or the nearest that has memory. */
+static int memory_node(int cpu)
+{
+	int own = cpu_to_mem(cpu), nearest = NUMA_NO_NODE, node;
+
+	if (node_state(own, N_MEMORY))
+		return own;
+	for_each_node_state(node, N_MEMORY)
+		if (nearest == NUMA_NO_NODE ||
+		    node_distance(own, node) < node_distance(own, nearest))
+			nearest = node;
+	return nearest;
+}
+
+/**
+ * gophership_pool_place() - tell a CPU's heads which memory node is theirs
+ * @pool: the pool
+ * @cpu: a CPU that does not run, with nothing in its heads, or a new pool's
+ *
+ * The kernel knows no more than a placeholder for a CPU that is not there yet.
+ *
+ * Context: process.
+ */
+void gophership_pool_place(struct gophership_pool *pool, int cpu)
+{
+	struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
+	int node = memory_node(cpu);
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		heads[class].depot = gophership_pool_depot(pool, node, class);
+		heads[class].node = node;
+	}
+}
+
 static void init_heads(struct gophership_pool *pool)
 {
 	unsigned int class;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
-
 		for (class = 0; class < GOPHERSHIP_NR_HEADS; class++)
-			gophership_head_init(&heads[class], pool, class);
-		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
-			heads[class].depot = gophership_pool_depot(pool, cpu_to_mem(cpu), class);
-			heads[class].node = cpu_to_mem(cpu);
-		}
+			gophership_head_init(per_cpu_ptr(pool->heads + class, cpu), pool, class);
+		gophership_pool_place(pool, cpu);
 	}
 }
 

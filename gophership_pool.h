@@ -166,8 +166,9 @@ extern struct gophership_magazine gophership_nothing;
  * @misses: requests that went to the allocator; this_cpu operations
  * @shrunk: buffers given back; this_cpu operations
  * @class: size class or further row; constant
- * @node: memory node of @depot; constant
- * @depot: the one of this CPU's node; constant
+ * @node: memory node of @depot; written before the CPU comes, see
+ *	gophership_pool_place()
+ * @depot: the one of the memory node that is this CPU's; as @node
  * @pool: constant
  * @aged_use: acquires and releases when the ageing last looked, and
  * @quiet: for how many looks there were no new ones; both protected by
@@ -593,6 +594,7 @@ struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsig
 struct gophership_buf *gophership_pool_steal_class(struct gophership_pool *pool,
 						   unsigned int class);
 unsigned int gophership_pool_nr_depots(void);
+void gophership_pool_place(struct gophership_pool *pool, int cpu);
 void gophership_pool_wake(struct gophership_pool *pool);
 struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool *pool, size_t size,
 							 unsigned long call_site);

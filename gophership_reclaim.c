@@ -326,10 +326,22 @@ static int cpu_dead(unsigned int cpu)
 	return 0;
 }
 
+/* @cpu is about to come, for the first time perhaps: its node is known by now. */
+static int cpu_prepare(unsigned int cpu)
+{
+	struct gophership_pool *pool;
+
+	mutex_lock(&gophership_pools_lock);
+	list_for_each_entry(pool, &gophership_pools, entry)
+		gophership_pool_place(pool, cpu);
+	mutex_unlock(&gophership_pools_lock);
+	return 0;
+}
+
 int __init gophership_reclaim_init(void)
 {
-	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership:dead", NULL,
-						  cpu_dead);
+	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership:prepare",
+						  cpu_prepare, cpu_dead);
 	if (hotplug_state < 0)
 		return hotplug_state;
 	shrinker = gophership_shrinker_register(&shrinker_model, "gophership");

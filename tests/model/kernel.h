@@ -194,6 +194,9 @@ void *__alloc_percpu(size_t size, size_t align);
 #define nr_node_ids		1
 #define for_each_node_state(node, state) for ((node) = 0; (node) < 1; (node)++)
 #define cpu_to_mem(cpu)		0
+#define NUMA_NO_NODE		(-1)
+#define node_state(node, state)	((node) == 0)
+#define node_distance(a, b)	10
 #define num_possible_nodes()	1
 
 /* Locks */

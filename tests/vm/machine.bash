@@ -76,16 +76,21 @@ machine_interrogate()
 	sleep 3
 }
 
-# As many processors and as much memory on each node.
+# As many processors on each node, and as much memory on each that is to have some.
 numa_arguments()
 {
-	local node each=$((cpus / nodes)) size=$(($(numfmt --from=iec "$memory") / nodes))
+	local node memdev each=$((cpus / nodes)) filled=$((nodes - bare_node))
+	local size=$(($(numfmt --from=iec "$memory") / filled))
 	((nodes > 1)) || return 0
 	# A socket is a node's, or the kernel warns of an odd machine.
 	arguments+=(-smp "$cpus,sockets=$nodes,cores=$each,threads=1")
 	for ((node = 0; node < nodes; node++)); do
-		arguments+=(-object "memory-backend-ram,id=node$node,size=$size"
-			-numa "node,nodeid=$node,cpus=$((node * each))-$((node * each + each - 1)),memdev=node$node")
+		memdev=
+		if ((node < filled)); then
+			arguments+=(-object "memory-backend-ram,id=node$node,size=$size")
+			memdev=,memdev=node$node
+		fi
+		arguments+=(-numa "node,nodeid=$node,cpus=$((node * each))-$((node * each + each - 1))$memdev")
 	done
 }
 
