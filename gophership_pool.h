@@ -614,6 +614,13 @@ int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);
 
 /* gophership_reject.c: what is said of a refused release */
+
+/* Room for the name of a call site in the log; a longer one is cut off. */
+struct gophership_site_name {
+	char text[96];
+};
+
+const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name);
 int gophership_reject(const struct gophership_buf *buf, unsigned long call_site);
 void gophership_reject_stale(const struct gophership_buf *buf);
 void gophership_reject_poison(const struct gophership_buf *buf, size_t offset);

@@ -121,6 +121,7 @@ static bool is_leased(const struct gophership_buf *buf)
 int gophership_registry_name(const char *pool)
 {
 	unsigned long key = 0, acquired_by = 0;
+	struct gophership_site_name name;
 	struct gophership_buf *buf;
 	int nr = 0;
 	bool leased;
@@ -140,8 +141,8 @@ int gophership_registry_name(const char *pool)
 		if (!buf)
 			return nr;
 		if (leased) {
-			pr_warn("pool %s is destroyed while buffer %p (%u bytes) is leased: acquired by %pS\n",
-				pool, buf, size, (void *)acquired_by);
+			pr_warn("pool %s is destroyed while buffer %p (%u bytes) is leased: acquired by %s\n",
+				pool, buf, size, gophership_site_name(acquired_by, &name));
 			nr++;
 		}
 		cond_resched();

@@ -10,9 +10,11 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
+#include <linux/string.h>
 
 #include "gophership_pool.h"
 #include "gophership_trace.h"
@@ -37,6 +39,25 @@ static unsigned long peek(const unsigned long *word)
 	return gophership_peek(word, &value) ? value : 0;
 }
 
+/**
+ * gophership_site_name() - the name of a call site, for the log
+ * @call_site: as remembered, or what was found in its place
+ * @name: where to write the name
+ *
+ * What has no symbol is not told, as it may be any word of memory: the address of
+ * a module that was unloaded, or what has become of a descriptor that is gone.
+ *
+ * Context: any.
+ * Return: the name.
+ */
+const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name)
+{
+	snprintf(name->text, sizeof(name->text), "%pS", (void *)call_site);
+	if (strstarts(name->text, "0x"))
+		return "unknown";
+	return name->text;
+}
+
 static void say_foreign(const void *ptr, unsigned long call_site)
 {
 	this_cpu_inc(counters.foreign);
@@ -48,12 +69,25 @@ static void say_foreign(const void *ptr, unsigned long call_site)
 
 static void say_doubled(const struct gophership_buf *buf, unsigned long call_site)
 {
+	struct gophership_site_name acquired_by, released_by;
+
 	this_cpu_inc(counters.doubled);
 	trace_gophership_reject(buf, -EALREADY, call_site);
 	if (__ratelimit(&reject_limit))
-		pr_warn("release of %p refused: not leased (by %pS; last acquired by %pS, released by %pS)\n",
-			buf, (void *)call_site, (void *)peek(&buf->acquired_by),
-			(void *)peek(&buf->released_by));
+		pr_warn("release of %p refused: not leased (by %pS; last acquired by %s, released by %s)\n",
+			buf, (void *)call_site,
+			gophership_site_name(peek(&buf->acquired_by), &acquired_by),
+			gophership_site_name(peek(&buf->released_by), &released_by));
+}
+
+/*
+ * Is there a descriptor at @buf? Whoever got @buf by an address dependency alone may
+ * have read the registry from before it was made, so the pointer first.
+ */
+static bool exists(const struct gophership_buf *buf)
+{
+	smp_rmb(); /* pairs with payload_make(), and its caller's handing over */
+	return gophership_registry_has(buf);
 }
 
 /**
@@ -68,7 +102,7 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 {
 	if (!buf)
 		return 0;
-	if (!gophership_plausible(buf) || !gophership_registry_has(buf)) {
+	if (!gophership_plausible(buf) || !exists(buf)) {
 		say_foreign(buf, call_site);
 		return -EINVAL;
 	}
@@ -78,26 +112,35 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 
 /*
  * An entry of a magazine or an inbox that its buffer does not confirm: two
- * CPUs released it at the same time, and neither could be told.
+ * CPUs released it at the same time, and neither could be told. By now it may
+ * have been freed, and its memory somebody else's.
  */
 void gophership_reject_stale(const struct gophership_buf *buf)
 {
-	unsigned long call_site = peek(&buf->released_by);
+	struct gophership_site_name acquired_by, released_by;
+	unsigned long acquire_site = 0, release_site = 0;
 
+	if (exists(buf)) {
+		acquire_site = peek(&buf->acquired_by);
+		release_site = peek(&buf->released_by);
+	}
 	this_cpu_inc(counters.doubled);
-	trace_gophership_reject(buf, -EALREADY, call_site);
+	trace_gophership_reject(buf, -EALREADY, release_site);
 	if (__ratelimit(&reject_limit))
-		pr_warn("buffer %p was released by two CPUs at once (last acquired by %pS, released by %pS)\n",
-			buf, (void *)peek(&buf->acquired_by), (void *)call_site);
+		pr_warn("buffer %p was released by two CPUs at once (last acquired by %s, released by %s)\n",
+			buf, gophership_site_name(acquire_site, &acquired_by),
+			gophership_site_name(release_site, &released_by));
 }
 
 /* Somebody wrote to @buf, at @offset, while it was free. */
 void gophership_reject_poison(const struct gophership_buf *buf, size_t offset)
 {
+	struct gophership_site_name released_by;
+
 	this_cpu_inc(counters.poisoned);
 	if (__ratelimit(&reject_limit))
-		pr_warn("buffer %p was written to after release, at byte %zu (released by %pS)\n",
-			buf, offset, (void *)buf->released_by);
+		pr_warn("buffer %p was written to after release, at byte %zu (released by %s)\n",
+			buf, offset, gophership_site_name(buf->released_by, &released_by));
 }
 
 /* Add up the counters of the machine. */

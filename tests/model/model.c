@@ -611,6 +611,13 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 	return buf ? -EALREADY : 0;
 }
 
+const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name)
+{
+	(void)call_site;
+	(void)name;
+	return "unknown";
+}
+
 void gophership_reject_stale(const struct gophership_buf *buf)
 {
 	(void)buf;
