@@ -165,12 +165,12 @@ static bool doom_entry(struct gophership_magazine *mag, unsigned int from, unsig
 	struct gophership_buf *buf = mag->slot[from];
 	bool doomed;
 
-	/* First, so that a release that is refused finds it where the seal says. */
-	mag->slot[to] = buf;
 	preempt_disable();
 	doomed = gophership_sealed(buf, slot_state(mag, from)) &&
 		 gophership_claim(buf, slot_state(mag, from), doom_state(mag, to));
 	preempt_enable();
+	if (doomed)
+		mag->slot[to] = buf;
 	return doomed;
 }
 
