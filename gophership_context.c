@@ -328,14 +328,32 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
  * Giving back
  */
 
+/* Has the machine reported an error in the memory of @buf? */
+static bool is_damaged(const struct gophership_buf *buf)
+{
+	struct page *page = virt_to_page(buf->data);
+	unsigned int i;
+
+	for (i = 0; i < buf->capacity / PAGE_SIZE; i++)
+		if (PageHWPoison(page + i))
+			return true;
+	return false;
+}
+
 /*
  * Part with the buffer of a loan that nobody maps and nobody can map: step 3
- * above. Returns whether its pages were still in use.
+ * above. Returns whether its pages were still in use, or can never be again.
  */
 static bool return_buf(struct gophership_buf *buf)
 {
 	struct page *page = virt_to_page(buf->data);
 
+	if (is_damaged(buf)) {
+		/* For good: not each kernel sorts out the bad page of a large one. */
+		get_page(page);
+		gophership_buf_retire(buf);
+		return true;
+	}
 	if (page_count(page) > 1) {
 		gophership_buf_retire(buf);
 		return true;

@@ -78,7 +78,7 @@ struct gophership_loan {
  * @acquires: leases granted; protected by @lock
  * @releases: leases given back; protected by @lock
  * @cleared: buffers zeroed at a lease; protected by @lock
- * @retired: buffers whose pages were in use at release; protected by @lock
+ * @retired: buffers whose pages were in use at release, or damaged; protected by @lock
  * @pages: pages charged for the loans
  * @faults: page faults served
  * @foreign: handles refused as none of ours

@@ -175,6 +175,38 @@ TEST_F(pin, vmsplice_keeps_what_was_spliced)
 	EXPECT_EQ(0, device_leased(self->fd));
 }
 
+static void go_on(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * A page on which the machine reports an error (this one only seems to) is
+ * nobody's any more, wherever in the buffer it is.
+ */
+TEST_F(pin, failed_memory_is_not_handed_on)
+{
+	struct buffer buffer;
+	unsigned long frame;
+
+	/* The error is reported to who asks for it, too. */
+	ASSERT_NE(SIG_ERR, signal(SIGBUS, go_on));
+	for (size_t size = PAGE; size <= LARGE; size *= 2) {
+		long retired = device_retired(self->fd);
+
+		ASSERT_EQ(0, acquire_filled(self->fd, size, 0x5a, &buffer));
+		frame = memory_frame(buffer.data);
+		ASSERT_NE(0, frame);
+		/* Parts of a large buffer the kernel marks, and has no way to handle. */
+		if (madvise(buffer.data + size - PAGE, PAGE, MADV_HWPOISON) && errno == EINVAL)
+			SKIP(return, "this kernel knows no failing memory");
+		ASSERT_EQ(0, buffer_release(self->fd, &buffer));
+		EXPECT_EQ(retired + 1, device_retired(self->fd));
+		EXPECT_EQ(0, others_take_over(&self->others, size, frame));
+		others_give_back(&self->others);
+	}
+}
+
 TEST_F(pin, vmsplice_and_munmap)
 {
 	struct buffer buffer;

@@ -218,7 +218,8 @@ struct gophership_class_counters {
  * @foreign: out: handles refused with EINVAL
  * @doubled: out: handles refused with EALREADY
  * @cleared: out: buffers zeroed before this context got them
- * @retired: out: buffers given back while their pages were pinned, so not reused
+ * @retired: out: buffers given back while their pages were pinned, or after the
+ *	machine reported an error in their memory, so not reused
  * @faults: out: page faults served
  * @contexts: out: contexts open on the machine
  * @machine_bytes: out: bytes on lease to all contexts
