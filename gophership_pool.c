@@ -7,6 +7,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/moduleparam.h>
 #include <linux/nodemask.h>
 #include <linux/random.h>
@@ -323,20 +324,26 @@ static struct gophership_buf *must_try(struct gophership_pool *pool, size_t size
 static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t size,
 					unsigned long call_site)
 {
+	unsigned long flush_at = jiffies;
 	struct gophership_buf *buf;
 	DEFINE_WAIT(wait);
-	long left = 0;
 
 	waiters_raise(pool);
 	for (;;) {
-		/* What lies in other CPUs' magazines is out of reach. */
-		if (!left)
+		/*
+		 * What lies in other CPUs' magazines is out of reach. Not only after
+		 * an undisturbed sleep: others' releases, of what is too small for
+		 * us, wake us all the time.
+		 */
+		if (time_after_eq(jiffies, flush_at)) {
 			gophership_pool_flush(pool);
+			flush_at = jiffies + WAIT_JIFFIES;
+		}
 		prepare_to_wait(&pool->wait, &wait, TASK_UNINTERRUPTIBLE);
 		buf = must_try(pool, size, GOPHERSHIP_GFP_MUST, call_site);
 		if (buf)
 			break;
-		left = io_schedule_timeout(WAIT_JIFFIES);
+		io_schedule_timeout(WAIT_JIFFIES);
 		finish_wait(&pool->wait, &wait);
 		buf = must_try(pool, size, GFP_MUST_NEXT, call_site);
 		if (buf)
