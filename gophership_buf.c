@@ -479,7 +479,8 @@ struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool
  * @size: bytes that it must hold; 0 means one page
  * @gfp: what a miss may do. GFP_KERNEL where sleeping is allowed, GFP_ATOMIC or
  *	GFP_NOWAIT elsewhere. __GFP_ZERO clears the payload. Zones cannot be
- *	asked for (__GFP_DMA, __GFP_DMA32: NULL).
+ *	asked for (__GFP_DMA, __GFP_DMA32: NULL). __GFP_NOFAIL means nothing here:
+ *	see gophership_buf_must_acquire().
  *
  * The payload is not cleared: it holds what the last borrower wrote. Misses
  * never make the page allocator complain in the log.

@@ -110,7 +110,9 @@ struct gophership_pool_params {
  * @leased:	buffers on loan now
  *
  * The counters are summed over the CPUs while they run: each is exact once the
- * pool is quiet, and may be off by what is under way otherwise.
+ * pool is quiet, and may be off by what is under way otherwise. (Where a CPU has no
+ * single instruction to count with, as on 32 bits, it may be off for good by one for
+ * each NMI that came in the middle.)
  */
 struct gophership_class_stats {
 	u32 capacity;
