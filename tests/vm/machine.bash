@@ -76,6 +76,12 @@ machine_interrogate()
 	sleep 3
 }
 
+# One of the processors that were left out at first.
+machine_plug()
+{
+	echo "device_add max-x86_64-cpu,id=late,socket-id=$((nodes - 1)),core-id=0,thread-id=0" >&"$monitor"
+}
+
 # As many processors on each node, and as much memory on each that is to have some.
 numa_arguments()
 {
@@ -83,7 +89,7 @@ numa_arguments()
 	local size=$(($(numfmt --from=iec "$memory") / filled))
 	((nodes > 1)) || return 0
 	# A socket is a node's, or the kernel warns of an odd machine.
-	arguments+=(-smp "$cpus,sockets=$nodes,cores=$each,threads=1")
+	arguments+=(-smp "$((cpus - late_cpu * each)),maxcpus=$cpus,sockets=$nodes,cores=$each,threads=1")
 	for ((node = 0; node < nodes; node++)); do
 		memdev=
 		if ((node < filled)); then
