@@ -34,8 +34,19 @@ static_assert(offsetof(struct gophership_magazine, slot) ==
 /* Pages of payload in the magazines of the depots of all pools. */
 static atomic_long_t depot_pages;
 
-/* Pages of payload that wait for a grace period to be freed. */
+/* Pages of payload that wait for a grace period to be freed; by atomics. */
 static atomic_long_t doomed_pages;
+
+void gophership_doomed_add(long pages)
+{
+	atomic_long_add(pages, &doomed_pages);
+}
+
+/* Pages that will be free when the grace periods that run now are over; a peek. */
+unsigned long gophership_doomed_pages(void)
+{
+	return atomic_long_read(&doomed_pages);
+}
 
 /*
  * A magazine to give buffers back with when there is no memory for one. It
@@ -146,7 +157,7 @@ static void magazine_free(struct rcu_head *rcu)
 		if (!gophership_depot_defer_free(buf))
 			gophership_payload_free(buf);
 	}
-	atomic_long_sub(mag->pages, &doomed_pages);
+	gophership_doomed_add(-(long)mag->pages);
 	if (mag->capacity < magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX) ||
 	    cmpxchg(&last_resort, NULL, mag))
 		kfree(mag);
@@ -197,17 +208,11 @@ unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 	}
 	mag->nr = nr;
 	mag->pages = (unsigned long)nr << gophership_class_order(depot->class);
-	atomic_long_add(mag->pages, &doomed_pages);
+	gophership_doomed_add(mag->pages);
 	this_cpu_add(depot->pool->heads[depot->class].shrunk, nr);
 	trace_gophership_trim(depot->pool->name, depot->class, nr);
 	call_rcu(&mag->rcu, magazine_free);
 	return nr;
-}
-
-/* Pages that will be free when the grace periods that run now are over; a peek. */
-unsigned long gophership_doomed_pages(void)
-{
-	return atomic_long_read(&doomed_pages);
 }
 
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
@@ -588,7 +593,9 @@ static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max)
 
 	if (llist_empty(&depot->inbox))
 		return 0;
-	mag = gophership_magazine_alloc(depot->class);
+	mag = gophership_depot_take_empty(depot);
+	if (!mag)
+		mag = gophership_magazine_alloc(depot->class);
 	if (!mag)
 		mag = xchg(&last_resort, NULL);
 	if (!mag)

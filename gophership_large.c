@@ -28,10 +28,25 @@ struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, si
 	return buf;
 }
 
+/* Pages that go only with the descriptor. */
+static long pages_of(const struct gophership_buf *buf)
+{
+	return buf->data ? buf->capacity >> PAGE_SHIFT : 0;
+}
+
 /* After a grace period in which no release of it can have been under way. */
 static void free_rcu(struct rcu_head *rcu)
 {
-	gophership_payload_free(container_of(rcu, struct gophership_buf, rcu));
+	struct gophership_buf *buf = container_of(rcu, struct gophership_buf, rcu);
+
+	gophership_doomed_add(-pages_of(buf));
+	gophership_payload_free(buf);
+}
+
+static void free_later(struct gophership_buf *buf)
+{
+	gophership_doomed_add(pages_of(buf));
+	call_rcu(&buf->rcu, free_rcu);
 }
 
 /* Released where nothing can be freed and no grace period asked for: NMI. */
@@ -43,7 +58,7 @@ static void free_deferred(struct irq_work *work)
 
 	for (; node; node = next) {
 		next = node->next;
-		call_rcu(&llist_entry(node, struct gophership_buf, node)->rcu, free_rcu);
+		free_later(llist_entry(node, struct gophership_buf, node));
 	}
 }
 
@@ -70,7 +85,7 @@ void gophership_large_free(struct gophership_buf *buf)
 	/* One of the reserve has lost its pool: a release may still look at it. */
 	if (buf->capacity > GOPHERSHIP_MAX_POOLED && gophership_may_allocate())
 		gophership_payload_drop(buf);
-	call_rcu(&buf->rcu, free_rcu);
+	free_later(buf);
 }
 
 /* No buffer is left on its way to call_rcu(). */

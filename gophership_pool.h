@@ -528,6 +528,7 @@ struct gophership_magazine *gophership_magazine_alloc(unsigned int class);
 void gophership_magazine_free(struct gophership_magazine *mag);
 unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 				      struct gophership_magazine *mag);
+void gophership_doomed_add(long pages);
 unsigned long gophership_doomed_pages(void);
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
 			   unsigned int class, int node);

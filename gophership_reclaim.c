@@ -2,15 +2,15 @@
 /*
  * GopherShip buffer pool: memory goes back.
  *
- * By the shrinker when memory is short, at the latest before somebody is killed
- * for it; by ageing when it lies idle, by CPU hotplug when nobody is left who could
+ * By the shrinker when memory is short, at the latest before the kernel kills
+ * somebody for it; by ageing when it lies idle, by CPU hotplug when nobody is left who could
  * use it. Everything leaves by way of a depot; what lies in a CPU's head is first
  * flushed there, by that CPU.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/jiffies.h>
-#include <linux/mm.h>
+#include <linux/minmax.h>
 #include <linux/notifier.h>
 #include <linux/oom.h>
 #include <linux/rcupdate.h>
@@ -280,30 +280,82 @@ static struct shrinker shrinker_model = {
 	.seeks = DEFAULT_SEEKS,
 };
 
-/*
- * Somebody is about to be killed. What the shrinker gave back may still wait for a
- * grace period, for which reclaim has no patience; and a shrinker that finds the
- * list locked gives up. Here there is time for both.
- *
- * Little is reason for one more try a second, not for one each time: what drivers
- * release at this moment would be found again and again, and never be enough.
- */
-static int oom_notify(struct notifier_block *unused, unsigned long zero, void *freed)
+/* About @want pages on their way to the page allocator, from whatever pool. */
+static unsigned long trim_pools(unsigned long want)
 {
-	static unsigned long last = INITIAL_JIFFIES - HZ;	/* protected by oom_lock */
 	struct gophership_pool *pool;
-	unsigned long pages;
+	unsigned long pages = 0;
 
 	mutex_lock(&gophership_pools_lock);
 	list_for_each_entry(pool, &gophership_pools, entry) {
 		gophership_pool_flush(pool);
-		shrink_depots(pool, pool_cached_pages(pool));
+		if (pages < want)
+			pages += shrink_depots(pool, min(want - pages, pool_cached_pages(pool)));
+		cond_resched();
 	}
 	mutex_unlock(&gophership_pools_lock);
-	pages = gophership_doomed_pages();
-	if (!pages || (pages < totalram_pages() / 256 && jiffies - last < HZ))
+	return pages;
+}
+
+static unsigned long cached_pages(void)
+{
+	struct gophership_pool *pool;
+	unsigned long pages = 0;
+
+	mutex_lock(&gophership_pools_lock);
+	list_for_each_entry(pool, &gophership_pools, entry)
+		pages += pool_cached_pages(pool);
+	mutex_unlock(&gophership_pools_lock);
+	return pages;
+}
+
+/*
+ * All that is idle now, until it is free, or for a second. In rounds: without any
+ * memory an inbox gives back no more than one magazine's worth in a grace period. What
+ * is released meanwhile does not count. Returns the pages.
+ */
+static unsigned long give_all(void)
+{
+	unsigned long pages = gophership_doomed_pages(), want = cached_pages(), more;
+	unsigned long end = jiffies + HZ;
+
+	do {
+		more = trim_pools(want);
+		want -= min(want, more);
+		pages += more;
+		if (pages)
+			rcu_barrier();
+	} while (more && want && time_before(jiffies, end));
+	return pages;
+}
+
+/* So many times in a row a kill is put off: until a second has passed without one. */
+#define OOM_TRIES	8
+
+/*
+ * The machine (not a memory cgroup) has no memory left for somebody, and the next step
+ * is to kill. What the shrinker gave back may still wait for a grace period, for which
+ * reclaim has no patience; and a shrinker that finds the list locked gives up. Here
+ * there is time for both, though who else runs out of memory waits for us.
+ *
+ * Not for ever: drivers may fill the pool again as fast as this empties it, and what
+ * comes back need not be of the node or the order that is wanted.
+ */
+static int oom_notify(struct notifier_block *unused, unsigned long zero, void *freed)
+{
+	/* Both protected by oom_lock. */
+	static unsigned long last;
+	static unsigned int tries;
+	unsigned long pages;
+
+	if (jiffies - last >= HZ)
+		tries = 0;
+	if (tries == OOM_TRIES)
 		return NOTIFY_DONE;
-	rcu_barrier();
+	pages = give_all();
+	if (!pages)
+		return NOTIFY_DONE;
+	tries++;
 	last = jiffies;
 	*(unsigned long *)freed += pages;
 	return NOTIFY_OK;

@@ -167,7 +167,6 @@ typedef struct { long counter; } atomic_long_t;
 #define atomic_long_inc(v)		((void)(v)->counter++)
 #define atomic_long_dec(v)		((void)(v)->counter--)
 #define atomic_long_add(n, v)		((void)((v)->counter += (n)))
-#define atomic_long_sub(n, v)		((void)((v)->counter -= (n)))
 
 /* CPUs: a pointer into the first CPU's part stands for all of them. */
 #define per_cpu_ptr(p, cpu)	((__typeof__(p))((char *)(p) + (cpu) * sizeof(model_percpu[0])))

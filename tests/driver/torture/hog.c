@@ -81,26 +81,37 @@ void torture_hog(unsigned long left)
 	mutex_unlock(&lock);
 }
 
+static bool stalled;
+
 /* A CPU at work in the kernel for that long: no grace period ends meanwhile. */
 void torture_stall(unsigned long milliseconds)
 {
 	rcu_read_lock();
+	WRITE_ONCE(stalled, true);
 	while (milliseconds--)
 		mdelay(1);
+	WRITE_ONCE(stalled, false);
 	rcu_read_unlock();
 }
 
 /*
  * Take @nr pages as fast as it goes, whatever it costs: somebody may be killed for it.
- * -ENOMEM if that was us.
+ * The last @nr_stalled of them while grace periods do not end (-EBUSY if they do).
+ * -ENOMEM if it was us who was killed.
  */
-int torture_grab(unsigned long nr)
+int torture_grab(unsigned long nr, unsigned long nr_stalled)
 {
+	unsigned long end = jiffies + 5 * HZ;
 	struct page *page;
 	LIST_HEAD(grabbed);
 	int ret = 0;
 
-	while (nr--) {
+	for (; nr; nr--) {
+		if (nr == nr_stalled) {
+			while (!READ_ONCE(stalled) && time_before(jiffies, end))
+				msleep(1);
+			ret = READ_ONCE(stalled) ? 0 : -EBUSY;
+		}
 		page = alloc_page(GFP_KERNEL);
 		if (!page) {
 			ret = -ENOMEM;

@@ -389,7 +389,7 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 	if (!strcmp(command, "stall"))
 		return torture_stall(a), 0;
 	if (!strcmp(command, "grab"))
-		return torture_grab(a);
+		return torture_grab(a, b);
 	if (!strcmp(command, "unhog"))
 		return torture_unhog(), 0;
 	if (!strcmp(command, "must"))

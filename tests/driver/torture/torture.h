@@ -27,7 +27,7 @@ int torture_contexts(unsigned long milliseconds, unsigned long class);
 void torture_hog(unsigned long left);
 void torture_hog_blocks(unsigned int order);
 void torture_stall(unsigned long milliseconds);
-int torture_grab(unsigned long nr);
+int torture_grab(unsigned long nr, unsigned long nr_stalled);
 void torture_unhog(void);
 
 /* must.c */
