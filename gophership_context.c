@@ -209,10 +209,10 @@ static struct gophership_buf *take_buf(unsigned int class)
 		gophership_buf_retire(buf);
 		return NULL;
 	}
-	if (gophership_memcg_match(virt_to_page(buf->data)))
+	if (gophership_memcg_match(virt_to_page(buf->data)) && !gophership_payload_damaged(buf))
 		return buf;
 
-	/* Another memory cgroup pays for its pages. */
+	/* Another memory cgroup pays for its pages, or they failed while they lay idle. */
 	gophership_buf_retire(buf);
 	return gophership_pool_fresh(gophership_user_pool, size, GFP_LEASE);
 }
@@ -328,18 +328,6 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
  * Giving back
  */
 
-/* Has the machine reported an error in the memory of @buf? */
-static bool is_damaged(const struct gophership_buf *buf)
-{
-	struct page *page = virt_to_page(buf->data);
-	unsigned int i;
-
-	for (i = 0; i < buf->capacity / PAGE_SIZE; i++)
-		if (PageHWPoison(page + i))
-			return true;
-	return false;
-}
-
 /*
  * Part with the buffer of a loan that nobody maps and nobody can map: step 3
  * above. Returns whether its pages were still in use, or can never be again.
@@ -348,13 +336,7 @@ static bool return_buf(struct gophership_buf *buf)
 {
 	struct page *page = virt_to_page(buf->data);
 
-	if (is_damaged(buf)) {
-		/* For good: not each kernel sorts out the bad page of a large one. */
-		get_page(page);
-		gophership_buf_retire(buf);
-		return true;
-	}
-	if (page_count(page) > 1) {
+	if (page_count(page) > 1 || gophership_payload_damaged(buf)) {
 		gophership_buf_retire(buf);
 		return true;
 	}

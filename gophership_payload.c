@@ -57,7 +57,7 @@ static int home_node(const struct gophership_pool *pool)
 {
 	int node = raw_cpu_ptr(pool->heads)->node;
 
-	/* All of its memory may have been taken away. */
+	/* It may have gone since, with all of its memory. */
 	return node_online(node) ? node : numa_mem_id();
 }
 
@@ -161,14 +161,32 @@ void gophership_payload_free(struct gophership_buf *buf)
 	kmem_cache_free(descriptors, buf);
 }
 
-/* Drop the pool's reference to @buf's pages; they go with the last one. */
+/* Has the machine reported an error in the memory of @buf? */
+bool gophership_payload_damaged(const struct gophership_buf *buf)
+{
+	struct page *page = virt_to_page(buf->data);
+	unsigned int i;
+
+	for (i = 0; i < buf->capacity / PAGE_SIZE; i++)
+		if (PageHWPoison(page + i))
+			return true;
+	return false;
+}
+
+/*
+ * Drop the pool's reference to @buf's pages; they go with the last one. Damaged ones do
+ * not go: the page allocator sorts out single pages, but not in each version those in
+ * the midst of more. (What cgroup has paid for them goes on paying.)
+ */
 void gophership_payload_drop(struct gophership_buf *buf)
 {
 	if (!buf->data)
 		return;
-	gophership_allocator_enter();
-	__free_pages(virt_to_page(buf->data), get_order(buf->capacity));
-	gophership_allocator_leave();
+	if (buf->capacity == PAGE_SIZE || !gophership_payload_damaged(buf)) {
+		gophership_allocator_enter();
+		__free_pages(virt_to_page(buf->data), get_order(buf->capacity));
+		gophership_allocator_leave();
+	}
 	buf->data = NULL;
 }
 

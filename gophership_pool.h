@@ -503,6 +503,7 @@ unsigned int gophership_payload_alloc_bulk(struct gophership_pool *pool, unsigne
 					   gfp_t gfp, unsigned int nr,
 					   struct gophership_buf **bufs);
 void gophership_payload_free(struct gophership_buf *buf);
+bool gophership_payload_damaged(const struct gophership_buf *buf);
 void gophership_payload_drop(struct gophership_buf *buf);
 void gophership_payload_poison(struct gophership_buf *buf);
 void gophership_payload_check(struct gophership_buf *buf);

@@ -207,6 +207,32 @@ TEST_F(pin, failed_memory_is_not_handed_on)
 	}
 }
 
+/* The same while it lies idle in the pool. */
+TEST_F(pin, memory_that_failed_idle_is_not_handed_on)
+{
+	struct buffer buffer;
+	unsigned long frame;
+	int offline = open("/sys/devices/system/memory/hard_offline_page", O_WRONLY);
+
+	if (offline < 0)
+		SKIP(return, "this kernel knows no failing memory");
+	for (size_t size = PAGE; size <= LARGE; size *= 2) {
+		char address[32];
+
+		ASSERT_EQ(0, acquire_filled(self->fd, size, 0x5a, &buffer));
+		frame = memory_frame(buffer.data);
+		ASSERT_NE(0, frame);
+		ASSERT_EQ(0, buffer_release(self->fd, &buffer));
+		snprintf(address, sizeof(address), "%#lx", (frame + size / PAGE - 1) * PAGE);
+		/* It is marked, and then they find that they can do nothing (EBUSY). */
+		if (write(offline, address, strlen(address)) < 0)
+			EXPECT_EQ(EBUSY, errno);
+		EXPECT_EQ(0, others_take_over(&self->others, size, frame));
+		others_give_back(&self->others);
+	}
+	close(offline);
+}
+
 TEST_F(pin, vmsplice_and_munmap)
 {
 	struct buffer buffer;
