@@ -88,7 +88,8 @@ static int memory_node(int cpu)
  * @pool: the pool
  * @cpu: a CPU that does not run, with nothing in its heads, or a new pool's
  *
- * The kernel knows no more than a placeholder for a CPU that is not there yet.
+ * The kernel knows no more than a placeholder for a CPU that is not there yet. Memory
+ * that a node gets or loses later moves no heads.
  *
  * Context: process.
  */
@@ -163,7 +164,12 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 
 static void pool_list(struct gophership_pool *pool)
 {
+	int cpu;
+
 	mutex_lock(&gophership_pools_lock);
+	/* Again: a CPU may have come since, and not have seen the pool. */
+	for_each_possible_cpu(cpu)
+		gophership_pool_place(pool, cpu);
 	list_add_tail(&pool->entry, &gophership_pools);
 	mutex_unlock(&gophership_pools_lock);
 }
