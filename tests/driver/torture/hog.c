@@ -109,7 +109,7 @@ int torture_grab(unsigned long nr, unsigned long nr_stalled)
 	for (; nr; nr--) {
 		if (nr == nr_stalled) {
 			while (!READ_ONCE(stalled) && time_before(jiffies, end))
-				msleep(1);
+				msleep(20);
 			ret = READ_ONCE(stalled) ? 0 : -EBUSY;
 		}
 		page = alloc_page(GFP_KERNEL);
