@@ -10,8 +10,10 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
+#include <linux/swap.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
@@ -154,6 +156,17 @@ static inline void gophership_shrinker_unregister(struct shrinker *shrinker)
 	unregister_shrinker(shrinker);
 }
 #endif
+
+/* Pages that a shrinker frees, or has on their way: renamed and wrapped in 6.4. */
+static inline void gophership_account_reclaimed(unsigned long pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+	mm_account_reclaimed_pages(pages);
+#else
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += pages;
+#endif
+}
 
 /* The flags of a VMA are changed by a function since 6.3. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)

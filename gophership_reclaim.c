@@ -269,6 +269,8 @@ static unsigned long scan_objects(struct shrinker *unused, struct shrink_control
 		pages += shrink_depots(pool, want - pages);
 	}
 	mutex_unlock(&gophership_pools_lock);
+	/* A grace period away, but progress. */
+	gophership_account_reclaimed(pages);
 	return pages ?: SHRINK_STOP;
 }
 
