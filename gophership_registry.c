@@ -56,10 +56,13 @@ void gophership_registry_remove(struct gophership_buf *buf)
 
 /*
  * Is there a descriptor at @buf, which may be any value that is plausible? Looks at
- * nothing but the registry. Context: any.
+ * nothing but the registry, and that after the pointer: a caller that got @buf by no
+ * more than an address dependency could otherwise read it from before @buf was made.
+ * Context: any.
  */
 bool gophership_registry_has(const struct gophership_buf *buf)
 {
+	smp_rmb(); /* pairs with payload_make(), and its caller's handing over */
 	return xa_load(&registry, key_of(buf)) == buf;
 }
 

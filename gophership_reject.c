@@ -80,16 +80,6 @@ static void say_doubled(const struct gophership_buf *buf, unsigned long call_sit
 			gophership_site_name(peek(&buf->released_by), &released_by));
 }
 
-/*
- * Is there a descriptor at @buf? Whoever got @buf by an address dependency alone may
- * have read the registry from before it was made, so the pointer first.
- */
-static bool exists(const struct gophership_buf *buf)
-{
-	smp_rmb(); /* pairs with payload_make(), and its caller's handing over */
-	return gophership_registry_has(buf);
-}
-
 /**
  * gophership_reject() - judge a value that release found not to be leased
  * @buf: any value
@@ -102,7 +92,7 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 {
 	if (!buf)
 		return 0;
-	if (!gophership_plausible(buf) || !exists(buf)) {
+	if (!gophership_plausible(buf) || !gophership_registry_has(buf)) {
 		say_foreign(buf, call_site);
 		return -EINVAL;
 	}
@@ -120,7 +110,7 @@ void gophership_reject_stale(const struct gophership_buf *buf)
 	struct gophership_site_name acquired_by, released_by;
 	unsigned long acquire_site = 0, release_site = 0;
 
-	if (exists(buf)) {
+	if (gophership_registry_has(buf)) {
 		acquire_site = peek(&buf->acquired_by);
 		release_site = peek(&buf->released_by);
 	}
