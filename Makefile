@@ -67,7 +67,7 @@ bench-scale:
 	CASES=scale tests/bench/run
 
 clean:
-	rm -rf build *.o .*.cmd .*.d *.ko *.mod *.mod.c Module.symvers modules.order
+	rm -rf build *.o .*.cmd .*.d device/*.o device/.*.cmd device/.*.d *.ko *.mod *.mod.c Module.symvers modules.order
 
 help:
 	@echo "To see it work, on any Debian machine, without touching its kernel:"

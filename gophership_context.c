@@ -40,7 +40,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitfield.h>
-#include <linux/capability.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
@@ -48,8 +47,6 @@
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "gophership_compat.h"
@@ -83,62 +80,6 @@ static DEFINE_MUTEX(trim_lock);	/* for gophership_pool_trim() */
 
 static atomic64_t last_id = ATOMIC64_INIT(0);
 static atomic_long_t nr_contexts = ATOMIC_LONG_INIT(0);
-static atomic_long_t machine_pages = ATOMIC_LONG_INIT(0);
-
-/*
- * Who pays
- */
-
-/* Add @pages to @counter unless that takes it above @limit. */
-static bool charge(atomic_long_t *counter, long pages, long limit)
-{
-	long old = atomic_long_read(counter);
-
-	do {
-		if (old > limit - pages)
-			return false;
-	} while (!atomic_long_try_cmpxchg(counter, &old, old + pages));
-	return true;
-}
-
-static bool charge_owner(struct gophership_context *context, long pages)
-{
-	if (!context->owner)
-		return true;
-	return charge(&context->owner->user->locked_vm, pages,
-		      rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT);
-}
-
-static void uncharge_owner(struct gophership_context *context, long pages)
-{
-	if (context->owner)
-		atomic_long_sub(pages, &context->owner->user->locked_vm);
-}
-
-static int context_charge(struct gophership_context *context, long pages)
-{
-	if (!charge(&context->pages, pages, gophership_quota_pages))
-		return -EDQUOT;
-	if (!charge_owner(context, pages))
-		goto uncharge_context;
-	if (charge(&machine_pages, pages, gophership_limit_pages))
-		return 0;
-
-	uncharge_owner(context, pages);
-	atomic_long_sub(pages, &context->pages);
-	return -ENOMEM;
-
-uncharge_context:
-	atomic_long_sub(pages, &context->pages);
-	return -EDQUOT;
-}
-
-static void context_uncharge(struct gophership_context *context, long pages)
-{
-	atomic_long_sub(pages, &machine_pages);
-	uncharge_owner(context, pages);
-	atomic_long_sub(pages, &context->pages);
-}
 
 /*
  * Handles
@@ -313,14 +254,14 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 {
 	int ret;
 
-	ret = context_charge(context, 1L << class);
+	ret = gophership_account_charge(context->account, 1L << class);
 	if (ret)
 		return ret;
 	ret = lease_charged(context, class, lease);
 	if (ret == -ENOMEM && free_idle())
 		ret = lease_charged(context, class, lease);
 	if (ret)
-		context_uncharge(context, 1L << class);
+		gophership_account_uncharge(context->account, 1L << class);
 	return ret;
 }
 
@@ -399,7 +340,7 @@ static void forget_loans(struct gophership_context *context, struct gophership_l
 		pages += 1L << loans[i]->class;
 		kmem_cache_free(loan_cache, loans[i]);
 	}
-	context_uncharge(context, pages);
+	gophership_account_uncharge(context->account, pages);
 }
 
 /**
@@ -452,18 +393,20 @@ struct gophership_context *gophership_context_new(void)
 	context = kzalloc(sizeof(*context), GFP_KERNEL_ACCOUNT);
 	if (!context)
 		return ERR_PTR(-ENOMEM);
+	context->account = gophership_account_new();
+	if (!context->account) {
+		ret = -ENOMEM;
+		goto free_context;
+	}
 	context->inode = alloc_anon_inode(inode_mount->mnt_sb);
 	if (IS_ERR(context->inode)) {
 		ret = PTR_ERR(context->inode);
-		kfree(context);
-		return ERR_PTR(ret);
+		goto put_account;
 	}
 
 	init_rwsem(&context->lock);
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		xa_init_flags(&context->loans[class], XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
-	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
-		context->owner = get_current_cred();
 	get_random_bytes(&context->key, sizeof(context->key));
 	context->first = get_random_u32();
 	context->generation = context->first;
@@ -471,6 +414,12 @@ struct gophership_context *gophership_context_new(void)
 	context->id = id <= U32_MAX ? id : 0;
 	atomic_long_inc(&nr_contexts);
 	return context;
+
+put_account:
+	gophership_account_put(context->account);
+free_context:
+	kfree(context);
+	return ERR_PTR(ret);
 }
 
 static void free_loans(struct gophership_context *context, struct xarray *loans)
@@ -480,7 +429,7 @@ static void free_loans(struct gophership_context *context, struct xarray *loans)
 
 	xa_for_each(loans, slot, loan) {
 		return_buf(loan->buf);
-		context_uncharge(context, 1L << loan->class);
+		gophership_account_uncharge(context->account, 1L << loan->class);
 		kmem_cache_free(loan_cache, loan);
 		cond_resched();
 	}
@@ -500,8 +449,7 @@ void gophership_context_free(struct gophership_context *context)
 
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		free_loans(context, &context->loans[class]);
-	if (context->owner)
-		put_cred(context->owner);
+	gophership_account_put(context->account);
 	iput(context->inode);
 	atomic_long_dec(&nr_contexts);
 	kfree_sensitive(context);
@@ -517,12 +465,12 @@ void gophership_context_stats(struct gophership_context *context, struct gophers
 	stats->cleared = context->cleared;
 	stats->retired = context->retired;
 	up_read(&context->lock);
-	stats->leased_bytes = (u64)atomic_long_read(&context->pages) << PAGE_SHIFT;
+	stats->leased_bytes = (u64)atomic_long_read(&context->account->pages) << PAGE_SHIFT;
 	stats->foreign = atomic64_read(&context->foreign);
 	stats->doubled = atomic64_read(&context->doubled);
 	stats->faults = atomic64_read(&context->faults);
 	stats->contexts = atomic_long_read(&nr_contexts);
-	stats->machine_bytes = (u64)atomic_long_read(&machine_pages) << PAGE_SHIFT;
+	stats->machine_bytes = (u64)gophership_account_machine_pages() << PAGE_SHIFT;
 }
 
 static int inode_fs_init_context(struct fs_context *fc)

@@ -15,7 +15,6 @@
 #define GOPHERSHIP_CONTEXT_H
 
 #include <linux/atomic.h>
-#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/rwsem.h>
 #include <linux/siphash.h>
@@ -23,6 +22,7 @@
 #include <linux/xarray.h>
 #include <uapi/linux/gophership.h>
 
+#include "device/account.h"
 #include "gophership_buf.h"
 
 /* Loans that one call of gophership_context_release() takes. */
@@ -68,7 +68,7 @@ struct gophership_loan {
  *	loan that was found under @lock is there until @lock is dropped.
  * @inode: its mapping is the file's mapping: the windows' address space.
  *	Private to the context, so that unmapping here touches no one else
- * @owner: whose locked memory the loans count as, or NULL: nobody's. Constant
+ * @account: what the loans are charged to; constant
  * @key: the secret of the handles; constant
  * @id: for gophership_buf.writer; never the same for two contexts, except
  *	that 0 is nobody in particular; constant
@@ -79,7 +79,6 @@ struct gophership_loan {
  * @releases: leases given back; protected by @lock
  * @cleared: buffers zeroed at a lease; protected by @lock
  * @retired: buffers whose pages were in use at release, or damaged; protected by @lock
- * @pages: pages charged for the loans
  * @faults: page faults served
  * @foreign: handles refused as none of ours
  * @doubled: handles refused as released before
@@ -88,7 +87,7 @@ struct gophership_context {
 	struct rw_semaphore lock;
 	struct xarray loans[GOPHERSHIP_NR_CLASSES];
 	struct inode *inode;
-	const struct cred *owner;
+	struct gophership_account *account;
 	siphash_key_t key;
 	u32 id;
 	u64 first;
@@ -98,15 +97,10 @@ struct gophership_context {
 	u64 releases;
 	u64 cleared;
 	u64 retired;
-	atomic_long_t pages;
 	atomic64_t faults;
 	atomic64_t foreign;
 	atomic64_t doubled;
 };
-
-/* Bounds on pages on loan, set before the first context: gophership_dev.c */
-extern unsigned long gophership_quota_pages;
-extern unsigned long gophership_limit_pages;
 
 int gophership_dev_init(void);
 void gophership_dev_exit(void);

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: who pays for pages that programs use.
+ *
+ * Three limits hold at once: the quota of the context, the RLIMIT_MEMLOCK of the
+ * user that opened it, and the limit of the machine. (The memory cgroup is the
+ * fourth: it is charged where pages are allocated.)
+ */
+#include <linux/capability.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+
+#include "device/account.h"
+
+static atomic_long_t machine_pages = ATOMIC_LONG_INIT(0);
+
+/* Add @pages to @counter unless that takes it above @limit. */
+static bool charge(atomic_long_t *counter, long pages, long limit)
+{
+	long old = atomic_long_read(counter);
+
+	do {
+		if (old > limit - pages)
+			return false;
+	} while (!atomic_long_try_cmpxchg(counter, &old, old + pages));
+	return true;
+}
+
+static bool charge_owner(struct gophership_account *account, long pages)
+{
+	if (!account->owner)
+		return true;
+	return charge(&account->owner->user->locked_vm, pages,
+		      rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT);
+}
+
+static void uncharge_owner(struct gophership_account *account, long pages)
+{
+	if (account->owner)
+		atomic_long_sub(pages, &account->owner->user->locked_vm);
+}
+
+/**
+ * gophership_account_charge() - charge pages, all of them or none
+ * @account: the account
+ * @pages: how many
+ *
+ * Context: any; RLIMIT_MEMLOCK is that of the current task.
+ * Return: 0; -EDQUOT if the quota or RLIMIT_MEMLOCK is used up; -ENOMEM if the
+ * limit of the machine is.
+ */
+int gophership_account_charge(struct gophership_account *account, long pages)
+{
+	if (!charge(&account->pages, pages, gophership_quota_pages))
+		return -EDQUOT;
+	if (!charge_owner(account, pages))
+		goto uncharge_account;
+	if (charge(&machine_pages, pages, gophership_limit_pages))
+		return 0;
+
+	uncharge_owner(account, pages);
+	atomic_long_sub(pages, &account->pages);
+	return -ENOMEM;
+
+uncharge_account:
+	atomic_long_sub(pages, &account->pages);
+	return -EDQUOT;
+}
+
+/**
+ * gophership_account_uncharge() - give a charge back
+ * @account: the account
+ * @pages: how many, all of them charged before
+ *
+ * Context: any.
+ */
+void gophership_account_uncharge(struct gophership_account *account, long pages)
+{
+	atomic_long_sub(pages, &machine_pages);
+	uncharge_owner(account, pages);
+	atomic_long_sub(pages, &account->pages);
+}
+
+/* Pages charged to all accounts together. */
+long gophership_account_machine_pages(void)
+{
+	return atomic_long_read(&machine_pages);
+}
+
+/**
+ * gophership_account_new() - an account that belongs to the current task's user
+ *
+ * With CAP_IPC_LOCK it belongs to no user.
+ *
+ * Context: process, may sleep.
+ * Return: the account with one reference, or NULL without memory.
+ */
+struct gophership_account *gophership_account_new(void)
+{
+	struct gophership_account *account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
+
+	if (!account)
+		return NULL;
+	refcount_set(&account->refs, 1);
+	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
+		account->owner = get_current_cred();
+	return account;
+}
+
+/* One reference more. Context: any. */
+void gophership_account_get(struct gophership_account *account)
+{
+	refcount_inc(&account->refs);
+}
+
+/* One reference less; with the last one all charges have been given back. Context: any. */
+void gophership_account_put(struct gophership_account *account)
+{
+	if (!refcount_dec_and_test(&account->refs))
+		return;
+	if (account->owner)
+		put_cred(account->owner);
+	kfree(account);
+}

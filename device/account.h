@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: who pays for pages that programs use.
+ */
+#ifndef GOPHERSHIP_DEVICE_ACCOUNT_H
+#define GOPHERSHIP_DEVICE_ACCOUNT_H
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/refcount.h>
+
+/**
+ * struct gophership_account - what the pages of one context are charged to
+ * @refs: the context, and each of its ports: those may outlive it
+ * @owner: the user whose locked memory the pages count as, or NULL: no user's.
+ *	Constant
+ * @pages: pages charged; by atomics
+ */
+struct gophership_account {
+	refcount_t refs;
+	const struct cred *owner;
+	atomic_long_t pages;
+};
+
+/* Bounds on charged pages, set before the first account: gophership_dev.c */
+extern unsigned long gophership_quota_pages;
+extern unsigned long gophership_limit_pages;
+
+struct gophership_account *gophership_account_new(void);
+void gophership_account_get(struct gophership_account *account);
+void gophership_account_put(struct gophership_account *account);
+int gophership_account_charge(struct gophership_account *account, long pages);
+void gophership_account_uncharge(struct gophership_account *account, long pages);
+long gophership_account_machine_pages(void);
+
+#endif /* GOPHERSHIP_DEVICE_ACCOUNT_H */
