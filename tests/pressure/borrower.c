@@ -3,6 +3,7 @@
  * borrower SECONDS: a process that leases buffers of all sizes, writes, waits,
  * reads what it wrote and releases, for so long.
  * borrower idle MIB: one that had so much and gave it back.
+ * borrower cached: KiB that lie idle in the device's pool.
  *
  * No memory (ENOMEM) is no mistake. What it leases is zero, or its own.
  */
@@ -19,6 +20,8 @@
 
 #define HELD		16
 #define CAPACITY_MAX	(64UL << 10)
+/* In so many seconds more there is one lease at least. */
+#define PATIENCE	120
 
 static int fd;
 static unsigned long leases, without;
@@ -53,7 +56,8 @@ static int borrow(unsigned int seconds)
 	struct buffer held[HELD] = {};
 	time_t end = time(NULL) + seconds;
 
-	for (unsigned long i = 0; i % HELD || time(NULL) < end; i++) {
+	for (unsigned long i = 0;
+	     i % HELD || time(NULL) < end || (!leases && time(NULL) < end + PATIENCE); i++) {
 		struct buffer *buffer = &held[i % HELD];
 
 		if (buffer->data) {
@@ -81,6 +85,19 @@ static int leave_idle(unsigned long mib)
 	return device_release_leases(fd, all, nr) ? fail("not taken back") : 0;
 }
 
+static int tell_cached(void)
+{
+	struct gophership_stats stats;
+	unsigned long long bytes = 0;
+
+	if (device_stats(fd, &stats))
+		return fail("no statistics");
+	for (unsigned int i = 0; i < stats.nr_classes; i++)
+		bytes += stats.classes[i].cached * stats.classes[i].capacity;
+	printf("%llu\n", bytes >> 10);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	fd = device_open();
@@ -89,5 +106,7 @@ int main(int argc, char **argv)
 	srandom(getpid());
 	if (!strcmp(argv[1], "idle"))
 		return leave_idle(argc > 2 ? strtoul(argv[2], NULL, 10) : 0);
+	if (!strcmp(argv[1], "cached"))
+		return tell_cached();
 	return borrow(strtoul(argv[1], NULL, 10));
 }

@@ -21,7 +21,7 @@
 #include "torture.h"
 
 /* What is given back comes after a grace period, so there is more to try for. */
-#define PATIENCE	(2 * HZ)
+#define PATIENCE	(5 * HZ)
 
 /* Pages next to each other in the list are so in memory, by and large. */
 #define APART		32
@@ -81,17 +81,37 @@ void torture_hog(unsigned long left)
 	mutex_unlock(&lock);
 }
 
-static bool stalled;
+/* The stall and the grab that it is for wait for each other so long, in seconds. */
+#define MEETING		15
 
-/* A CPU at work in the kernel for that long: no grace period ends meanwhile. */
+static bool stalled, grabbing;
+
+/*
+ * A CPU at work in the kernel for that long, from when memory is grabbed: no grace
+ * period ends meanwhile.
+ */
 void torture_stall(unsigned long milliseconds)
 {
+	unsigned long end = jiffies + MEETING * HZ;
+
 	rcu_read_lock();
 	WRITE_ONCE(stalled, true);
+	while (!READ_ONCE(grabbing) && time_before(jiffies, end))
+		mdelay(1);
 	while (milliseconds--)
 		mdelay(1);
 	WRITE_ONCE(stalled, false);
 	rcu_read_unlock();
+}
+
+/* Until grace periods do not end; -EBUSY if they do. */
+static int wait_for_stall(void)
+{
+	unsigned long end = jiffies + MEETING * HZ;
+
+	while (!READ_ONCE(stalled) && time_before(jiffies, end))
+		msleep(20);
+	return READ_ONCE(stalled) ? 0 : -EBUSY;
 }
 
 /*
@@ -101,25 +121,24 @@ void torture_stall(unsigned long milliseconds)
  */
 int torture_grab(unsigned long nr, unsigned long nr_stalled)
 {
-	unsigned long end = jiffies + 5 * HZ;
 	struct page *page;
 	LIST_HEAD(grabbed);
 	int ret = 0;
 
-	for (; nr; nr--) {
+	for (; nr && !ret; nr--) {
 		if (nr == nr_stalled) {
-			while (!READ_ONCE(stalled) && time_before(jiffies, end))
-				msleep(20);
-			ret = READ_ONCE(stalled) ? 0 : -EBUSY;
+			ret = wait_for_stall();
+			WRITE_ONCE(grabbing, true);
 		}
-		page = alloc_page(GFP_KERNEL);
-		if (!page) {
+		page = ret ? NULL : alloc_page(GFP_KERNEL);
+		if (page) {
+			set_page_private(page, 0);
+			list_add(&page->lru, &grabbed);
+		} else if (!ret) {
 			ret = -ENOMEM;
-			break;
 		}
-		set_page_private(page, 0);
-		list_add(&page->lru, &grabbed);
 	}
+	WRITE_ONCE(grabbing, false);
 	mutex_lock(&lock);
 	list_for_each_entry(page, &grabbed, lru)
 		nr_taken++;
