@@ -10,7 +10,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 
-.PHONY: all modules user modules_install install-user install load unload \
+.PHONY: all modules user doc modules_install install-user install-driver install load unload \
 	demo check check-full lint bench bench-scale clean help need-kdir
 
 all: modules
@@ -36,6 +36,17 @@ modules_install: modules
 
 install-user: user
 	$(MAKE) -C userspace install VERSION=$(VERSION) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+# Man pages of section 9, from the header, by the kernel's own tool.
+doc: need-kdir
+	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_buf.h build/man9
+
+# What authors of drivers need: the header, the symbols' versions of this kernel, the pages.
+install-driver: modules doc
+	install -D -m 0644 gophership_buf.h "$(DESTDIR)$(PREFIX)/include/gophership/gophership_buf.h"
+	install -D -m 0644 Module.symvers "$(DESTDIR)$(PREFIX)/lib/gophership/$$($(MAKE) -s --no-print-directory -C "$(KDIR)" kernelrelease)/Module.symvers"
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man9"
+	install -m 0644 build/man9/*.9 "$(DESTDIR)$(PREFIX)/share/man/man9"
 
 install: modules_install install-user
 
@@ -82,6 +93,8 @@ help:
 	@echo "  make install         modules_install and install-user"
 	@echo "  make modules_install the module, into /lib/modules (INSTALL_MOD_PATH=...)"
 	@echo "  make install-user    tool, header, man pages, udev rule (DESTDIR=... PREFIX=...)"
+	@echo "  make install-driver  for authors of drivers: gophership_buf.h, Module.symvers, man9"
+	@echo "  make doc             man pages of the interface for drivers, into build/man9"
 	@echo ""
 	@echo "To work on it:"
 	@echo "  make check-full      the same, and what takes hours: sanitizers, faults, fuzz, kills"
