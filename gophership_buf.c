@@ -5,7 +5,8 @@
  * The hot path, per call: preemption off, the head's busy mark, one entry of
  * the loaded magazine, one word of the descriptor checked and one stored. What
  * makes that right without a lock or a locked instruction is written at "The
- * seal" and at struct gophership_head in gophership_pool.h.
+ * seal" and at struct gophership_head in gophership_pool.h. What the exported
+ * functions promise their callers is written in gophership_buf.h.
  */
 #include <linux/export.h>
 #include <linux/preempt.h>
@@ -21,7 +22,7 @@ DEFINE_STATIC_KEY_FALSE(gophership_poison_key);
 DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
 
 /* Flags that the hot path has no time for. */
-#define GOPHERSHIP_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
+#define GOPHERSHIP_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32 | __GFP_ACCOUNT)
 
 /* Not with poison=1. */
 static bool use_heads(void)
@@ -120,8 +121,11 @@ static void stock(struct gophership_pool *pool, unsigned int class,
 	}
 }
 
-static unsigned int refill_batch(unsigned int class, gfp_t gfp)
+static unsigned int refill_batch(const struct gophership_pool *pool, unsigned int class, gfp_t gfp)
 {
+	/* Nothing is to lie idle that a cgroup pays for. */
+	if ((pool->flags & GOPHERSHIP_POOL_CLAIMS) && (pool->flags & GOPHERSHIP_POOL_ACCOUNT))
+		return 1;
 	/* Who cannot wait gets the one buffer and no more work. */
 	if (!gfpflags_allow_blocking(gfp))
 		return 1;
@@ -151,7 +155,7 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 		buf = gophership_payload_alloc(pool, class, order, gfp);
 	if (!buf)
 		return NULL;
-	batch = refill_batch(class, gfp);
+	batch = refill_batch(pool, class, gfp);
 	nr = gophership_payload_alloc_bulk(pool, class, modest, batch - 1, more);
 	if (nr)
 		stock(pool, class, more, nr);
@@ -223,6 +227,9 @@ static noinline struct gophership_buf *acquire_slow(size_t size, gfp_t gfp,
 
 	/* The pool's pages are from any zone. */
 	if (gfp & (__GFP_DMA | __GFP_DMA32))
+		return NULL;
+	/* What is charged to a cgroup must not get into a pool that does not know of it. */
+	if (gfp & __GFP_ACCOUNT && !(head->pool->flags & GOPHERSHIP_POOL_ACCOUNT))
 		return NULL;
 	if (head->class == GOPHERSHIP_CLASS_LARGE)
 		buf = gophership_large_acquire(head->pool, size, gfp & ~__GFP_ZERO);
@@ -378,11 +385,8 @@ static int release_with(struct gophership_buf *buf, unsigned long from, unsigned
 	return ret;
 }
 
-/*
- * With poison=1 every release comes here, so that whoever fills the payload
- * has claimed the buffer first.
- */
-static int release_poisoned(struct gophership_buf *buf, unsigned long call_site)
+/* Claim @buf first: its payload is looked at, or filled. */
+static int release_claimed(struct gophership_buf *buf, unsigned long call_site)
 {
 	bool mine;
 
@@ -392,21 +396,37 @@ static int release_poisoned(struct gophership_buf *buf, unsigned long call_site)
 	preempt_enable();
 	if (!mine)
 		return -EALREADY;
-	gophership_payload_poison(buf);
+	if (gophership_retire_claimed(buf, call_site))
+		return 0;
+	if (static_branch_unlikely(&gophership_poison_key))
+		gophership_payload_poison(buf);
 	return release_with(buf, GOPHERSHIP_SEAL_CLAIMED, call_site);
 }
 
-static noinline int release_slow(struct gophership_buf *buf, unsigned long call_site)
+/* Must the release of @buf claim it first? Context: preemption off. */
+static bool wants_claim(const struct gophership_buf *buf)
 {
-	int ret;
+	if (static_branch_unlikely(&gophership_poison_key))
+		return true;
+	return this_cpu_ptr(READ_ONCE(buf->heads))->pool->flags & GOPHERSHIP_POOL_CLAIMS;
+}
+
+/* All that the hot path has no time for. Context: any. Returns as gophership_buf_release(). */
+noinline int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
+{
+	int ret = -EALREADY;
+	bool leased, claim;
 
 	preempt_disable();
-	if (gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
+	leased = gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED);
+	if (leased) {
 		trace_gophership_release(buf, call_site);
+		claim = wants_claim(buf);
+	}
 	preempt_enable();
-	if (static_branch_unlikely(&gophership_poison_key))
-		ret = release_poisoned(buf, call_site);
-	else
+	if (leased && claim)
+		ret = release_claimed(buf, call_site);
+	else if (leased)
 		ret = release_with(buf, GOPHERSHIP_SEAL_LEASED, call_site);
 	return ret ? gophership_reject(buf, call_site) : 0;
 }
@@ -431,7 +451,7 @@ static noinline int release_implausible(struct gophership_buf *buf, unsigned lon
 	smp_rmb(); /* pairs with widen_bounds() */
 	if (!gophership_plausible(buf))
 		return gophership_reject(buf, call_site);
-	return release_slow(buf, call_site);
+	return gophership_release_slow(buf, call_site);
 }
 
 /* As acquire(). */
@@ -463,7 +483,7 @@ leave:
 	gophership_head_leave(head);
 slow:
 	preempt_enable();
-	return release_slow(buf, _RET_IP_);
+	return gophership_release_slow(buf, _RET_IP_);
 }
 
 /* For gophership_pool.c, which has its caller's call site, and is in no hurry. */
@@ -474,39 +494,12 @@ struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool
 			    call_site);
 }
 
-/**
- * gophership_buf_acquire() - borrow a buffer from the pool of the machine
- * @size: bytes that it must hold; 0 means one page
- * @gfp: what a miss may do. GFP_KERNEL where sleeping is allowed, GFP_ATOMIC or
- *	GFP_NOWAIT elsewhere. __GFP_ZERO clears the payload. Zones cannot be
- *	asked for (__GFP_DMA, __GFP_DMA32: NULL). __GFP_NOFAIL means nothing here:
- *	see gophership_buf_must_acquire().
- *
- * The payload is not cleared: it holds what the last borrower wrote. Misses
- * never make the page allocator complain in the log.
- *
- * Context: any, NMI included. In NMI, and on PREEMPT_RT with preemption off,
- * only a cached buffer can be had. Elsewhere a miss asks the allocators, in a
- * hard interrupt and under a raw_spinlock_t, too; so it is not for those who
- * hold a lock of the slab or page allocator.
- * Return: a buffer with @len 0 and at least @size bytes, or NULL: no memory,
- * or @size is more than the page allocator can ever give.
- */
 struct gophership_buf *gophership_buf_acquire(size_t size, gfp_t gfp)
 {
 	return acquire(gophership_kernel_heads, size, gfp);
 }
 EXPORT_SYMBOL_GPL(gophership_buf_acquire);
 
-/**
- * gophership_pool_acquire() - borrow a buffer from a pool
- * @pool: from gophership_pool_create()
- * @size: bytes that it must hold; 0 means one page
- * @gfp: as for gophership_buf_acquire()
- *
- * Context: any, as gophership_buf_acquire().
- * Return: as gophership_buf_acquire().
- */
 struct gophership_buf *gophership_pool_acquire(struct gophership_pool *pool, size_t size,
 					       gfp_t gfp)
 {
@@ -532,59 +525,18 @@ static __always_inline struct gophership_buf *must_acquire(struct gophership_hea
 	return gophership_pool_must_acquire_slow(raw_cpu_ptr(heads)->pool, size, _RET_IP_);
 }
 
-/**
- * gophership_buf_must_acquire() - borrow a buffer, however long it takes
- * @size: bytes that it must hold; 0 means one page
- *
- * The promise of forward progress: without memory the buffer comes from the
- * reserve of the pool (module parameter reserve), and if that is used up, the
- * caller sleeps until somebody gives a buffer back that is large enough. So it
- * must not wait for a buffer that only itself could release.
- *
- * Context: process; may sleep, may do I/O to reclaim memory (memalloc_noio_save()
- * and memalloc_nofs_save() are honoured).
- * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
- */
 struct gophership_buf *gophership_buf_must_acquire(size_t size)
 {
 	return must_acquire(gophership_kernel_heads, size);
 }
 EXPORT_SYMBOL_GPL(gophership_buf_must_acquire);
 
-/**
- * gophership_pool_must_acquire() - borrow a buffer, however long it takes
- * @pool: from gophership_pool_create()
- * @size: bytes that it must hold; 0 means one page. Only requests up to the
- *	pool's reserve_size can be served from its reserve.
- *
- * Context: process; as gophership_buf_must_acquire().
- * Return: a buffer; NULL only if @size is above GOPHERSHIP_MAX_POOLED.
- */
 struct gophership_buf *gophership_pool_must_acquire(struct gophership_pool *pool, size_t size)
 {
 	return must_acquire(pool->heads, size);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_must_acquire);
 
-/**
- * gophership_buf_release() - give a buffer back to the pool it came from
- * @buf: any value at all; NULL is nothing to do
- *
- * Cannot fail for a leased buffer. Any other value is refused with a
- * rate-limited line in the log, a counter and the tracepoint
- * gophership:gophership_reject; the memory it points to is not changed.
- *
- * Two CPUs that release one buffer at the same moment may both be told 0. The
- * buffer is in the pool once all the same, and the second release is reported
- * when its entry comes up.
- *
- * Context: any, NMI included. A refusal prints, so whoever holds a lock of a
- * console or of a run queue should not be wrong; and a release may allocate a
- * magazine, so it is not for those who hold a lock of the slab or
- * page allocator.
- * Return: 0; -EINVAL if @buf is no buffer of ours; -EALREADY if it is one that
- * is not leased.
- */
 int gophership_buf_release(struct gophership_buf *buf)
 {
 	return release(buf);
@@ -616,21 +568,10 @@ static unsigned int acquire_run(struct gophership_head __percpu *row, gfp_t gfp,
 	return next - bufs;
 }
 
-/**
- * gophership_buf_acquire_bulk() - borrow many from the pool of the machine
- * @size: bytes that each must hold; 0 means one page
- * @gfp: as for gophership_buf_acquire()
- * @nr: how many
- * @bufs: room for @nr pointers
- *
- * Context: any, as gophership_buf_acquire().
- * Return: how many there were, from the start of @bufs: less than @nr without
- * memory.
- */
-unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr,
-					 struct gophership_buf **bufs)
+static __always_inline unsigned int acquire_bulk(struct gophership_head __percpu *heads,
+						 size_t size, gfp_t gfp, unsigned int nr,
+						 struct gophership_buf **bufs)
 {
-	struct gophership_head __percpu *heads = gophership_kernel_heads;
 	unsigned int i = 0, run;
 
 	while (i < nr) {
@@ -645,7 +586,20 @@ unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr
 	}
 	return i;
 }
+
+unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr,
+					 struct gophership_buf **bufs)
+{
+	return acquire_bulk(gophership_kernel_heads, size, gfp, nr, bufs);
+}
 EXPORT_SYMBOL_GPL(gophership_buf_acquire_bulk);
+
+unsigned int gophership_pool_acquire_bulk(struct gophership_pool *pool, size_t size, gfp_t gfp,
+					  unsigned int nr, struct gophership_buf **bufs)
+{
+	return acquire_bulk(pool->heads, size, gfp, nr, bufs);
+}
+EXPORT_SYMBOL_GPL(gophership_pool_acquire_bulk);
 
 /*
  * Release from the start of @bufs while that is simple: leased buffers that go
@@ -683,17 +637,6 @@ out:
 	return next - bufs;
 }
 
-/**
- * gophership_buf_release_bulk() - give many buffers back
- * @bufs: @nr values, of any pools and sizes; checked one by one as by
- *	gophership_buf_release()
- * @nr: how many
- *
- * A value that is refused is reported and does not stop the others.
- *
- * Context: any, NMI included.
- * Return: how many were taken back.
- */
 unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned int nr)
 {
 	unsigned int i = 0, done = 0, run;
@@ -728,19 +671,4 @@ struct gophership_buf *gophership_pool_fresh(struct gophership_pool *pool, size_
 	this_cpu_inc(pool->heads[class].slow_acquires);
 	WRITE_ONCE(buf->acquired_by, _RET_IP_);
 	return buf;
-}
-
-/*
- * For the device: see gophership_pool.h. Only the device ever holds this
- * buffer, and only one thread gets to end a lease, so no other release of it
- * is under way and the list node may serve as the RCU head.
- */
-void gophership_buf_retire(struct gophership_buf *buf)
-{
-	if (WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_DOOMED)))
-		return;
-	WRITE_ONCE(buf->released_by, _RET_IP_);
-	this_cpu_inc(buf->heads->slow_releases);
-	this_cpu_inc(buf->heads->shrunk);
-	gophership_large_free(buf);
 }

@@ -24,11 +24,96 @@
  * call sites, a counter and a tracepoint; it is never followed.
  *
  * Requests are rounded up to a size class of 1, 2, 4, 8 or 16 pages. Larger
- * requests are served from the page allocator and go back to it at release.
+ * requests are served from the page allocator, up to its largest order, and go
+ * back to it at release.
  *
  * A module may use the pool of the machine (gophership_buf_acquire()) or one
  * of its own (gophership_pool_create()) with a private reserve and a report of
  * what was never released. gophership_buf_release() finds the pool by itself.
+ *
+ * All functions are exported to modules with a GPL-compatible licence. A module
+ * that imports them is built with KBUILD_EXTRA_SYMBOLS naming the Module.symvers
+ * of gophership, and is loaded after it.
+ */
+
+/**
+ * DOC: Contexts
+ *
+ * A *hit* (the CPU's own magazine has a buffer) and a release that fits into the
+ * magazine work in any context and under any lock. A *miss* asks the page and slab
+ * allocators with the flags of the request. In NMI, and on PREEMPT_RT with preemption
+ * or interrupts off, it cannot: there acquire returns a buffer that is cached, or
+ * one of the pool's reserve, or NULL.
+ *
+ * Direct reclaim, and with it sleeping, happens only if the request's flags have
+ * __GFP_DIRECT_RECLAIM (GFP_KERNEL, GFP_NOIO, GFP_NOFS). memalloc_noio_save(),
+ * memalloc_nofs_save() and memalloc_noreclaim_save() apply to every allocation of a
+ * request, as the allocators themselves honour them.
+ *
+ * A release never sleeps.
+ */
+
+/**
+ * DOC: What is in a buffer
+ *
+ * After acquire @len is 0 and @capacity is at least the size that was asked for.
+ * The payload is **undefined**: the bytes of the last borrower, poison, or zeroes. It
+ * is all zeroes (@capacity bytes) if the request had __GFP_ZERO. A driver that shows a
+ * buffer to a program asks for __GFP_ZERO, or writes all of what it shows.
+ *
+ * @cookie is undefined after acquire, too.
+ *
+ * The payload is physically contiguous, from any zone of the direct mapping: map it with
+ * dma_map_single() or virt_to_page(), and unmap it before the release. Requests for
+ * __GFP_DMA or __GFP_DMA32 are refused (NULL).
+ */
+
+/**
+ * DOC: Buffers that a program sees
+ *
+ * gophership_buf_release() ignores references to the pages: it is called in contexts
+ * and at speeds where looking at them is no option. The next borrower writes to the
+ * same pages. If a program had the buffer mapped, then something else may still hold
+ * a page of it after the mapping is gone: a pipe (vmsplice), direct I/O, io_uring, a
+ * socket (MSG_ZEROCOPY), a debugger. Through that the program reads, or overwrites,
+ * what the next borrower does.
+ *
+ * So a driver that maps buffers to programs, or hands their pages to anyone who takes
+ * references, does one of three things when it is done with such a buffer:
+ *
+ * - It uses a pool with GOPHERSHIP_POOL_CHECK_REFS, and releases as usual. What is
+ *   still referenced, or still mapped, then leaves the pool for good.
+ * - It calls gophership_buf_retire() instead of gophership_buf_release(). No buffer is
+ *   reused then.
+ * - It knows that nobody has a reference, because it never gave one away.
+ *
+ * In each case the driver first sees to it that no new reference appears: no more
+ * faults are served from the buffer, and it is unmapped (unmap_mapping_range()).
+ *
+ * Map with vm_insert_page() or by setting vmf->page in a fault handler: such mappings
+ * hold references. remap_pfn_range() and vmf_insert_pfn() hold none and are not seen
+ * by the check; the driver must remove them itself before the release.
+ */
+
+/**
+ * DOC: Forward progress
+ *
+ * gophership_pool_params.reserve sets buffers aside. They are used when the allocators
+ * fail and nothing is cached, as the elements of a mempool are, and a release
+ * puts them back.
+ *
+ * - gophership_pool_must_acquire() draws on the reserve, and if that is used up, sleeps
+ *   until a buffer that is large enough is released.
+ * - gophership_pool_acquire() draws on it if the request may not sleep (no
+ *   __GFP_DIRECT_RECLAIM: GFP_ATOMIC, GFP_NOWAIT, 0), in any context, NMI included.
+ *   With __GFP_NOMEMALLOC it does not. A request that may sleep does not, either: its
+ *   caller has must_acquire.
+ * - The reserve of the machine's pool is for gophership_buf_must_acquire() alone, so
+ *   that the interrupts of one driver cannot empty what other drivers wait for.
+ *
+ * That must_acquire returns depends only on releases: every buffer of a reserve
+ * comes back to it with its release, whatever kind of request it served. A task that waits
+ * must not hold what it waits for.
  */
 
 struct gophership_head;
@@ -45,19 +130,26 @@ struct gophership_pool;
  *		(virt_to_page() works), kept for the life of the descriptor
  * @len:	bytes in use; 0 after acquire; the holder's to write
  * @capacity:	bytes there are at @data; at least what was asked for
+ * @cookie:	a word for the holder, an index or a pointer; undefined after acquire
+ *		(and not for the eyes of programs: it may be an address of the
+ *		kernel); the holder's to write
  *
- * One cache line. The holder may write @len and the payload and nothing else;
- * from release on, nothing at all.
+ * One cache line. The holder may write @len, @cookie and the payload and nothing
+ * else; from release on, nothing at all.
  */
 struct gophership_buf {
 	void *data;
 	u32 len;
 	u32 capacity;
+	union {
+		unsigned long cookie;
+		/* private: while it is not leased: call site of the last release */
+		unsigned long released_by;
+	};
 	/* private: see gophership_pool.h */
 	unsigned long seal;	/* secret - address - state */
 	struct gophership_head __percpu *heads;	/* where a release goes */
 	unsigned long acquired_by;	/* call site of the last acquire */
-	unsigned long released_by;	/* call site of the last release */
 	union {
 		struct {
 			struct llist_node node;	/* inbox or reserve */
@@ -75,8 +167,8 @@ struct gophership_buf {
 /**
  * struct gophership_pool_params - what a named pool shall be like
  * @name:	for messages, tracepoints and statistics; copied; not empty and
- *		shorter than GOPHERSHIP_POOL_NAME_LEN
- * @reserve:	buffers set aside for gophership_pool_must_acquire(), at most
+ *		shorter than GOPHERSHIP_POOL_NAME_LEN; no other pool has it
+ * @reserve:	buffers set aside for when there is no memory, at most
  *		GOPHERSHIP_RESERVE_MAX; 0 for none
  * @reserve_size: bytes that each buffer of the reserve must hold, at most
  *		GOPHERSHIP_MAX_POOLED; 0 for GOPHERSHIP_MAX_POOLED
@@ -92,10 +184,23 @@ struct gophership_pool_params {
 /** GOPHERSHIP_RESERVE_MAX - the largest reserve of a pool, in buffers */
 #define GOPHERSHIP_RESERVE_MAX	1024
 /**
- * GOPHERSHIP_POOL_ACCOUNT - charge payloads to the memory cgroup of the task
- * that makes the pool allocate them (and keep the charge while they are cached)
+ * GOPHERSHIP_POOL_ACCOUNT - charge payloads to memory cgroups
+ *
+ * The memory cgroup of the task that makes the pool allocate a buffer pays for its
+ * payload. A buffer that a cgroup (other than the root) pays for is not kept: its
+ * release gives the payload back to the page allocator at once, as the reclaim of
+ * that cgroup could not reach it. The reserve is charged to the task that creates the
+ * pool, until the pool is destroyed. Releases take a slower path.
  */
 #define GOPHERSHIP_POOL_ACCOUNT	BIT(0)
+/**
+ * GOPHERSHIP_POOL_CHECK_REFS - do not reuse pages that something else refers to
+ *
+ * A release looks whether the pages have a reference beside the pool's own, or are
+ * mapped. If so, the buffer is retired as by gophership_buf_retire(). Releases take a
+ * slower path. (What is in a reserve is looked at in each pool, before it is handed out.)
+ */
+#define GOPHERSHIP_POOL_CHECK_REFS BIT(1)
 
 /**
  * struct gophership_class_stats - what happened in one size class of a pool
@@ -135,7 +240,8 @@ struct gophership_class_stats {
  *		(for the machine, too)
  * @poisoned:	released buffers that were found written to (poison=1; for the
  *		machine, too)
- * @reserve:	buffers that the reserve holds now
+ * @reserve:	buffers that the reserve holds now, those among them that something
+ *		still refers to
  * @waiters:	tasks that sleep in must_acquire now
  */
 struct gophership_pool_stats {
@@ -147,19 +253,197 @@ struct gophership_pool_stats {
 	u32 waiters;
 };
 
+/**
+ * gophership_buf_acquire() - borrow a buffer from the pool of the machine
+ * @size: bytes that it must hold; 0 means one page
+ * @gfp: what the allocators may do on a miss: GFP_KERNEL, GFP_ATOMIC, ... __GFP_ZERO
+ *	clears the payload. __GFP_DMA, __GFP_DMA32 and (but in a pool with
+ *	GOPHERSHIP_POOL_ACCOUNT) __GFP_ACCOUNT get NULL. Other bits that say where or
+ *	what kind of memory (__GFP_HIGHMEM, __GFP_MOVABLE, ...) and __GFP_NOFAIL have no
+ *	effect. Failures are not logged.
+ *
+ * Context: any, if @gfp suits it; NMI included. See "Contexts".
+ * Return: a buffer with @len 0 and at least @size bytes, whose content is undefined
+ * but with __GFP_ZERO; NULL if there is none to be had (also for a @size above the page
+ * allocator's largest order). Never an error pointer.
+ */
 struct gophership_buf *gophership_buf_acquire(size_t size, gfp_t gfp);
+
+/**
+ * gophership_buf_must_acquire() - borrow a buffer, however long it takes
+ * @size: bytes that it must hold; 0 means one page
+ *
+ * The promise of forward progress: without memory the buffer comes from the
+ * reserve of the pool (module parameter reserve), and if that is used up, the
+ * caller sleeps until a buffer that is large enough is released. So it must not wait for
+ * a buffer that only itself could release.
+ *
+ * It takes no flags. A caller on the way of writeback or I/O sets the scope of its
+ * task: between memalloc_noio_save() and memalloc_noio_restore() (or the same of nofs)
+ * no allocation of this function starts I/O (or enters a file system). Without a
+ * scope it allocates as GFP_KERNEL does.
+ *
+ * Context: process; may sleep, not interruptible.
+ * Return: a buffer as gophership_buf_acquire() returns it; NULL only if @size is above
+ * GOPHERSHIP_MAX_POOLED.
+ */
 struct gophership_buf *gophership_buf_must_acquire(size_t size);
+
+/**
+ * gophership_buf_release() - give a buffer back to the pool it came from
+ * @buf: any value at all; NULL is nothing to do
+ *
+ * Cannot fail for a leased buffer, and needs no memory. Any other value is refused with
+ * a rate-limited line in the log, a counter and the tracepoint
+ * gophership:gophership_reject; the memory it points to is not changed.
+ *
+ * Two CPUs that release one buffer at the same moment may both be told 0. The
+ * buffer is in the pool once all the same, and the second release is reported
+ * when its entry comes up.
+ *
+ * References to the pages are ignored, but in pools with GOPHERSHIP_POOL_CHECK_REFS:
+ * see "Buffers that a program sees".
+ *
+ * Context: any, NMI included. A refusal prints, so code that holds a lock of a
+ * console or of a run queue should not be wrong; and a release may allocate a
+ * magazine, so it is not for code that holds a lock of the slab or page allocator.
+ * Return: 0; -EINVAL if @buf is no buffer of any pool; -EALREADY if it is one that
+ * is not leased.
+ */
 int gophership_buf_release(struct gophership_buf *buf);
+
+/**
+ * gophership_buf_retire() - end a lease, and let go of the pages for good
+ * @buf: any value at all, judged and reported as by gophership_buf_release(); NULL is
+ *	nothing to do
+ *
+ * For a payload that something else may still refer to: the pool drops its own
+ * reference, so the pages go with the last one, and nobody borrows them again. What is
+ * not referenced is freed, too. One of a reserve goes back to it, and waits there for
+ * the last reference.
+ *
+ * Context: any, NMI included; as gophership_buf_release().
+ * Return: as gophership_buf_release().
+ */
+int gophership_buf_retire(struct gophership_buf *buf);
+
+/**
+ * gophership_buf_acquire_bulk() - borrow many from the pool of the machine
+ * @size: bytes that each must hold; 0 means one page
+ * @gfp: as for gophership_buf_acquire()
+ * @nr: how many
+ * @bufs: room for @nr pointers
+ *
+ * Context: any, as gophership_buf_acquire().
+ * Return: how many there were, from the start of @bufs: less than @nr without
+ * memory. The caller keeps these, or gives them back. Further entries are undefined.
+ */
 unsigned int gophership_buf_acquire_bulk(size_t size, gfp_t gfp, unsigned int nr,
 					 struct gophership_buf **bufs);
+
+/**
+ * gophership_buf_release_bulk() - give many buffers back
+ * @bufs: @nr values, of any pools and sizes; checked one by one as by
+ *	gophership_buf_release()
+ * @nr: how many
+ *
+ * A value that is refused is reported and does not stop the others. NULL is skipped.
+ * @bufs is not changed.
+ *
+ * Context: any, NMI included; as gophership_buf_release().
+ * Return: how many were taken back.
+ */
 unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned int nr);
 
+/**
+ * gophership_pool_create() - make a pool of one's own
+ * @params: see struct gophership_pool_params; copied
+ *
+ * Its buffers and its reserve are shared with nobody. The reserve is allocated here.
+ * Idle buffers go back to the page allocator by age and under pressure, as those of
+ * the machine's pool do.
+ *
+ * Context: process; may sleep.
+ * Return: the pool, or an **error pointer**, never NULL: -EINVAL (a parameter is missing
+ * or out of range), -EEXIST (a pool has that name; "kernel", "user" and "orphans" are the
+ * module's own), -ENOMEM.
+ */
 struct gophership_pool *gophership_pool_create(const struct gophership_pool_params *params);
+
+/**
+ * gophership_pool_destroy() - end a pool
+ * @pool: from gophership_pool_create(); NULL and error pointers are ignored
+ *
+ * The caller sees to it that nobody acquires from the pool any more, and that
+ * nobody sleeps in gophership_pool_must_acquire(). Buffers that are still leased are
+ * named in the log, each with the call site that acquired it; they stay valid, and
+ * their release, at any later time, frees them.
+ *
+ * Context: process; sleeps for RCU grace periods.
+ * Return: the **number of buffers** that were still leased: 0 if all is well. No error.
+ */
 int gophership_pool_destroy(struct gophership_pool *pool);
+
+/**
+ * gophership_pool_acquire() - borrow a buffer from a pool
+ * @pool: from gophership_pool_create()
+ * @size: bytes that it must hold; 0 means one page
+ * @gfp: as for gophership_buf_acquire()
+ *
+ * Draws on the pool's reserve if it may not sleep: see "Forward progress".
+ *
+ * Context: any, as gophership_buf_acquire().
+ * Return: as gophership_buf_acquire().
+ */
 struct gophership_buf *gophership_pool_acquire(struct gophership_pool *pool, size_t size,
 					       gfp_t gfp);
+
+/**
+ * gophership_pool_acquire_bulk() - borrow many from a pool
+ * @pool: from gophership_pool_create()
+ * @size: bytes that each must hold; 0 means one page
+ * @gfp: as for gophership_pool_acquire()
+ * @nr: how many
+ * @bufs: room for @nr pointers
+ *
+ * gophership_buf_release_bulk() gives them back.
+ *
+ * Context: any, as gophership_buf_acquire().
+ * Return: as gophership_buf_acquire_bulk().
+ */
+unsigned int gophership_pool_acquire_bulk(struct gophership_pool *pool, size_t size, gfp_t gfp,
+					  unsigned int nr, struct gophership_buf **bufs);
+
+/**
+ * gophership_pool_must_acquire() - borrow a buffer, however long it takes
+ * @pool: from gophership_pool_create()
+ * @size: bytes that it must hold; 0 means one page. Only requests up to the
+ *	pool's reserve_size can be served from its reserve.
+ *
+ * Context: process; as gophership_buf_must_acquire(), memalloc scopes included.
+ * Return: as gophership_buf_must_acquire().
+ */
 struct gophership_buf *gophership_pool_must_acquire(struct gophership_pool *pool, size_t size);
+
+/**
+ * gophership_pool_trim() - give everything idle back to the page allocator
+ * @pool: from gophership_pool_create(), or NULL for the pool of the machine
+ *
+ * The reserve stays. Other users of the pool may go on meanwhile; what they
+ * put back while this runs may stay, too.
+ *
+ * Context: process; waits for RCU.
+ * Return: the number of buffers that were given back.
+ */
 unsigned long gophership_pool_trim(struct gophership_pool *pool);
+
+/**
+ * gophership_pool_stats() - read the counters of a pool
+ * @pool: from gophership_pool_create(), or NULL for the pool of the machine
+ * @stats: filled in
+ *
+ * Context: any but NMI.
+ */
 void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_stats *stats);
 
 #endif /* GOPHERSHIP_BUF_H */

@@ -226,6 +226,22 @@ static inline bool gophership_memcg_match(struct page *page)
 	return match;
 }
 
+/* Whether a cgroup (not the root) pays for @page, as above. */
+static inline bool gophership_memcg_charged(struct page *page)
+{
+	struct mem_cgroup *memcg;
+	bool charged;
+
+	if (!gophership_memcg_online())
+		return false;
+	rcu_read_lock();
+	/* The charge of one that was removed may have gone up to the root. */
+	memcg = page_memcg_check(page);
+	charged = memcg && parent_mem_cgroup(memcg);
+	rcu_read_unlock();
+	return charged;
+}
+
 static inline bool gophership_memcg_half_full(struct mem_cgroup *memcg)
 {
 	unsigned long limit = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
@@ -256,6 +272,11 @@ static inline bool gophership_memcg_charges(void)
 static inline bool gophership_memcg_match(struct page *page)
 {
 	return true;
+}
+
+static inline bool gophership_memcg_charged(struct page *page)
+{
+	return false;
 }
 
 static inline bool gophership_memcg_tight(struct page *page)

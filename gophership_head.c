@@ -31,6 +31,8 @@ static void set_limit(struct gophership_head *head)
 {
 	struct gophership_magazine *mag = head->loaded;
 
+	if (head->pool->flags & GOPHERSHIP_POOL_CLAIMS)
+		return;
 	WRITE_ONCE(head->limit, mag ? mag->slot + mag->capacity : NULL);
 	smp_mb(); /* pairs with waiters_raise() */
 	if (unlikely(atomic_read(&head->pool->waiters)))

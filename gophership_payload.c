@@ -174,6 +174,23 @@ bool gophership_payload_damaged(const struct gophership_buf *buf)
 }
 
 /*
+ * Has something else a reference to the pages of @buf, or a mapping, which holds one?
+ * The caller sees to it that no reference can come from anywhere but another one. (Why
+ * one look is enough: gophership_context.c.)
+ */
+bool gophership_payload_shared(const struct gophership_buf *buf)
+{
+	if (page_count(virt_to_page(buf->data)) > 1)
+		return true;
+	/*
+	 * What others did to the pages before they dropped their references
+	 * (a full barrier) is done before anything that comes from here on.
+	 */
+	smp_mb();
+	return false;
+}
+
+/*
  * Drop the pool's reference to @buf's pages; they go with the last one. Damaged ones do
  * not go: the page allocator sorts out single pages, but not in each version those in
  * the midst of more. (What cgroup has paid for them goes on paying.)

@@ -57,6 +57,12 @@ struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int
 	return &pool->depots[node * GOPHERSHIP_NR_CLASSES + class];
 }
 
+/* Where buffers can be put that are to go: of the pool that keeps nothing. */
+struct gophership_depot *gophership_pool_orphanage(int node, unsigned int class)
+{
+	return gophership_pool_depot(orphans, node, class);
+}
+
 static void wake_waiters(struct irq_work *work)
 {
 	wake_up_all(&container_of(work, struct gophership_pool, wake)->wait);
@@ -162,16 +168,33 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 	return pool;
 }
 
-static void pool_list(struct gophership_pool *pool)
+/* Context: gophership_pools_lock held. */
+static bool name_is_taken(const char *name)
+{
+	struct gophership_pool *pool;
+
+	list_for_each_entry(pool, &gophership_pools, entry)
+		if (!strcmp(pool->name, name))
+			return true;
+	return false;
+}
+
+/* 0, or -EEXIST if another pool has that name. */
+static int pool_list(struct gophership_pool *pool)
 {
 	int cpu;
 
 	mutex_lock(&gophership_pools_lock);
+	if (name_is_taken(pool->name)) {
+		mutex_unlock(&gophership_pools_lock);
+		return -EEXIST;
+	}
 	/* Again: a CPU may have come since, and not have seen the pool. */
 	for_each_possible_cpu(cpu)
 		gophership_pool_place(pool, cpu);
 	list_add_tail(&pool->entry, &gophership_pools);
 	mutex_unlock(&gophership_pools_lock);
+	return 0;
 }
 
 static void pool_unlist(struct gophership_pool *pool)
@@ -383,16 +406,6 @@ static unsigned long pool_trim(struct gophership_pool *pool)
 	return nr;
 }
 
-/**
- * gophership_pool_trim() - give everything idle back to the page allocator
- * @pool: from gophership_pool_create(), or NULL for the pool of the machine
- *
- * The reserve stays. Other users of the pool may go on meanwhile; what they
- * put back while this runs may stay, too.
- *
- * Context: process; waits for RCU.
- * Return: the number of buffers that were given back.
- */
 unsigned long gophership_pool_trim(struct gophership_pool *pool)
 {
 	unsigned long nr = pool_trim(pool ?: gophership_kernel_pool);
@@ -458,32 +471,24 @@ static struct gophership_pool *pool_create(const char *name, unsigned int nr_res
 					   size_t reserve_size, unsigned int flags)
 {
 	struct gophership_pool *pool = pool_alloc(name, flags);
+	int ret;
 
 	if (!pool)
-		return NULL;
-	if (reserve_fill(pool, nr_reserve, reserve_size)) {
-		reserve_drain(pool);
-		rcu_barrier();
-		pool_free(pool);
-		return NULL;
-	}
-	pool_list(pool);
-	return pool;
+		return ERR_PTR(-ENOMEM);
+	ret = reserve_fill(pool, nr_reserve, reserve_size);
+	if (!ret)
+		ret = pool_list(pool);
+	if (!ret)
+		return pool;
+	reserve_drain(pool);
+	rcu_barrier();
+	pool_free(pool);
+	return ERR_PTR(ret);
 }
 
-/**
- * gophership_pool_create() - make a pool of one's own
- * @params: see struct gophership_pool_params
- *
- * Its buffers and its reserve are shared with nobody.
- *
- * Context: process; may sleep.
- * Return: the pool, or an error pointer: -EINVAL (a parameter is missing or out
- * of range), -ENOMEM.
- */
 struct gophership_pool *gophership_pool_create(const struct gophership_pool_params *params)
 {
-	struct gophership_pool *pool;
+	unsigned int flags;
 	size_t len;
 
 	if (!params || !params->name)
@@ -491,27 +496,18 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
 	len = strnlen(params->name, GOPHERSHIP_POOL_NAME_LEN);
 	if (!len || len == GOPHERSHIP_POOL_NAME_LEN)
 		return ERR_PTR(-EINVAL);
-	if (params->flags & ~GOPHERSHIP_POOL_ACCOUNT ||
+	flags = params->flags;
+	if (flags & ~(GOPHERSHIP_POOL_ACCOUNT | GOPHERSHIP_POOL_CHECK_REFS) ||
 	    params->reserve > GOPHERSHIP_RESERVE_MAX ||
 	    params->reserve_size > GOPHERSHIP_MAX_POOLED)
 		return ERR_PTR(-EINVAL);
-	pool = pool_create(params->name, params->reserve,
-			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, params->flags);
-	return pool ?: ERR_PTR(-ENOMEM);
+	if (flags)
+		flags |= GOPHERSHIP_POOL_CLAIMS;
+	return pool_create(params->name, params->reserve,
+			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, flags);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_create);
 
-/**
- * gophership_pool_destroy() - end a pool
- * @pool: from gophership_pool_create(); NULL and error pointers are ignored
- *
- * The caller sees to it that nobody acquires from the pool any more. Buffers
- * that are still leased are named in the log, each with the call site that
- * acquired it; they stay valid, and their release frees them.
- *
- * Context: process; sleeps for RCU grace periods.
- * Return: the number of buffers that were still leased.
- */
 int gophership_pool_destroy(struct gophership_pool *pool)
 {
 	if (IS_ERR_OR_NULL(pool))
@@ -552,13 +548,6 @@ static void class_stats(struct gophership_pool *pool, unsigned int class,
 		row->leased = row->acquires - row->releases;
 }
 
-/**
- * gophership_pool_stats() - read the counters of a pool
- * @pool: from gophership_pool_create(), or NULL for the pool of the machine
- * @stats: filled in
- *
- * Context: any but NMI.
- */
 void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_stats *stats)
 {
 	unsigned int class;
@@ -580,8 +569,7 @@ static int __init orphans_init(void)
 	if (!orphans)
 		return -ENOMEM;
 	atomic_inc(&orphans->waiters);
-	pool_list(orphans);
-	return 0;
+	return pool_list(orphans);
 }
 
 static void orphans_free(void)
@@ -611,12 +599,12 @@ int __init gophership_pools_init(void)
 	if (orphans_init())
 		return -ENOMEM;
 	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, 0);
-	if (!gophership_kernel_pool)
+	if (IS_ERR(gophership_kernel_pool))
 		goto free_orphans;
 	gophership_kernel_heads = gophership_kernel_pool->heads;
 	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED,
 					   GOPHERSHIP_POOL_ACCOUNT);
-	if (!gophership_user_pool)
+	if (IS_ERR(gophership_user_pool))
 		goto destroy_kernel;
 	return 0;
 

@@ -47,7 +47,8 @@
  * seal that changed meanwhile keeps the buffer alive.
  *
  * A buffer of a row without magazines (large, reserve) never sees the hot
- * path's plain store: its every release is a claim, and is exact.
+ * path's plain store: its every release is a claim, and is exact. So is each release
+ * in a pool with GOPHERSHIP_POOL_CLAIMS.
  */
 #ifndef GOPHERSHIP_POOL_H
 #define GOPHERSHIP_POOL_H
@@ -152,7 +153,7 @@ extern struct gophership_magazine gophership_nothing;
  *	gophership_nothing without @loaded. Protected by @idle; others may peek
  * @limit: how far the hot path may raise @top: the end of the magazine, or NULL
  *	to send every release to the slow path (no magazine; a task waits for a
- *	buffer; a row that is never pooled). Written under @idle; must_acquire
+ *	buffer; a row that is never pooled; a pool whose releases claim). Written under @idle; must_acquire
  *	writes NULL from other CPUs, see waiters_raise().
  * @loaded: the magazine the hot path works on, or NULL; protected by @idle
  * @hits: acquires served here; protected by @idle; others may peek
@@ -240,6 +241,12 @@ struct gophership_depot {
  * on its inboxes goes back to the page allocator at once.
  */
 #define GOPHERSHIP_POOL_KEEPS_NOTHING	BIT(31)
+/*
+ * Nor this one: each release claims the buffer before it looks at the payload, which it
+ * must (GOPHERSHIP_POOL_CHECK_REFS, GOPHERSHIP_POOL_ACCOUNT). The limits of the heads
+ * stay NULL, so that the hot path sends all releases to the slow one, and need not ask.
+ */
+#define GOPHERSHIP_POOL_CLAIMS		BIT(29)
 
 /**
  * struct gophership_pool - a named pool
@@ -492,6 +499,7 @@ static inline void gophership_allocator_leave(void)
 struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned long call_site);
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
 						    gfp_t gfp, unsigned long call_site);
+int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site);
 
 /* The most buffers that one refill allocates. */
 #define GOPHERSHIP_REFILL_MAX	16
@@ -504,6 +512,7 @@ unsigned int gophership_payload_alloc_bulk(struct gophership_pool *pool, unsigne
 					   struct gophership_buf **bufs);
 void gophership_payload_free(struct gophership_buf *buf);
 bool gophership_payload_damaged(const struct gophership_buf *buf);
+bool gophership_payload_shared(const struct gophership_buf *buf);
 void gophership_payload_drop(struct gophership_buf *buf);
 void gophership_payload_poison(struct gophership_buf *buf);
 void gophership_payload_check(struct gophership_buf *buf);
@@ -517,6 +526,9 @@ bool gophership_registry_has(const struct gophership_buf *buf);
 void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir);
 int gophership_registry_name(const char *pool);
 void gophership_registry_empty(void);
+
+/* gophership_retire.c: buffers that leave the pool with their release */
+bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_site);
 
 /* gophership_large.c: requests above the largest class */
 struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,
@@ -596,6 +608,7 @@ struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsig
 struct gophership_buf *gophership_pool_steal_class(struct gophership_pool *pool,
 						   unsigned int class);
 unsigned int gophership_pool_nr_depots(void);
+struct gophership_depot *gophership_pool_orphanage(int node, unsigned int class);
 void gophership_pool_place(struct gophership_pool *pool, int cpu);
 void gophership_pool_wake(struct gophership_pool *pool);
 struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool *pool, size_t size,
@@ -645,16 +658,5 @@ void gophership_reject_stats(struct gophership_pool_stats *stats);
  */
 struct gophership_buf *gophership_pool_fresh(struct gophership_pool *pool, size_t size,
 					     gfp_t gfp);
-
-/**
- * gophership_buf_retire() - end a lease and take the buffer out of the pool
- * @buf: a leased buffer
- *
- * For a payload that somebody else still has a reference to: the pool drops its
- * own reference, so the pages go with the last one, and the descriptor goes too.
- *
- * Context: process.
- */
-void gophership_buf_retire(struct gophership_buf *buf);
 
 #endif /* GOPHERSHIP_POOL_H */

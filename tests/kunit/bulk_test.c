@@ -70,6 +70,36 @@ static void bulk_large(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, GK_LARGE).cached, 0);
 }
 
+/* From a pool with a name, in any class, as many as were asked for. */
+static void bulk_of_a_pool(struct kunit *test)
+{
+	const struct gophership_pool_params params = { .name = "kunit-bulk" };
+	struct gophership_pool *pool = gophership_pool_create(&params);
+	struct gophership_class_stats machine, row;
+	struct gophership_buf *bufs[70];
+	unsigned int i, round, nr;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	for (i = 0; i < GK_ROWS; i++) {
+		machine = gk_stats(GK_MACHINE, i);
+		for (round = 0; round < 3; round++) {
+			nr = gophership_pool_acquire_bulk(pool, gk_capacity(i), GFP_KERNEL, 70,
+							  bufs);
+			KUNIT_ASSERT_EQ(test, nr, 70);
+			gk_expect_unique(test, bufs, 70);
+			KUNIT_EXPECT_EQ(test, bufs[69]->capacity, gk_capacity(i));
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, i).leased, 70);
+			KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, 70), 70);
+		}
+		row = gk_stats(pool, i);
+		KUNIT_EXPECT_EQ(test, row.acquires, 210);
+		KUNIT_EXPECT_EQ(test, row.releases, 210);
+		KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, i).acquires, machine.acquires);
+	}
+	KUNIT_EXPECT_EQ(test, gophership_pool_acquire_bulk(pool, 1, GFP_KERNEL, 0, bufs), 0);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
 /* One release of buffers of every class, of two pools, and large ones. */
 static void bulk_mixed(struct kunit *test)
 {
@@ -146,6 +176,7 @@ static struct kunit_case bulk_cases[] = {
 	KUNIT_CASE_PARAM(bulk_pairs, count_gen_params),
 	KUNIT_CASE(bulk_none),
 	KUNIT_CASE(bulk_large),
+	KUNIT_CASE(bulk_of_a_pool),
 	KUNIT_CASE(bulk_mixed),
 	KUNIT_CASE(bulk_refuses_one),
 	KUNIT_CASE(bulk_null),

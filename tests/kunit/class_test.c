@@ -191,7 +191,7 @@ static void class_odd_flags(struct kunit *test)
 {
 	static const gfp_t flags[] = {
 		0, GFP_NOWAIT, GFP_ATOMIC, GFP_NOIO, GFP_NOFS, GFP_HIGHUSER, GFP_HIGHUSER_MOVABLE,
-		GFP_KERNEL | __GFP_ZERO, GFP_KERNEL | __GFP_COMP, GFP_KERNEL_ACCOUNT,
+		GFP_KERNEL | __GFP_ZERO, GFP_KERNEL | __GFP_COMP,
 		GFP_KERNEL | __GFP_RECLAIMABLE, GFP_KERNEL | __GFP_NOWARN,
 	};
 	struct gophership_buf *bufs[ARRAY_SIZE(flags)];
@@ -208,6 +208,54 @@ static void class_odd_flags(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, gophership_buf_release(bufs[i]), 0);
 }
 
+/* Who asks for a charge gets one, or no buffer: but in a pool that charges, NULL. */
+static void class_account(struct kunit *test)
+{
+	const struct gophership_pool_params params = {
+		.name = "kunit-account", .flags = GOPHERSHIP_POOL_ACCOUNT,
+	};
+	struct gophership_pool *pool = gophership_pool_create(&params);
+	struct gophership_buf *bufs[2], *buf;
+	unsigned int row;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	for (row = 0; row < GK_ROWS; row++) {
+		/* There would be one. */
+		buf = gophership_buf_acquire(gk_capacity(row), GFP_KERNEL);
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
+		KUNIT_EXPECT_NULL(test, gophership_buf_acquire(gk_capacity(row),
+							       GFP_KERNEL_ACCOUNT));
+		KUNIT_EXPECT_EQ(test, gophership_buf_acquire_bulk(gk_capacity(row),
+								  GFP_KERNEL_ACCOUNT, 2, bufs), 0);
+		buf = gophership_pool_acquire(pool, gk_capacity(row), GFP_KERNEL_ACCOUNT);
+		KUNIT_EXPECT_NOT_NULL(test, buf);
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
+	}
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+/* The holder's word stays as he wrote it until the release, whatever others do. */
+static void class_cookie(struct kunit *test)
+{
+	struct gophership_buf *bufs[2 * GK_ROWS];
+	unsigned int i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ARRAY_SIZE(bufs); i++) {
+			bufs[i] = gophership_buf_acquire(gk_capacity(i / 2), GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, bufs[i]);
+			bufs[i]->cookie = ~(unsigned long)bufs[i] + round;
+		}
+		for (i = 0; i < ARRAY_SIZE(bufs); i += 2)
+			KUNIT_EXPECT_EQ(test, gophership_buf_release(bufs[i]), 0);
+		gophership_pool_trim(GK_MACHINE);
+		for (i = 1; i < ARRAY_SIZE(bufs); i += 2) {
+			KUNIT_EXPECT_EQ(test, bufs[i]->cookie, ~(unsigned long)bufs[i] + round);
+			KUNIT_EXPECT_EQ(test, gophership_buf_release(bufs[i]), 0);
+		}
+	}
+}
+
 static struct kunit_case class_cases[] = {
 	KUNIT_CASE_PARAM(class_fits, request_gen_params),
 	KUNIT_CASE_PARAM(class_fits_must, request_gen_params),
@@ -217,6 +265,8 @@ static struct kunit_case class_cases[] = {
 	KUNIT_CASE_PARAM(class_absurd, absurd_request_gen_params),
 	KUNIT_CASE(class_must_above),
 	KUNIT_CASE(class_odd_flags),
+	KUNIT_CASE(class_account),
+	KUNIT_CASE(class_cookie),
 	{}
 };
 

@@ -12,11 +12,15 @@
 
 static struct gophership_pool *make_pool(struct kunit *test, unsigned int reserve, size_t size)
 {
+	static unsigned int number;
+	char name[GOPHERSHIP_POOL_NAME_LEN];
 	const struct gophership_pool_params params = {
-		.name = "kunit-pool", .reserve = reserve, .reserve_size = size,
+		.name = name, .reserve = reserve, .reserve_size = size,
 	};
-	struct gophership_pool *pool = gophership_pool_create(&params);
+	struct gophership_pool *pool;
 
+	snprintf(name, sizeof(name), "kunit-pool-%u", number++);
+	pool = gophership_pool_create(&params);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
 	return pool;
 }
@@ -31,7 +35,7 @@ static const struct bad_params bad_params[] = {
 	{ "empty name", { .name = "" } },
 	{ "name of 32 bytes", { .name = "0123456789abcdef0123456789abcdef" } },
 	{ "name of 40 bytes", { .name = "0123456789abcdef0123456789abcdef01234567" } },
-	{ "unknown flag", { .name = "kunit", .flags = BIT(1) } },
+	{ "unknown flag", { .name = "kunit", .flags = BIT(2) } },
 	{ "unknown flag beside a known one",
 	  { .name = "kunit", .flags = GOPHERSHIP_POOL_ACCOUNT | BIT(31) } },
 	{ "reserve + 1", { .name = "kunit", .reserve = GOPHERSHIP_RESERVE_MAX + 1 } },
@@ -58,6 +62,27 @@ static void pool_refuses(struct kunit *test)
 static void pool_refuses_no_params(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(gophership_pool_create(NULL)), -EINVAL);
+}
+
+/* A name belongs to one pool at a time, from its creation until its end. */
+static void pool_name_is_taken(struct kunit *test)
+{
+	static const char * const names[] = { "kernel", "user", "orphans", "kunit-name" };
+	struct gophership_pool_params params = { .name = "kunit-name", .reserve = 2 };
+	struct gophership_pool *pool = gophership_pool_create(&params), *other;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		params.name = names[i];
+		other = gophership_pool_create(&params);
+		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(other), -EEXIST, "%s", names[i]);
+		gophership_pool_destroy(other);
+	}
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+	pool = gophership_pool_create(&params);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(pool), 0);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
 }
 
 /* The other side of each limit; the params and the name are copied. */
@@ -294,6 +319,7 @@ static void pool_destroy_races_release(struct kunit *test)
 static struct kunit_case pool_cases[] = {
 	KUNIT_CASE_PARAM(pool_refuses, bad_params_gen_params),
 	KUNIT_CASE(pool_refuses_no_params),
+	KUNIT_CASE(pool_name_is_taken),
 	KUNIT_CASE(pool_at_the_limits),
 	KUNIT_CASE(pool_destroy_nothing),
 	KUNIT_CASE(pool_apart),

@@ -185,7 +185,10 @@ typedef struct { long counter; } atomic_long_t;
 #define preempt_disable()	model_preempt(1)
 #define preempt_enable()	model_preempt(-1)
 #define preemptible()		true
-#define in_nmi()		false
+bool model_in_nmi(void);
+#define virt_to_page(address)	(address)
+#define gophership_memcg_charged(page)	false
+#define in_nmi()		model_in_nmi()
 #define cond_resched()
 #define might_sleep()
 void *__alloc_percpu(size_t size, size_t align);
@@ -351,6 +354,7 @@ typedef struct { int unused; } wait_queue_head_t;
 #define __GFP_DIRECT_RECLAIM	512u
 #define __GFP_HIGH		1024u
 #define __GFP_MEMALLOC		2048u
+#define __GFP_ACCOUNT		4096u
 #define gfpflags_allow_blocking(gfp) false
 #define kmalloc(size, gfp)	((void)(gfp), model_alloc(size))
 #define kzalloc(size, gfp)	({ (void)(gfp); memset(model_alloc(size), 0, size); })

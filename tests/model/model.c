@@ -32,6 +32,8 @@
 #undef pr_fmt
 #include "../../gophership_large.c"
 #undef pr_fmt
+#include "../../gophership_retire.c"
+#undef pr_fmt
 #include "../../gophership_registry.c"
 #undef pr_fmt
 #include "../../gophership_pool.c"
@@ -73,6 +75,7 @@ static struct run *run;
 struct thread {
 	void (*fn)(void);
 	bool started, done, interrupted;
+	bool nmi;
 	int preempt, irqs;
 	unsigned long region;		/* of code that RCU waits for; counts */
 	bool (*ready)(void *arg);	/* waits for this */
@@ -106,6 +109,7 @@ static struct gophership_head *heads;	/* its own, whatever becomes of it */
 static struct gophership_buf *shared;
 static unsigned int before_pool;	/* allocations */
 static bool stale;			/* there is an entry of it on the inbox already */
+static bool pinned;			/* its pages have a reference beside the pool's */
 
 /*
  * Going on
@@ -546,6 +550,18 @@ void gophership_payload_free(struct gophership_buf *buf)
 	gophership_registry_remove(buf);
 	buf->seal = 0;
 	alive[i] = false;
+	/* The next descriptor at this address has other pages. */
+	pinned = pinned && buf != shared;
+}
+
+bool model_in_nmi(void)
+{
+	return current >= 0 && threads[current].nmi;
+}
+
+bool gophership_payload_shared(const struct gophership_buf *buf)
+{
+	return buf == shared && pinned;
 }
 
 void gophership_payload_drop(struct gophership_buf *buf)
@@ -650,6 +666,10 @@ static void have(struct gophership_buf *buf, size_t size)
 		model_fail("a buffer of another class is handed out", buf);
 	if (stale && READ_ONCE(buf->len))
 		model_fail("a buffer is handed out with a length", buf);
+	if (!buf->data)
+		model_fail("a buffer is handed out without a payload", buf);
+	if (gophership_payload_shared(buf))
+		model_fail("a buffer is handed out that something refers to", buf);
 	owner[i] = 1;
 	WRITE_ONCE(buf->len, 1);
 }
@@ -676,6 +696,19 @@ static void give(struct gophership_buf *buf)
 static void release_shared(void)
 {
 	gophership_buf_release(shared);
+}
+
+static void retire_shared(void)
+{
+	gophership_buf_retire(shared);
+}
+
+/* As where there is no memory for a magazine. */
+static void retire_in_nmi(void)
+{
+	threads[current].nmi = true;
+	gophership_buf_retire(shared);
+	threads[current].nmi = false;
 }
 
 static void release_and_take(void)
@@ -760,6 +793,7 @@ struct scenario {
 	void (*threads[RCU_THREAD])(void);
 	unsigned int row;	/* of the heads: what is shared */
 	bool stale;		/* an earlier second release has left an entry of it */
+	unsigned int flags;	/* of the pool; with one that looks, what is shared is pinned */
 };
 
 static const struct scenario scenarios[] = {
@@ -785,6 +819,15 @@ static const struct scenario scenarios[] = {
 	  { release_shared, release_shared, release_shared }, GOPHERSHIP_CLASS_LARGE },
 	{ "two releases of the reserve and a destruction", 3,
 	  { release_shared, release_shared, destroy }, GOPHERSHIP_CLASS_RESERVE },
+	{ "a retirement and a release", 3, { retire_shared, release_and_take, trim } },
+	{ "a retirement and a release past the magazine", 3,
+	  { retire_shared, release_on_top, take_on_top } },
+	{ "a retirement without memory and a release", 3, { retire_in_nmi, release_and_take } },
+	{ "two retirements and a destruction", 3, { retire_shared, retire_shared, destroy } },
+	{ "two releases of what is pinned", 3, { release_and_take, release_and_take },
+	  .flags = GOPHERSHIP_POOL_CHECK_REFS },
+	{ "a release of what is pinned, a retirement and a destruction", 3,
+	  { release_shared, retire_shared, destroy }, .flags = GOPHERSHIP_POOL_CHECK_REFS },
 };
 
 /*
@@ -810,7 +853,7 @@ static void thread_main(void)
 
 static void prepare(const struct scenario *scenario)
 {
-	const struct gophership_pool_params params = { .name = "model" };
+	const struct gophership_pool_params params = { .name = "model", .flags = scenario->flags };
 
 	gophership_bounds.secret = 0x5a5a5a5a5a5a5a5a;
 	gophership_bounds.hot_secret = gophership_bounds.secret;
@@ -830,6 +873,7 @@ static void prepare(const struct scenario *scenario)
 	}
 	current = -1;
 	stale = scenario->stale;
+	pinned = scenario->flags & GOPHERSHIP_POOL_CHECK_REFS;
 	if (stale) {
 		WRITE_ONCE(shared->len, 1);
 		gophership_depot_list(this_cpu_ptr(heads)->depot, shared);

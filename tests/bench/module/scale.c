@@ -92,10 +92,12 @@ static int destroy_pools(void)
 
 static int create_pools(unsigned int nr)
 {
-	struct gophership_pool_params params = { .name = "bench-one-of-many" };
+	char name[GOPHERSHIP_POOL_NAME_LEN];
+	struct gophership_pool_params params = { .name = name };
 	u64 begin = ktime_get_ns();
 
 	for (; nr_pools < nr; nr_pools++) {
+		snprintf(name, sizeof(name), "bench-%u", nr_pools);
 		pools[nr_pools] = gophership_pool_create(&params);
 		if (IS_ERR(pools[nr_pools]))
 			return PTR_ERR(pools[nr_pools]);

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: buffers that leave the pool with their release.
+ *
+ * In a pool with GOPHERSHIP_POOL_CLAIMS every release is a claim, so that one of
+ * two at once never gets past its cmpxchg(). The winner may look at the payload, drop
+ * it at once, and use the list node as the RCU head. In other pools a release by
+ * the hot path may be under way while the buffer is retired: then a magazine with that
+ * one buffer carries it, and the grace period's end decides, as for each buffer that
+ * is trimmed.
+ */
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+
+#include "gophership_pool.h"
+
+/* Once it is nobody's. It does not come back, so the pages need not wait. */
+static void drop(struct gophership_buf *buf)
+{
+	if (gophership_may_allocate())
+		gophership_payload_drop(buf);
+	gophership_large_free(buf);
+}
+
+static void count_retired(const struct gophership_head *head)
+{
+	struct gophership_head __percpu *heads = head->pool->heads + head->class;
+
+	this_cpu_inc(heads->slow_releases);
+	this_cpu_inc(heads->shrunk);
+}
+
+/* May a buffer that was claimed for its release lie idle in the pool of @head? */
+static bool may_keep(const struct gophership_head *head, const struct gophership_buf *buf)
+{
+	unsigned int flags = head->pool->flags;
+
+	/* Large ones are not kept, and those of the reserve are looked at when they leave it. */
+	if (head->class >= GOPHERSHIP_NR_CLASSES)
+		return true;
+	if (flags & GOPHERSHIP_POOL_CHECK_REFS && gophership_payload_shared(buf))
+		return false;
+	return !(flags & GOPHERSHIP_POOL_ACCOUNT) ||
+	       !gophership_memcg_charged(virt_to_page(buf->data));
+}
+
+/**
+ * gophership_retire_claimed() - let go of a buffer that its pool may not keep
+ * @buf: sealed as claimed, by the caller, in a pool with GOPHERSHIP_POOL_CLAIMS
+ * @call_site: of the release
+ *
+ * Context: any.
+ * Return: whether it is gone; else the caller goes on with the release.
+ */
+bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_site)
+{
+	const struct gophership_head *head;
+	bool keep;
+
+	/* The pool stays for as long as preemption is off: see pool_destroy(). */
+	preempt_disable();
+	head = this_cpu_ptr(READ_ONCE(buf->heads));
+	keep = may_keep(head, buf);
+	if (!keep) {
+		WRITE_ONCE(buf->released_by, call_site);
+		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_DOOMED));
+		count_retired(head);
+	}
+	preempt_enable();
+	if (!keep)
+		drop(buf);
+	return !keep;
+}
+
+/* Is each release of @head's buffers a claim? (The device ends a lease only once.) */
+static bool is_exact(const struct gophership_head *head)
+{
+	return head->class >= GOPHERSHIP_NR_CLASSES || head->pool == gophership_user_pool ||
+	       head->pool->flags & GOPHERSHIP_POOL_CLAIMS;
+}
+
+/* In @mag, which is empty, @buf goes for good; without, by the inbox of no pool. */
+static bool retire_carried(const struct gophership_head *head, struct gophership_buf *buf,
+			   struct gophership_magazine *mag, unsigned long call_site)
+{
+	unsigned long to = mag ? (unsigned long)&mag->slot[0] : GOPHERSHIP_SEAL_LISTED;
+
+	if (mag)
+		mag->slot[0] = buf;
+	if (!gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, to))
+		return false;
+	WRITE_ONCE(buf->released_by, call_site);
+	if (mag) {
+		this_cpu_inc(head->pool->heads[head->class].slow_releases);
+		mag->nr = 1;
+		gophership_magazine_doom(gophership_pool_depot(head->pool, buf->nid, head->class),
+					 mag);
+		return true;
+	}
+	/*
+	 * If an old entry of it, of a second release, is on an inbox still, that entry
+	 * stands for this retirement, and the buffer is lent once more.
+	 */
+	count_retired(head);
+	gophership_depot_list(gophership_pool_orphanage(buf->nid, head->class), buf);
+	return true;
+}
+
+/* Sets *@mag to NULL if it was used. */
+static int retire(struct gophership_buf *buf, struct gophership_magazine **mag,
+		  unsigned long call_site)
+{
+	const struct gophership_head *head;
+	bool exact, done = false;
+
+	preempt_disable();
+	if (!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
+		goto out;
+	head = this_cpu_ptr(READ_ONCE(buf->heads));
+	exact = is_exact(head);
+	if (!exact) {
+		done = retire_carried(head, buf, *mag, call_site);
+		if (done)
+			*mag = NULL;
+		goto out;
+	}
+	done = gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_DOOMED);
+	if (!done)
+		goto out;
+	WRITE_ONCE(buf->released_by, call_site);
+	count_retired(head);
+	preempt_enable();
+	drop(buf);
+	return 0;
+out:
+	preempt_enable();
+	return done ? 0 : -EALREADY;
+}
+
+static bool of_reserve(struct gophership_buf *buf)
+{
+	bool reserve;
+
+	preempt_disable();
+	reserve = gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED) &&
+		  this_cpu_ptr(READ_ONCE(buf->heads))->class == GOPHERSHIP_CLASS_RESERVE;
+	preempt_enable();
+	return reserve;
+}
+
+/* Described in gophership_buf.h, as all that is exported. */
+int gophership_buf_retire(struct gophership_buf *buf)
+{
+	struct gophership_magazine *mag = NULL;
+	int ret;
+
+	if (!gophership_plausible(buf)) {
+		smp_rmb(); /* pairs with widen_bounds() */
+		if (!gophership_plausible(buf))
+			return gophership_reject(buf, _RET_IP_);
+	}
+	/* What leaves the reserve is looked at: see reserve_take(). */
+	if (of_reserve(buf))
+		return gophership_release_slow(buf, _RET_IP_);
+	if (gophership_may_allocate())
+		mag = gophership_magazine_alloc(GOPHERSHIP_NR_CLASSES - 1);
+	ret = retire(buf, &mag, _RET_IP_);
+	if (mag)
+		gophership_magazine_free(mag);
+	return ret ? gophership_reject(buf, _RET_IP_) : 0;
+}
+EXPORT_SYMBOL_GPL(gophership_buf_retire);
