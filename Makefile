@@ -8,7 +8,21 @@ PREFIX ?= /usr/local
 MODULE_PARAMETERS ?=
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
+# Blanks, or one of these characters, in the path: kbuild cannot build there, and a shell
+# would take part of it for a command. So nothing is begun.
+comma := ,
+characters := : ; ' " ` \ | & < > ( ) { } [ ] * ? ! % $$ $(comma) \#
+odd = $(filter-out 1,$(words -$(CURDIR)-))$(foreach c,$(characters),$(findstring $c,$(CURDIR)))
+ifneq ($(strip $(odd)),)
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
+$(error gophership cannot be built in a directory whose path has blanks or special \
+	characters: move it from "$(CURDIR)" to a plain one)
+endif
+endif
+
+# As a shell reads it back.
+quoted = '$(subst ','\'',$(1))'
+kbuild = $(MAKE) -C $(call quoted,$(KDIR)) M=$(call quoted,$(CURDIR))
 
 .PHONY: all modules user doc modules_install install-user install-driver install load unload \
 	demo check check-full lint bench bench-scale clean help need-kdir
@@ -19,8 +33,8 @@ modules: need-kdir
 	$(kbuild) modules
 
 need-kdir:
-	@test -e $(KDIR)/Makefile || { \
-		echo "There are no kernel headers at $(KDIR)."; \
+	@test -e $(call quoted,$(KDIR)/Makefile) || { \
+		printf 'There are no kernel headers at %s.\n' $(call quoted,$(KDIR)); \
 		echo "Install them (Debian: sudo apt-get install linux-headers-$$(uname -r)),"; \
 		echo "name others (make KDIR=/path/to/build), or see it run in a virtual"; \
 		echo "machine without any: make demo"; \
@@ -35,7 +49,8 @@ modules_install: modules
 	$(if $(DESTDIR)$(INSTALL_MOD_PATH),,depmod -a)
 
 install-user: user
-	$(MAKE) -C userspace install VERSION=$(VERSION) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	$(MAKE) -C userspace install VERSION=$(VERSION) DESTDIR=$(call quoted,$(DESTDIR)) \
+		PREFIX=$(call quoted,$(PREFIX))
 
 # Man pages of section 9, from the header, by the kernel's own tool.
 doc: need-kdir
@@ -65,7 +80,7 @@ check:
 
 # JOBS=2: two of its own suites at a time
 check-full:
-	tests/run --full $(if $(JOBS),--jobs $(JOBS))
+	tests/run --full $(if $(JOBS),--jobs $(call quoted,$(JOBS)))
 
 lint:
 	tests/lint

@@ -6,6 +6,12 @@
 #ifndef GOPHERSHIP_COMPAT_H
 #define GOPHERSHIP_COMPAT_H
 
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "gophership needs Linux 6.1 or newer"
+#endif
+
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -15,7 +21,6 @@
 #include <linux/sizes.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 
 /* The largest order of the page allocator: renamed in 6.8, moved by one in 6.4. */
 #if defined(MAX_PAGE_ORDER)

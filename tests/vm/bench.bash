@@ -28,6 +28,14 @@ die()
 	exit "$status"
 }
 
+# kbuild cannot build below such a path, nor can make.
+case $repository$cache in
+*[[:space:]\"\'\`\\\;\:\,\|\&\<\>\(\)\{\}\[\]\*\?\!\%\$\#]*)
+	die 98 "nothing can be built below a path that has blanks or special characters;" \
+		"move $repository, or let GOPHERSHIP_CACHE name another directory than $cache"
+	;;
+esac
+
 # The comment at the top of a program is its manual.
 usage_of()
 {
