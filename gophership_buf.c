@@ -218,6 +218,16 @@ struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned 
 	return buf;
 }
 
+/*
+ * Who may sleep has must_acquire. The reserve of the machine's pool is for that alone:
+ * one driver's interrupts must not empty what others wait for.
+ */
+static bool may_use_reserve(const struct gophership_pool *pool, gfp_t gfp)
+{
+	return !gfpflags_allow_blocking(gfp) && !(gfp & __GFP_NOMEMALLOC) &&
+	       pool != gophership_kernel_pool;
+}
+
 /* @head is of the pool and of the size's class, whatever CPU's it is. */
 static noinline struct gophership_buf *acquire_slow(size_t size, gfp_t gfp,
 						    const struct gophership_head *head,
@@ -235,6 +245,8 @@ static noinline struct gophership_buf *acquire_slow(size_t size, gfp_t gfp,
 		buf = gophership_large_acquire(head->pool, size, gfp & ~__GFP_ZERO);
 	else
 		buf = acquire_pooled(head->pool, head->class, gfp & ~__GFP_ZERO, call_site);
+	if (!buf && may_use_reserve(head->pool, gfp))
+		buf = gophership_reserve_take(head->pool, size);
 	if (!buf)
 		return NULL;
 	WRITE_ONCE(buf->acquired_by, call_site);

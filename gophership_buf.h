@@ -152,7 +152,10 @@ struct gophership_buf {
 	unsigned long acquired_by;	/* call site of the last acquire */
 	union {
 		struct {
-			struct llist_node node;	/* inbox or reserve */
+			union {
+				struct llist_node node;		/* inbox */
+				struct gophership_buf **home;	/* slot of the reserve */
+			};
 			u32 writer;	/* context that wrote last, 0: unknown */
 			u16 listed;	/* GOPHERSHIP_LISTED_*: who uses @node */
 			u16 nid;	/* memory node of the payload */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: pools, their reserve, those who wait, statistics.
+ * GopherShip buffer pool: pools, those who wait, statistics.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -139,6 +139,7 @@ static void pool_free(struct gophership_pool *pool)
 {
 	free_percpu(pool->heads);
 	kvfree(pool->depots);
+	kfree(pool->reserve);
 	kfree(pool);
 }
 
@@ -152,8 +153,6 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 	pool->flags = flags;
 	init_waitqueue_head(&pool->wait);
 	init_irq_work(&pool->wake, wake_waiters);
-	init_llist_head(&pool->reserve);
-	spin_lock_init(&pool->reserve_lock);
 	INIT_LIST_HEAD(&pool->entry);
 	pool->heads = __alloc_percpu(sizeof(struct gophership_head) * GOPHERSHIP_NR_HEADS,
 				     __alignof__(struct gophership_head));
@@ -202,70 +201,6 @@ static void pool_unlist(struct gophership_pool *pool)
 	mutex_lock(&gophership_pools_lock);
 	list_del_init(&pool->entry);
 	mutex_unlock(&gophership_pools_lock);
-}
-
-/* A released buffer of the reserve, sealed as such. In any context. */
-void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf)
-{
-	atomic_inc(&pool->nr_reserve);
-	llist_add(&buf->node, &pool->reserve);
-	gophership_pool_wake(pool);
-}
-
-static struct gophership_buf *reserve_pop(struct gophership_pool *pool)
-{
-	struct llist_node *node;
-
-	spin_lock(&pool->reserve_lock);
-	node = llist_del_first(&pool->reserve);
-	spin_unlock(&pool->reserve_lock);
-	if (!node)
-		return NULL;
-	atomic_dec(&pool->nr_reserve);
-	return llist_entry(node, struct gophership_buf, node);
-}
-
-static struct gophership_buf *reserve_take(struct gophership_pool *pool, size_t size,
-					   unsigned long call_site)
-{
-	struct gophership_buf *buf;
-
-	if (size > pool->reserve_size)
-		return NULL;
-	buf = reserve_pop(pool);
-	if (!buf)
-		return NULL;
-	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_RESERVE].slow_acquires);
-	WRITE_ONCE(buf->acquired_by, call_site);
-	WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
-	return gophership_acquired(buf, call_site);
-}
-
-static int reserve_fill(struct gophership_pool *pool, unsigned int nr, size_t size)
-{
-	unsigned int class = gophership_class(size);
-	struct gophership_buf *buf;
-
-	pool->reserve_size = gophership_class_size(class);
-	while (nr--) {
-		buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_RESERVE,
-					       gophership_class_order(class), GFP_KERNEL);
-		if (!buf)
-			return -ENOMEM;
-		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_RESERVED));
-		gophership_reserve_give(pool, buf);
-	}
-	return 0;
-}
-
-static void reserve_drain(struct gophership_pool *pool)
-{
-	struct gophership_buf *buf;
-
-	while ((buf = reserve_pop(pool))) {
-		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_DOOMED));
-		gophership_large_free(buf);
-	}
 }
 
 /**
@@ -347,7 +282,13 @@ static struct gophership_buf *must_try(struct gophership_pool *pool, size_t size
 {
 	struct gophership_buf *buf = gophership_pool_acquire_from(pool, size, gfp, call_site);
 
-	return buf ?: reserve_take(pool, size, call_site);
+	if (buf)
+		return buf;
+	buf = gophership_reserve_take(pool, size);
+	if (!buf)
+		return NULL;
+	WRITE_ONCE(buf->acquired_by, call_site);
+	return gophership_acquired(buf, call_site);
 }
 
 static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t size,
@@ -439,7 +380,7 @@ static void pool_empty(struct gophership_pool *pool)
 	do {
 		gophership_pool_flush_unused(pool);
 		pool_trim(pool);
-		reserve_drain(pool);
+		gophership_reserve_drain(pool);
 		gophership_large_sync();
 		rcu_barrier();
 	} while (!pool_is_empty(pool));
@@ -475,12 +416,12 @@ static struct gophership_pool *pool_create(const char *name, unsigned int nr_res
 
 	if (!pool)
 		return ERR_PTR(-ENOMEM);
-	ret = reserve_fill(pool, nr_reserve, reserve_size);
+	ret = gophership_reserve_fill(pool, nr_reserve, reserve_size);
 	if (!ret)
 		ret = pool_list(pool);
 	if (!ret)
 		return pool;
-	reserve_drain(pool);
+	gophership_reserve_drain(pool);
 	rcu_barrier();
 	pool_free(pool);
 	return ERR_PTR(ret);

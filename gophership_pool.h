@@ -153,8 +153,8 @@ extern struct gophership_magazine gophership_nothing;
  *	gophership_nothing without @loaded. Protected by @idle; others may peek
  * @limit: how far the hot path may raise @top: the end of the magazine, or NULL
  *	to send every release to the slow path (no magazine; a task waits for a
- *	buffer; a row that is never pooled; a pool whose releases claim). Written under @idle; must_acquire
- *	writes NULL from other CPUs, see waiters_raise().
+ *	buffer; a row that is never pooled; a pool whose releases claim). Written
+ *	under @idle; must_acquire writes NULL from other CPUs, see waiters_raise().
  * @loaded: the magazine the hot path works on, or NULL; protected by @idle
  * @hits: acquires served here; protected by @idle; others may peek
  * @releases: releases that ended here; as @hits
@@ -258,10 +258,10 @@ struct gophership_depot {
  *	that keeps nothing); by atomics
  * @wait: where they sleep
  * @wake: wakes them, from any context
- * @reserve: free buffers of the reserve. Lock-free add from any context;
- *	removal under @reserve_lock (llist_del_first() wants one remover)
- * @reserve_lock: held for one removal, in process context
- * @nr_reserve: their number, by atomics (for statistics)
+ * @reserve: the reserve, a slot for each buffer, NULL while that is leased; constant
+ *	but for the slots, which are exchanged in any context (gophership_reserve.c)
+ * @reserve_slots: their number; constant
+ * @nr_reserve: buffers in the slots; by atomics, counted before they are put there
  * @reserve_size: bytes each of them holds; constant
  * @entry: in gophership_pools; protected by gophership_pools_lock
  * @name: constant
@@ -274,8 +274,8 @@ struct gophership_pool {
 	atomic_t waiters;
 	wait_queue_head_t wait;
 	struct irq_work wake;
-	struct llist_head reserve;
-	spinlock_t reserve_lock;	/* removal from @reserve */
+	struct gophership_buf **reserve;
+	unsigned int reserve_slots;
 	atomic_t nr_reserve;
 	size_t reserve_size;
 	struct list_head entry;
@@ -601,7 +601,7 @@ void gophership_head_init(struct gophership_head *head, struct gophership_pool *
  */
 #define GOPHERSHIP_GFP_MUST	(GFP_NOWAIT | __GFP_NOMEMALLOC)
 
-/* gophership_pool.c: pools, their reserve and their waiters */
+/* gophership_pool.c: pools and their waiters */
 struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,
 					       unsigned int class);
 struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsigned int class);
@@ -613,9 +613,14 @@ void gophership_pool_place(struct gophership_pool *pool, int cpu);
 void gophership_pool_wake(struct gophership_pool *pool);
 struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool *pool, size_t size,
 							 unsigned long call_site);
-void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf);
 int gophership_pools_init(void);
 void gophership_pools_exit(void);
+
+/* gophership_reserve.c: buffers for when there is no memory */
+void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf);
+struct gophership_buf *gophership_reserve_take(struct gophership_pool *pool, size_t size);
+int gophership_reserve_fill(struct gophership_pool *pool, unsigned int nr, size_t size);
+void gophership_reserve_drain(struct gophership_pool *pool);
 
 /* gophership_trace.c: who watches the hot path */
 void gophership_watch_init(void);

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 #include <linux/vmstat.h>
 
 #include "support.h"
@@ -279,7 +280,7 @@ static void fault_now_and_then(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gk_shell("echo 1 >" INJECTION "interval"));
 }
 
-/* The reserve is for must_acquire alone, and what it gave comes back to it. */
+/* The reserve is not for those who may sleep, and what it gave comes back to it. */
 static void fault_reserve(struct kunit *test)
 {
 	struct gophership_pool *pool = make_pool(test, 3, gk_capacity(1));
@@ -305,6 +306,137 @@ static void fault_reserve(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, i + 1);
 		}
 		starve(false);
+	}
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+/*
+ * Who may not sleep gets from the reserve, too, as from a mempool: any flags without
+ * reclaim, cleared if wanted, alone or in bulk; but not what is too large, nor with
+ * __GFP_NOMEMALLOC.
+ */
+static void fault_reserve_atomic(struct kunit *test)
+{
+	static const gfp_t flags[] = { GFP_ATOMIC, GFP_NOWAIT, 0, GFP_ATOMIC | __GFP_ZERO };
+	struct gophership_pool *pool = make_pool(test, 3, gk_capacity(1));
+	struct gophership_buf *bufs[4];
+	unsigned int round, i;
+
+	for (round = 0; round < ARRAY_SIZE(flags) * 5; round++) {
+		gfp_t gfp = flags[round % ARRAY_SIZE(flags)];
+
+		starve(true);
+		KUNIT_EXPECT_NULL(test, gophership_pool_acquire(pool, 1, gfp | __GFP_NOMEMALLOC));
+		KUNIT_EXPECT_NULL(test, gophership_pool_acquire(pool, 1,
+								gfp | __GFP_DIRECT_RECLAIM));
+		KUNIT_EXPECT_NULL(test, gophership_pool_acquire(pool, gk_capacity(2), gfp));
+		KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 3);
+		bufs[0] = gophership_pool_acquire(pool, gk_capacity(1), gfp);
+		KUNIT_ASSERT_NOT_NULL(test, bufs[0]);
+		KUNIT_ASSERT_EQ(test, gophership_pool_acquire_bulk(pool, 1, gfp, 3, bufs + 1), 2);
+		starve(false);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 0);
+		gk_expect_unique(test, bufs, 3);
+		for (i = 0; i < 3; i++) {
+			KUNIT_EXPECT_EQ(test, bufs[i]->capacity, gk_capacity(1));
+			KUNIT_EXPECT_EQ(test, bufs[i]->len, 0);
+			KUNIT_EXPECT_TRUE(test, !(gfp & __GFP_ZERO) ||
+						!memchr_inv(bufs[i]->data, 0, gk_capacity(1)));
+			bufs[i]->len = 9;
+			memset(bufs[i]->data, 9, gk_capacity(1));
+		}
+		KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, 3), 3);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 3);
+		KUNIT_EXPECT_EQ(test, gk_stats(pool, 1).leased, 0);
+	}
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+/* What others wait for in the pool of the machine no interrupt takes away. */
+static void fault_reserve_of_machine_atomic(struct kunit *test)
+{
+	u32 reserve = stats_of(GK_MACHINE).reserve;
+
+	KUNIT_ASSERT_GT(test, reserve, 0);
+	gophership_pool_trim(GK_MACHINE);
+	starve(true);
+	KUNIT_EXPECT_NULL(test, gophership_buf_acquire(GOPHERSHIP_MAX_POOLED, GFP_ATOMIC));
+	starve(false);
+	KUNIT_EXPECT_EQ(test, stats_of(GK_MACHINE).reserve, reserve);
+}
+
+/* Two CPUs at once, giving and taking: each buffer has one holder, and none is lost. */
+struct scramble {
+	struct gophership_pool *pool;
+	struct gk_ledger ledger;
+	unsigned int rounds;
+	unsigned int served[GK_CPUS];
+};
+
+static void scramble_main(unsigned int id, void *arg)
+{
+	struct scramble *scramble = arg;
+	struct gophership_buf *bufs[2];
+	unsigned int round, i;
+
+	starve(true);
+	for (round = 0; round < scramble->rounds; round++) {
+		for (i = 0; i < 2; i++) {
+			bufs[i] = gophership_pool_acquire(scramble->pool, 1, GFP_ATOMIC);
+			if (bufs[i])
+				gk_note(&scramble->ledger, bufs[i], 1);
+		}
+		for (i = 0; i < 2; i++) {
+			if (!bufs[i])
+				continue;
+			scramble->served[id]++;
+			gk_give(&scramble->ledger, bufs[i]);
+		}
+	}
+	starve(false);
+}
+
+static void fault_reserve_scramble(struct kunit *test)
+{
+	struct scramble scramble = { .rounds = gk_rounds(20000) };
+
+	gk_ledger_init(&scramble.ledger);
+	scramble.pool = make_pool(test, 3, 1);
+	gk_run(test, 2, scramble_main, &scramble);
+	gk_ledger_expect_clean(test, &scramble.ledger);
+	KUNIT_EXPECT_GT(test, scramble.served[0], 0);
+	KUNIT_EXPECT_GT(test, scramble.served[1], 0);
+	KUNIT_EXPECT_EQ(test, stats_of(scramble.pool).reserve, 3);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(scramble.pool), 0);
+}
+
+/* What something still refers to lies in the reserve, and is handed out afterwards. */
+static void fault_reserve_referenced(struct kunit *test)
+{
+	struct gophership_pool *pool = make_pool(test, 2, 1);
+	struct gophership_buf *bufs[2], *buf;
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		starve(true);
+		KUNIT_ASSERT_EQ(test, gophership_pool_acquire_bulk(pool, 1, GFP_ATOMIC, 2,
+								   bufs), 2);
+		page = virt_to_page(bufs[0]->data);
+		get_page(page);
+		/* By either call. */
+		KUNIT_EXPECT_EQ(test, i ? gophership_buf_retire(bufs[0])
+					: gophership_buf_release(bufs[0]), 0);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 1);
+		KUNIT_EXPECT_NULL(test, gophership_pool_acquire(pool, 1, GFP_ATOMIC));
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(bufs[1]), 0);
+		buf = gophership_pool_acquire(pool, 1, GFP_ATOMIC);
+		KUNIT_EXPECT_PTR_EQ(test, buf, bufs[1]);
+		put_page(page);
+		KUNIT_EXPECT_PTR_EQ(test, gophership_pool_acquire(pool, 1, GFP_ATOMIC), bufs[0]);
+		starve(false);
+		KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, 2), 2);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 2);
 	}
 	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
 }
@@ -419,6 +551,22 @@ static void wait_for_one(struct kunit *test, bool pooled, enum give_how how)
 static void fault_wait_reserve(struct kunit *test)
 {
 	wait_for_one(test, false, GIVE_HERE);
+}
+
+/* What one who may not sleep has of the reserve serves a waiter when it comes back. */
+static void fault_wait_for_atomic(struct kunit *test)
+{
+	struct wait wait = { .test = test, .pool = make_pool(test, 1, 1) };
+
+	starve(true);
+	wait.buf = gophership_pool_acquire(wait.pool, 1, GFP_ATOMIC);
+	starve(false);
+	KUNIT_ASSERT_NOT_NULL(test, wait.buf);
+	gk_run(test, 2, wait_main, &wait);
+	KUNIT_EXPECT_TRUE(test, wait.got_it);
+	KUNIT_EXPECT_EQ(test, wait.failed, 0);
+	KUNIT_EXPECT_EQ(test, stats_of(wait.pool).reserve, 1);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(wait.pool), 0);
 }
 
 static void fault_wait_pooled(struct kunit *test)
@@ -563,6 +711,11 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(fault_create),
 	KUNIT_CASE(fault_now_and_then),
 	KUNIT_CASE(fault_reserve),
+	KUNIT_CASE(fault_reserve_atomic),
+	KUNIT_CASE(fault_reserve_of_machine_atomic),
+	KUNIT_CASE(fault_reserve_scramble),
+	KUNIT_CASE(fault_reserve_referenced),
+	KUNIT_CASE(fault_wait_for_atomic),
 	KUNIT_CASE(fault_reserve_of_machine),
 	KUNIT_CASE(fault_reserve_leaks),
 	KUNIT_CASE(fault_wait_reserve),

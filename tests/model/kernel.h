@@ -359,6 +359,7 @@ typedef struct { int unused; } wait_queue_head_t;
 #define kmalloc(size, gfp)	((void)(gfp), model_alloc(size))
 #define kzalloc(size, gfp)	({ (void)(gfp); memset(model_alloc(size), 0, size); })
 #define kvcalloc(n, size, gfp)	kzalloc((n) * (size), gfp)
+#define kcalloc(n, size, gfp)	kzalloc((n) * (size), gfp)
 #define kfree(p)		model_free((void *)(p))
 #define kvfree(p)		kfree(p)
 #define totalram_pages()	(1UL << 16)

@@ -32,6 +32,8 @@
 #undef pr_fmt
 #include "../../gophership_large.c"
 #undef pr_fmt
+#include "../../gophership_reserve.c"
+#undef pr_fmt
 #include "../../gophership_retire.c"
 #undef pr_fmt
 #include "../../gophership_registry.c"
@@ -851,9 +853,20 @@ static void thread_main(void)
 	abort();
 }
 
+static struct gophership_buf *lease_shared(unsigned int row)
+{
+	if (row == GOPHERSHIP_CLASS_RESERVE)
+		return gophership_reserve_take(pool, 1);
+	this_cpu_inc(pool->heads[row].slow_acquires);
+	return gophership_payload_alloc(pool, row, row ? GOPHERSHIP_NR_CLASSES : 0, GFP_NOWAIT);
+}
+
 static void prepare(const struct scenario *scenario)
 {
-	const struct gophership_pool_params params = { .name = "model", .flags = scenario->flags };
+	const struct gophership_pool_params params = {
+		.name = "model", .flags = scenario->flags,
+		.reserve = scenario->row == GOPHERSHIP_CLASS_RESERVE,
+	};
 
 	gophership_bounds.secret = 0x5a5a5a5a5a5a5a5a;
 	gophership_bounds.hot_secret = gophership_bounds.secret;
@@ -863,9 +876,7 @@ static void prepare(const struct scenario *scenario)
 	before_pool = allocations();
 	pool = gophership_pool_create(&params);
 	heads = pool->heads;
-	shared = gophership_payload_alloc(pool, scenario->row,
-					  scenario->row ? GOPHERSHIP_NR_CLASSES : 0, GFP_NOWAIT);
-	this_cpu_inc(pool->heads[scenario->row].slow_acquires);
+	shared = lease_shared(scenario->row);
 	/* Every CPU has a magazine: the hot path is the one to be seen. */
 	for (current = 0; current < THREADS; current++) {
 		threads[current].cpu = current;
