@@ -137,11 +137,13 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 {
 	unsigned int order = gophership_class_order(class), batch, nr;
 	struct gophership_buf *buf = NULL, *more[GOPHERSHIP_REFILL_MAX];
-	gfp_t modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC)) |
-		       __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_THISNODE;
+	gfp_t modest;
 
-	if (!gophership_may_allocate())
+	if (!gophership_may_allocate(gfp))
 		return NULL;
+	gfp = gophership_allocator_gfp(gfp);
+	modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC)) |
+		 __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_THISNODE;
 	/* On other nodes rather a cached one than a new one. */
 	if (gophership_many_nodes()) {
 		buf = gophership_payload_alloc(pool, class, order, modest);
@@ -195,7 +197,7 @@ static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsig
 {
 	struct gophership_buf *buf;
 
-	gophership_head_equip(pool, class);
+	gophership_head_equip(pool, class, gfp);
 	buf = take_cached(pool, class, call_site);
 	if (buf)
 		return buf;
@@ -385,10 +387,7 @@ static int release_with(struct gophership_buf *buf, unsigned long from, unsigned
 		preempt_enable();
 		if (ret != -EAGAIN)
 			break;
-		if (gophership_may_allocate())
-			mag = gophership_magazine_alloc(class);
-		else
-			mag = NULL;
+		mag = gophership_magazine_alloc(class, 0);
 		if (!mag)
 			mag = ERR_PTR(-ENOMEM);
 	}

@@ -40,17 +40,38 @@
  * DOC: Contexts
  *
  * A *hit* (the CPU's own magazine has a buffer) and a release that fits into the
- * magazine work in any context and under any lock. A *miss* asks the page and slab
- * allocators with the flags of the request. In NMI, and on PREEMPT_RT with preemption
- * or interrupts off, it cannot: there acquire returns a buffer that is cached, or
- * one of the pool's reserve, or NULL.
+ * magazine work in any context and under any lock. A *miss* looks in the pool's other
+ * stores, and asks the page and slab allocators with the flags of the request where that
+ * is safe. Elsewhere acquire returns a buffer that is cached, or one of the pool's reserve,
+ * or NULL ("cached only"):
+ *
+ * ======================================== =========== =================== ==========
+ * context                                  GFP_KERNEL  GFP_NOWAIT          GFP_ATOMIC
+ * ======================================== =========== =================== ==========
+ * process, preemptible                     asks        asks                asks
+ * preemption or soft interrupts off, soft  (a mistake) asks, does not wake asks
+ * interrupt; hard interrupts on                        kswapd
+ * hard interrupts off, hard interrupt      (a mistake) cached only         asks
+ * the same two on PREEMPT_RT               (a mistake) cached only         cached only
+ * NMI                                      cached only cached only         cached only
+ * a tracer within the pool, or within an   cached only cached only         cached only
+ * allocator that the pool has called
+ * ======================================== =========== =================== ==========
+ *
+ * "GFP_KERNEL" is any with __GFP_DIRECT_RECLAIM, "GFP_ATOMIC" any with __GFP_HIGH, and
+ * "GFP_NOWAIT" all others. With GFP_ATOMIC the caller says that it holds no lock that
+ * an allocator may want (its own ones, a run queue's, a wait queue's): an interrupt's
+ * handler knows that, and a tracer does not. So a tracer uses GFP_NOWAIT, and may be
+ * called with any lock of the kernel held, those of the allocators, the scheduler and
+ * the pool included.
  *
  * Direct reclaim, and with it sleeping, happens only if the request's flags have
  * __GFP_DIRECT_RECLAIM (GFP_KERNEL, GFP_NOIO, GFP_NOFS). memalloc_noio_save(),
  * memalloc_nofs_save() and memalloc_noreclaim_save() apply to every allocation of a
  * request, as the allocators themselves honour them.
  *
- * A release never sleeps.
+ * A release never sleeps. It gives memory back, and asks for a magazine's, only with
+ * interrupts on; otherwise that happens later.
  */
 
 /**
@@ -307,9 +328,8 @@ struct gophership_buf *gophership_buf_must_acquire(size_t size);
  * References to the pages are ignored, but in pools with GOPHERSHIP_POOL_CHECK_REFS:
  * see "Buffers that a program sees".
  *
- * Context: any, NMI included. A refusal prints, so code that holds a lock of a
- * console or of a run queue should not be wrong; and a release may allocate a
- * magazine, so it is not for code that holds a lock of the slab or page allocator.
+ * Context: any, NMI included, and under any lock of the kernel: memory for a magazine
+ * is asked for, and memory given back, only with interrupts on; otherwise later.
  * Return: 0; -EINVAL if @buf is no buffer of any pool; -EALREADY if it is one that
  * is not leased.
  */

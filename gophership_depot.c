@@ -91,16 +91,19 @@ static void magazine_init(struct gophership_magazine *mag, unsigned int capacity
 }
 
 /*
- * Without effort: not even a wake-up of kswapd (the caller may hold a run queue's
- * lock), and without the reserves that a task in reclaim could take.
+ * For a caller that has asked for a buffer with @gfp, or releases one (then it is 0).
+ * NULL if there is none without effort: not even a wake-up of kswapd, and not from the
+ * reserves that a task in reclaim could take; or if this is no place to ask.
  */
-struct gophership_magazine *gophership_magazine_alloc(unsigned int class)
+struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp)
 {
 	struct gophership_magazine *mag;
 
-	gophership_allocator_enter();
+	if (!gophership_may_allocate(gfp))
+		return NULL;
+	gophership_allocator_enter(0);
 	mag = kmalloc(magazine_size(class), __GFP_NOWARN | __GFP_NOMEMALLOC);
-	gophership_allocator_leave();
+	gophership_allocator_leave(0);
 	if (mag)
 		magazine_init(mag, magazine_capacity(class));
 	return mag;
@@ -109,9 +112,9 @@ struct gophership_magazine *gophership_magazine_alloc(unsigned int class)
 /* One that was not needed, in the context that asked for it. @mag may be NULL. */
 void gophership_magazine_free(struct gophership_magazine *mag)
 {
-	gophership_allocator_enter();
+	gophership_allocator_enter(0);
 	kfree(mag);
-	gophership_allocator_leave();
+	gophership_allocator_leave(0);
 }
 
 static unsigned long slot_state(struct gophership_magazine *mag, unsigned int i)
@@ -225,28 +228,44 @@ void gophership_depot_init(struct gophership_depot *depot, struct gophership_poo
 	depot->node = node;
 }
 
+/* What a holder of a depot's lock has to put back. */
+struct depot_hold {
+	unsigned long flags;
+	unsigned int nesting;
+};
+
 /*
- * False in NMI if somebody else is at work: perhaps the code it came upon.
- * Sparse has no words for a lock that is taken on one of two results; the
- * annotations in here and in depot_unlock() cancel out.
+ * False in NMI, and upon code of the pool that holds a lock, if another one is at work:
+ * perhaps the code that this came upon. Sparse has no words for a lock that is taken on
+ * one of two results; the annotations in here and in depot_unlock() cancel out.
  */
-static bool depot_lock(struct gophership_depot *depot, unsigned long *flags)
+static bool depot_lock(struct gophership_depot *depot, struct depot_hold *hold)
 {
-	if (in_nmi()) {
-		if (!raw_spin_trylock_irqsave(&depot->lock, *flags))
-			return false;
+	bool nested;
+
+	local_irq_save(hold->flags);
+	nested = gophership_nested();
+	hold->nesting = gophership_nesting_enter();
+	if (!nested) {
+		raw_spin_lock(&depot->lock);
 		__release(&depot->lock);
 		return true;
 	}
-	raw_spin_lock_irqsave(&depot->lock, *flags);
-	__release(&depot->lock);
-	return true;
+	if (raw_spin_trylock(&depot->lock)) {
+		__release(&depot->lock);
+		return true;
+	}
+	gophership_nesting_leave(hold->nesting);
+	local_irq_restore(hold->flags);
+	return false;
 }
 
-static void depot_unlock(struct gophership_depot *depot, unsigned long flags)
+static void depot_unlock(struct gophership_depot *depot, const struct depot_hold *hold)
 {
 	__acquire(&depot->lock);
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	raw_spin_unlock(&depot->lock);
+	gophership_nesting_leave(hold->nesting);
+	local_irq_restore(hold->flags);
 }
 
 static void count(struct gophership_depot *depot, int nr)
@@ -300,14 +319,14 @@ struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot
 						  struct gophership_magazine *empty)
 {
 	struct gophership_magazine *mag;
-	unsigned long flags;
+	struct depot_hold hold;
 
-	if (!READ_ONCE(depot->full) || !depot_lock(depot, &flags))
+	if (!READ_ONCE(depot->full) || !depot_lock(depot, &hold))
 		return NULL;
 	mag = pop_full(depot);
 	if (mag && empty)
 		push_empty(depot, empty);
-	depot_unlock(depot, flags);
+	depot_unlock(depot, &hold);
 	return mag;
 }
 
@@ -318,26 +337,31 @@ struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot
  * @empty: if not NULL, set to a magazine without buffers, or to NULL if the
  *	depot has none
  *
- * Over max_cached_mb the buffers go back to the page allocator at once.
+ * Over max_cached_mb the buffers go back to the page allocator at once, or soon if this
+ * is no place to free anything.
  *
  * Context: any.
- * Return: false if nothing was done (in NMI, with the depot busy).
+ * Return: false if nothing was done (in NMI, or upon code of the pool, with the depot
+ * busy).
  */
 bool gophership_depot_give(struct gophership_depot *depot, struct gophership_magazine *full,
 			   struct gophership_magazine **empty)
 {
-	bool keep = in_nmi() || (unsigned long)atomic_long_read(&depot_pages) < max_cached;
-	unsigned long flags;
+	bool over = (unsigned long)atomic_long_read(&depot_pages) >= max_cached;
+	bool keep = !over || !gophership_may_free();
+	struct depot_hold hold;
 
-	if (!depot_lock(depot, &flags))
+	if (!depot_lock(depot, &hold))
 		return false;
 	if (keep)
 		push_full(depot, full);
 	if (empty)
 		*empty = pop_empty(depot);
-	depot_unlock(depot, flags);
+	depot_unlock(depot, &hold);
 	if (!keep)
 		gophership_magazine_doom(depot, full);
+	else if (over)
+		gophership_reclaim_hurry();
 	gophership_reclaim_arm();
 	return true;
 }
@@ -345,24 +369,24 @@ bool gophership_depot_give(struct gophership_depot *depot, struct gophership_mag
 struct gophership_magazine *gophership_depot_take_empty(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag;
-	unsigned long flags;
+	struct depot_hold hold;
 
-	if (!READ_ONCE(depot->empty) || !depot_lock(depot, &flags))
+	if (!READ_ONCE(depot->empty) || !depot_lock(depot, &hold))
 		return NULL;
 	mag = pop_empty(depot);
-	depot_unlock(depot, flags);
+	depot_unlock(depot, &hold);
 	return mag;
 }
 
 bool gophership_depot_give_empty(struct gophership_depot *depot,
 				 struct gophership_magazine *empty)
 {
-	unsigned long flags;
+	struct depot_hold hold;
 
-	if (!depot_lock(depot, &flags))
+	if (!depot_lock(depot, &hold))
 		return false;
 	push_empty(depot, empty);
-	depot_unlock(depot, flags);
+	depot_unlock(depot, &hold);
 	return true;
 }
 
@@ -394,11 +418,6 @@ void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf
 		gophership_reclaim_hurry();
 }
 
-static void payload_free_rcu(struct rcu_head *rcu)
-{
-	gophership_payload_free(container_of(rcu, struct gophership_buf, rcu));
-}
-
 /* What was found on an inbox and is not to be believed. */
 struct stale {
 	unsigned int nr;
@@ -409,7 +428,7 @@ struct stale {
 /*
  * An entry was taken off the inbox: claim its buffer for the state @to, if it
  * is to be believed. From the exchange on, somebody else may link the node
- * anew. Context: the depot's lock held, not NMI.
+ * anew. Context: the depot's lock held, not nested.
  */
 static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf *buf,
 			   unsigned long to, struct stale *stale)
@@ -438,9 +457,8 @@ static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf
 }
 
 /*
- * The reports and the frees wait for the unlock: who listens to the log may use
- * the pool, and call_rcu() may wake a thread, for which it takes locks that
- * others hold while they release.
+ * The reports and the frees wait for the unlock: call_rcu() may wake a thread, for
+ * which it takes locks that others hold while they release.
  */
 static void settle_stale(struct gophership_depot *depot, const struct stale *stale)
 {
@@ -451,7 +469,7 @@ static void settle_stale(struct gophership_depot *depot, const struct stale *sta
 		drop_stale(depot, stale->last);
 	for (node = stale->freed; node; node = next) {
 		next = node->next;
-		call_rcu(&llist_entry(node, struct gophership_buf, node)->rcu, payload_free_rcu);
+		gophership_large_free_later(llist_entry(node, struct gophership_buf, node));
 	}
 }
 
@@ -462,8 +480,7 @@ static void settle_stale(struct gophership_depot *depot, const struct stale *sta
  * @nr: entries of @mag in use
  * @max: entries that may be
  *
- * Context: any; does nothing in NMI, where the freeing of a stale entry could
- * not be done.
+ * Context: any; does nothing in NMI, or upon code of the pool that holds a lock.
  * Return: entries of @mag in use afterwards.
  */
 unsigned int gophership_depot_unlist(struct gophership_depot *depot,
@@ -473,18 +490,18 @@ unsigned int gophership_depot_unlist(struct gophership_depot *depot,
 	struct stale stale = {};
 	struct gophership_buf *buf;
 	struct llist_node *node;
-	unsigned long flags;
+	struct depot_hold hold;
 
-	if (in_nmi() || llist_empty(&depot->inbox))
+	if (gophership_nested() || llist_empty(&depot->inbox))
 		return nr;
-	depot_lock(depot, &flags);
+	depot_lock(depot, &hold);
 	while (nr < max && (node = llist_del_first(&depot->inbox))) {
 		buf = llist_entry(node, struct gophership_buf, node);
 		mag->slot[nr] = buf;
 		if (claim_unlinked(depot, buf, slot_state(mag, nr), &stale))
 			nr++;
 	}
-	depot_unlock(depot, flags);
+	depot_unlock(depot, &hold);
 	settle_stale(depot, &stale);
 	return nr;
 }
@@ -495,17 +512,17 @@ static struct gophership_buf *inbox_take_one(struct gophership_depot *depot)
 	struct gophership_buf *buf, *found = NULL;
 	struct stale stale = {};
 	struct llist_node *node;
-	unsigned long flags;
+	struct depot_hold hold;
 
-	if (in_nmi() || llist_empty(&depot->inbox))
+	if (gophership_nested() || llist_empty(&depot->inbox))
 		return NULL;
-	depot_lock(depot, &flags);
+	depot_lock(depot, &hold);
 	while (!found && (node = llist_del_first(&depot->inbox))) {
 		buf = llist_entry(node, struct gophership_buf, node);
 		if (claim_unlinked(depot, buf, GOPHERSHIP_SEAL_LEASED, &stale))
 			found = buf;
 	}
-	depot_unlock(depot, flags);
+	depot_unlock(depot, &hold);
 	settle_stale(depot, &stale);
 	return found;
 }
@@ -534,14 +551,14 @@ static struct gophership_buf *pop_entry(struct gophership_depot *depot, bool *cl
 static struct gophership_buf *magazine_take_one(struct gophership_depot *depot)
 {
 	struct gophership_buf *buf;
-	unsigned long flags;
+	struct depot_hold hold;
 	bool claimed;
 
 	while (READ_ONCE(depot->full)) {
-		if (!depot_lock(depot, &flags))
+		if (!depot_lock(depot, &hold))
 			return NULL;
 		buf = pop_entry(depot, &claimed);
-		depot_unlock(depot, flags);
+		depot_unlock(depot, &hold);
 		if (!buf || claimed)
 			return buf;
 		drop_stale(depot, buf);
@@ -573,7 +590,7 @@ static bool inbox_pack(struct gophership_depot *depot)
 		return false;
 	mag = gophership_depot_take_empty(depot);
 	if (!mag)
-		mag = gophership_magazine_alloc(depot->class);
+		mag = gophership_magazine_alloc(depot->class, 0);
 	if (!mag)
 		return false;
 	mag->nr = gophership_depot_unlist(depot, mag, 0, mag->capacity);
@@ -595,7 +612,7 @@ static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max)
 		return 0;
 	mag = gophership_depot_take_empty(depot);
 	if (!mag)
-		mag = gophership_magazine_alloc(depot->class);
+		mag = gophership_magazine_alloc(depot->class, 0);
 	if (!mag)
 		mag = xchg(&last_resort, NULL);
 	if (!mag)
@@ -648,18 +665,18 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag;
 	unsigned int i, idle, nr = 0;
-	unsigned long flags;
+	struct depot_hold hold;
 
 	/* As many rounds as there is now; what comes meanwhile waits. */
 	i = DIV_ROUND_UP(atomic_read(&depot->nr_listed), magazine_capacity(depot->class));
 	for (; i > 0 && inbox_pack(depot); i--)
 		cond_resched();
 
-	raw_spin_lock_irqsave(&depot->lock, flags);
+	depot_lock(depot, &hold);
 	idle = min(depot->low, depot->old_low);
 	depot->old_low = depot->low;
 	depot->low = depot->nr_full;
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	depot_unlock(depot, &hold);
 
 	while (idle-- && (mag = gophership_depot_take(depot, NULL)))
 		nr += gophership_magazine_doom(depot, mag);
@@ -669,8 +686,8 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 }
 
 /**
- * gophership_depot_limit() - give back what an inbox has above its bound: that
- * of max_cached_mb, or nothing at all for a pool that keeps nothing
+ * gophership_depot_limit() - give back what a depot has above its bounds: those of
+ * max_cached_mb, or nothing at all on the inbox of a pool that keeps nothing
  * @depot: the depot
  *
  * Context: process.
@@ -678,9 +695,15 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 void gophership_depot_limit(struct gophership_depot *depot)
 {
 	unsigned int max = inbox_max(depot) >> gophership_class_order(depot->class);
+	struct gophership_magazine *mag;
 
 	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, UINT_MAX))
 		cond_resched();
+	while ((unsigned long)atomic_long_read(&depot_pages) > max_cached &&
+	       (mag = gophership_depot_take(depot, NULL))) {
+		gophership_magazine_doom(depot, mag);
+		cond_resched();
+	}
 }
 
 /* Once the secret is there: a state that is no slot's address. */

@@ -96,18 +96,19 @@ static void drain_inbox(struct gophership_head *head)
 /*
  * Give this CPU's head of @class an empty magazine if it has none at all: its
  * first use, or the first one after it was flushed. Called with preemption on
- * (or off, where that cannot be helped) and the head not entered.
+ * (or off, where that cannot be helped) and the head not entered, for a caller that
+ * asked for a buffer with @gfp.
  */
-void gophership_head_equip(struct gophership_pool *pool, unsigned int class)
+void gophership_head_equip(struct gophership_pool *pool, unsigned int class, gfp_t gfp)
 {
 	struct gophership_magazine *mag;
 	struct gophership_head *head;
 
-	if (this_cpu_read(pool->heads[class].loaded) || !gophership_may_allocate())
+	if (this_cpu_read(pool->heads[class].loaded))
 		return;
 	if (static_branch_unlikely(&gophership_poison_key))
 		return;
-	mag = gophership_magazine_alloc(class);
+	mag = gophership_magazine_alloc(class, gfp);
 	if (!mag)
 		return;
 	preempt_disable();

@@ -19,10 +19,11 @@ struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, si
 	unsigned int order = get_order(size);
 	struct gophership_buf *buf;
 
-	if (order > GOPHERSHIP_MAX_ORDER || !gophership_may_allocate())
+	if (order > GOPHERSHIP_MAX_ORDER || !gophership_may_allocate(gfp))
 		return NULL;
 	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].misses);
-	buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_LARGE, order, gfp);
+	buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_LARGE, order,
+				       gophership_allocator_gfp(gfp));
 	if (buf)
 		this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].slow_acquires);
 	return buf;
@@ -43,13 +44,22 @@ static void free_rcu(struct rcu_head *rcu)
 	gophership_payload_free(buf);
 }
 
-static void free_later(struct gophership_buf *buf)
+/* One of the reserve that has lost its pool is no larger: a release may still look. */
+static bool only_claimed(const struct gophership_buf *buf)
 {
+	return buf->capacity > GOPHERSHIP_MAX_POOLED;
+}
+
+/* @drop: the allocators may be called here. */
+static void free_now(struct gophership_buf *buf, bool drop)
+{
+	if (drop && only_claimed(buf))
+		gophership_payload_drop(buf);
 	gophership_doomed_add(pages_of(buf));
 	call_rcu(&buf->rcu, free_rcu);
 }
 
-/* Released where nothing can be freed and no grace period asked for: NMI. */
+/* Released where nothing can be freed and no grace period asked for. */
 static LLIST_HEAD(deferred);
 
 static void free_deferred(struct irq_work *work)
@@ -58,11 +68,24 @@ static void free_deferred(struct irq_work *work)
 
 	for (; node; node = next) {
 		next = node->next;
-		free_later(llist_entry(node, struct gophership_buf, node));
+		/* In the interrupt, where there is one: upon no lock of the allocators. */
+		free_now(llist_entry(node, struct gophership_buf, node),
+			 gophership_may_allocate(GFP_ATOMIC));
 	}
 }
 
 static DEFINE_IRQ_WORK(deferred_work, free_deferred);
+
+/* Free @buf, which only the caller knows of, after a grace period. Context: any. */
+void gophership_large_free_later(struct gophership_buf *buf)
+{
+	if (gophership_may_free()) {
+		free_now(buf, gophership_may_allocate(0));
+		return;
+	}
+	llist_add(&buf->node, &deferred);
+	irq_work_queue(&deferred_work);
+}
 
 /**
  * gophership_large_free() - free a buffer that is sealed as doomed
@@ -77,15 +100,7 @@ void gophership_large_free(struct gophership_buf *buf)
 	/* Retired while an old entry of it is on an inbox. */
 	if (gophership_depot_defer_free(buf))
 		return;
-	if (in_nmi()) {
-		llist_add(&buf->node, &deferred);
-		irq_work_queue(&deferred_work);
-		return;
-	}
-	/* One of the reserve has lost its pool: a release may still look at it. */
-	if (buf->capacity > GOPHERSHIP_MAX_POOLED && gophership_may_allocate())
-		gophership_payload_drop(buf);
-	free_later(buf);
+	gophership_large_free_later(buf);
 }
 
 /* No buffer is left on its way to call_rcu(). */

@@ -17,8 +17,6 @@
 
 static struct kmem_cache *descriptors;
 
-GOPHERSHIP_WAIT_OVERRIDE_MAP(gophership_allocator_map, LD_WAIT_CONFIG);
-
 /*
  * Flags that make no sense for memory that outlives the request, or that the
  * page allocator does not like with higher orders.
@@ -97,7 +95,7 @@ free_page:
 /*
  * A new buffer of @pool, leased to the caller, that will be released to the
  * row @class. NULL without memory; no message from the page allocator. The
- * context must be one that gophership_may_allocate().
+ * context must be one that gophership_may_allocate() with @gfp.
  */
 struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 						unsigned int class, unsigned int order, gfp_t gfp)
@@ -105,11 +103,11 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	struct gophership_buf *buf = NULL;
 	struct page *page;
 
-	gophership_allocator_enter();
+	gophership_allocator_enter(gfp);
 	page = alloc_pages_node(home_node(pool), page_gfp(pool, gfp), order);
 	if (page)
 		buf = payload_make(pool, class, order, gfp, page);
-	gophership_allocator_leave();
+	gophership_allocator_leave(gfp);
 	return buf;
 }
 
@@ -125,13 +123,13 @@ unsigned int gophership_payload_alloc_bulk(struct gophership_pool *pool, unsigne
 	struct page *pages[GOPHERSHIP_REFILL_MAX] = {};
 
 	if (order == 0 && nr > 1) {
-		gophership_allocator_enter();
+		gophership_allocator_enter(gfp);
 		pages_nr = gophership_pages_bulk(page_gfp(pool, gfp), home_node(pool), nr, pages);
 		for (i = 0; i < pages_nr; i++) {
 			bufs[done] = payload_make(pool, class, order, gfp, pages[i]);
 			done += !!bufs[done];
 		}
-		gophership_allocator_leave();
+		gophership_allocator_leave(gfp);
 	}
 	/* The bulk call may end early, and has no large pages. */
 	for (; done >= pages_nr && done < nr; done++) {
@@ -200,9 +198,9 @@ void gophership_payload_drop(struct gophership_buf *buf)
 	if (!buf->data)
 		return;
 	if (buf->capacity == PAGE_SIZE || !gophership_payload_damaged(buf)) {
-		gophership_allocator_enter();
+		gophership_allocator_enter(0);
 		__free_pages(virt_to_page(buf->data), get_order(buf->capacity));
-		gophership_allocator_leave();
+		gophership_allocator_leave(0);
 	}
 	buf->data = NULL;
 }

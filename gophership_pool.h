@@ -73,6 +73,7 @@
 
 #include "gophership_buf.h"
 #include "gophership_compat.h"
+#include "gophership_nesting.h"
 
 /* Rows of a pool's heads beyond the size classes; neither has a magazine. */
 enum {
@@ -201,7 +202,7 @@ struct gophership_head {
 /**
  * struct gophership_depot - a memory node's store for one size class
  * @lock: held for the swap of a pointer, or to move entries of the inbox until a
- *	magazine is full, interrupts off; NMI tries only
+ *	magazine is full, interrupts off; NMI and tracers upon a holder try only
  * @full: magazines with entries; protected by @lock
  * @empty: magazines without; protected by @lock
  * @nr_full: magazines in @full; protected by @lock; others may peek
@@ -462,39 +463,6 @@ static __always_inline unsigned int gophership_class(size_t size)
 	return class < GOPHERSHIP_NR_CLASSES ? class : GOPHERSHIP_CLASS_LARGE;
 }
 
-/*
- * May this context ask the slab and page allocators, with suitable flags? Not
- * in NMI, and on PREEMPT_RT (where their locks sleep) not without preemption.
- * Elsewhere their spinlocks are raw ones, and may be taken in a hard interrupt
- * or under a raw_spinlock_t.
- */
-static inline bool gophership_may_allocate(void)
-{
-	if (in_nmi())
-		return false;
-	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
-}
-
-extern struct lockdep_map gophership_allocator_map;
-
-/*
- * Around what asks them, in a context of which gophership_may_allocate() said
- * that it may. Lockdep judges every kernel by the rules of PREEMPT_RT, and must
- * be told that this is not that one. (As debug_objects_fill_pool().) On that one
- * it judges us.
- */
-static inline void gophership_allocator_enter(void)
-{
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())
-		gophership_wait_override_begin(&gophership_allocator_map);
-}
-
-static inline void gophership_allocator_leave(void)
-{
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())
-		gophership_wait_override_end(&gophership_allocator_map);
-}
-
 /* gophership_buf.c: the hot path and its slow side */
 struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned long call_site);
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
@@ -534,10 +502,11 @@ bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_si
 struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,
 						gfp_t gfp);
 void gophership_large_free(struct gophership_buf *buf);
+void gophership_large_free_later(struct gophership_buf *buf);
 void gophership_large_sync(void);
 
 /* gophership_depot.c: magazines and their store */
-struct gophership_magazine *gophership_magazine_alloc(unsigned int class);
+struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp);
 void gophership_magazine_free(struct gophership_magazine *mag);
 unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 				      struct gophership_magazine *mag);
@@ -586,7 +555,7 @@ static __always_inline void gophership_head_leave(struct gophership_head *head)
 }
 
 /* gophership_head.c: a CPU's share */
-void gophership_head_equip(struct gophership_pool *pool, unsigned int class);
+void gophership_head_equip(struct gophership_pool *pool, unsigned int class, gfp_t gfp);
 bool gophership_head_reload(struct gophership_head *head);
 bool gophership_head_make_room(struct gophership_head *head, struct gophership_magazine **mag);
 void gophership_head_drop(struct gophership_head *head);

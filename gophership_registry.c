@@ -29,29 +29,62 @@ static unsigned long key_of(const struct gophership_buf *buf)
 	return gophership_distance(buf) / __alignof__(*buf);
 }
 
-/* 0 or -ENOMEM. */
+/* What a holder of the registry's lock has to put back. */
+struct registry_hold {
+	unsigned long flags;
+	unsigned int nesting;
+};
+
+/*
+ * A tracer upon the holder (the slab allocator is called under the lock for a node of
+ * the tree) finds the mark, and gets no more than is cached: so none ever comes here.
+ * On PREEMPT_RT, where the lock sleeps and interrupts stay on, none does either: it is
+ * not preemptible.
+ */
+static void registry_lock(struct registry_hold *hold)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		xa_lock(&registry);
+		return;
+	}
+	local_irq_save(hold->flags);
+	hold->nesting = gophership_nesting_enter();
+	xa_lock(&registry);
+}
+
+static void registry_unlock(const struct registry_hold *hold)
+{
+	xa_unlock(&registry);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return;
+	gophership_nesting_leave(hold->nesting);
+	local_irq_restore(hold->flags);
+}
+
+/*
+ * 0 or -ENOMEM. The tree grows under the lock as far as that goes without effort; what
+ * @gfp allows beyond that is done without the lock.
+ */
 int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp)
 {
-	unsigned long flags;
-	int ret;
+	XA_STATE(xas, &registry, key_of(buf));
+	struct registry_hold hold;
 
-	if (gfpflags_allow_blocking(gfp))
-		return xa_insert_irq(&registry, key_of(buf), buf, gfp);
-
-	/* Without blocking __xa_insert() keeps the lock, so irqsave is safe. */
-	xa_lock_irqsave(&registry, flags);
-	ret = __xa_insert(&registry, key_of(buf), buf, gfp);
-	xa_unlock_irqrestore(&registry, flags);
-	return ret;
+	do {
+		registry_lock(&hold);
+		xas_store(&xas, buf);
+		registry_unlock(&hold);
+	} while (xas_nomem(&xas, gfp));
+	return xas_error(&xas);
 }
 
 void gophership_registry_remove(struct gophership_buf *buf)
 {
-	unsigned long flags;
+	struct registry_hold hold;
 
-	xa_lock_irqsave(&registry, flags);
+	registry_lock(&hold);
 	__xa_erase(&registry, key_of(buf));
-	xa_unlock_irqrestore(&registry, flags);
+	registry_unlock(&hold);
 }
 
 /*
@@ -83,12 +116,13 @@ bool gophership_registry_has(const struct gophership_buf *buf)
 void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir)
 {
 	const struct gophership_head *head;
+	struct registry_hold hold;
 	struct gophership_buf *buf;
 	unsigned long key = 0;
 	unsigned int class;
 
 	for (;;) {
-		xa_lock_irq(&registry);
+		registry_lock(&hold);
 		buf = xa_find(&registry, &key, ULONG_MAX, XA_PRESENT);
 		head = buf ? raw_cpu_ptr(buf->heads) : NULL;
 		if (buf && head->pool == pool) {
@@ -100,7 +134,7 @@ void gophership_registry_disown(struct gophership_pool *pool, struct gophership_
 			WRITE_ONCE(buf->heads, heir->heads + class);
 			__xa_set_mark(&registry, key, DISOWNED);
 		}
-		xa_unlock_irq(&registry);
+		registry_unlock(&hold);
 		if (!buf)
 			return;
 		key++;
@@ -125,6 +159,7 @@ int gophership_registry_name(const char *pool)
 {
 	unsigned long key = 0, acquired_by = 0;
 	struct gophership_site_name name;
+	struct registry_hold hold;
 	struct gophership_buf *buf;
 	int nr = 0;
 	bool leased;
@@ -132,7 +167,7 @@ int gophership_registry_name(const char *pool)
 
 	for (;;) {
 		leased = false;
-		xa_lock_irq(&registry);
+		registry_lock(&hold);
 		buf = xa_find(&registry, &key, ULONG_MAX, DISOWNED);
 		if (buf) {
 			__xa_clear_mark(&registry, key, DISOWNED);
@@ -140,7 +175,7 @@ int gophership_registry_name(const char *pool)
 			acquired_by = READ_ONCE(buf->acquired_by);
 			size = buf->capacity;
 		}
-		xa_unlock_irq(&registry);
+		registry_unlock(&hold);
 		if (!buf)
 			return nr;
 		if (leased) {

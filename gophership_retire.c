@@ -19,7 +19,7 @@
 /* Once it is nobody's. It does not come back, so the pages need not wait. */
 static void drop(struct gophership_buf *buf)
 {
-	if (gophership_may_allocate())
+	if (gophership_may_allocate(0))
 		gophership_payload_drop(buf);
 	gophership_large_free(buf);
 }
@@ -153,7 +153,7 @@ static bool of_reserve(struct gophership_buf *buf)
 /* Described in gophership_buf.h, as all that is exported. */
 int gophership_buf_retire(struct gophership_buf *buf)
 {
-	struct gophership_magazine *mag = NULL;
+	struct gophership_magazine *mag;
 	int ret;
 
 	if (!gophership_plausible(buf)) {
@@ -164,8 +164,7 @@ int gophership_buf_retire(struct gophership_buf *buf)
 	/* What leaves the reserve is looked at: see reserve_take(). */
 	if (of_reserve(buf))
 		return gophership_release_slow(buf, _RET_IP_);
-	if (gophership_may_allocate())
-		mag = gophership_magazine_alloc(GOPHERSHIP_NR_CLASSES - 1);
+	mag = gophership_magazine_alloc(GOPHERSHIP_NR_CLASSES - 1, 0);
 	ret = retire(buf, &mag, _RET_IP_);
 	if (mag)
 		gophership_magazine_free(mag);

@@ -100,6 +100,7 @@ void model_wait(bool (*ready)(void *arg), void *arg);
 void model_on_cpu(int cpu, void (*fn)(void *arg), void *arg);
 void model_preempt(int change);
 void model_irqs(int change);
+bool model_irqs_disabled(void);
 int model_cpu(void);
 void *model_alloc(size_t size);
 void model_free(void *memory);
@@ -176,6 +177,14 @@ typedef struct { long counter; } atomic_long_t;
 #define this_cpu_inc(x)		this_cpu_add(x, 1)
 #define this_cpu_dec(x)		this_cpu_add(x, -1)
 #define this_cpu_read(x)	(*this_cpu_ptr(&(x)))
+#define this_cpu_write(x, v)	(*this_cpu_ptr(&(x)) = (v))
+#define this_cpu_or(x, v)	(*this_cpu_ptr(&(x)) |= (v))
+#define this_cpu_and(x, v)	(*this_cpu_ptr(&(x)) &= (v))
+#define DECLARE_PER_CPU(type, name)	extern type name
+/* The first CPU's, with room for the others behind it. */
+#define DEFINE_PER_CPU(type, name)						\
+	struct { type first; char others[sizeof(model_percpu)]; } name##_of_all; \
+	extern type name __attribute__((alias(#name "_of_all")))
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++)
 #define cpu_online(cpu)		true
 #define cpus_read_lock()
@@ -189,6 +198,10 @@ bool model_in_nmi(void);
 #define virt_to_page(address)	(address)
 #define gophership_memcg_charged(page)	false
 #define in_nmi()		model_in_nmi()
+#define interrupt_context_level()	0
+#define irqs_disabled()		model_irqs_disabled()
+#define local_irq_save(f)	({ (f) = 0; model_irqs(1); })
+#define local_irq_restore(f)	({ (void)(f); model_irqs(-1); })
 #define cond_resched()
 #define might_sleep()
 void *__alloc_percpu(size_t size, size_t align);
@@ -212,14 +225,15 @@ void model_lock(raw_spinlock_t *lock);
 void model_unlock(raw_spinlock_t *lock);
 #define raw_spin_lock_init(l)		((l)->held = false)
 #define spin_lock_init(l)		raw_spin_lock_init(l)
-#define raw_spin_lock_irqsave(l, f)	({ (f) = 0; model_irqs(1); model_lock(l); })
-#define raw_spin_trylock_irqsave(l, f)	({ raw_spin_lock_irqsave(l, f); true; })
-#define raw_spin_unlock_irqrestore(l, f) ({ (void)(f); model_unlock(l); model_irqs(-1); })
+#define raw_spin_lock(l)		model_lock(l)
+#define raw_spin_trylock(l)		({ model_lock(l); true; })
+#define raw_spin_unlock(l)		model_unlock(l)
 #define spin_lock(l)			model_lock(l)
 #define spin_unlock(l)			model_unlock(l)
 #define mutex_lock(m)			model_lock(&(m)->lock)
 #define mutex_unlock(m)			model_unlock(&(m)->lock)
 struct lockdep_map { int unused; };
+#define GOPHERSHIP_WAIT_OVERRIDE_MAP(name, type)	struct lockdep_map name
 #define gophership_wait_override_begin(map)	((void)0)
 #define gophership_wait_override_end(map)	((void)0)
 
@@ -301,13 +315,14 @@ static inline void *xa_load(struct xarray *xa, unsigned long key)
 	return found == key ? entry : NULL;
 }
 
-#define xa_lock_irq(xa)			({ model_irqs(1); model_lock(&(xa)->lock); })
-#define xa_unlock_irq(xa)		({ model_unlock(&(xa)->lock); model_irqs(-1); })
-#define xa_lock_irqsave(xa, f)		({ (f) = 0; xa_lock_irq(xa); })
-#define xa_unlock_irqrestore(xa, f)	({ (void)(f); xa_unlock_irq(xa); })
-#define __xa_insert(xa, key, entry, gfp) \
-	({ (void)(entry); (xa)->present[model_buf_number(key)] = true; 0; })
-#define xa_insert_irq(xa, key, entry, gfp) __xa_insert(xa, key, entry, gfp)
+#define xa_lock(xa)			model_lock(&(xa)->lock)
+#define xa_unlock(xa)			model_unlock(&(xa)->lock)
+struct xa_state { struct xarray *xa; unsigned long key; };
+#define XA_STATE(name, array, index)	struct xa_state name = { array, index }
+#define xas_store(xas, entry) \
+	({ (void)(entry); (xas)->xa->present[model_buf_number((xas)->key)] = true; })
+#define xas_nomem(xas, gfp)		((void)(gfp), false)
+#define xas_error(xas)			((void)(xas), 0)
 #define __xa_erase(xa, key)		\
 	({ (xa)->present[model_buf_number(key)] = (xa)->marked[model_buf_number(key)] = false; })
 #define __xa_set_mark(xa, key, mark)	((xa)->marked[model_buf_number(key)] = true)
@@ -355,6 +370,8 @@ typedef struct { int unused; } wait_queue_head_t;
 #define __GFP_HIGH		1024u
 #define __GFP_MEMALLOC		2048u
 #define __GFP_ACCOUNT		4096u
+#define __GFP_KSWAPD_RECLAIM	8192u
+#define GFP_ATOMIC		(__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
 #define gfpflags_allow_blocking(gfp) false
 #define kmalloc(size, gfp)	((void)(gfp), model_alloc(size))
 #define kzalloc(size, gfp)	({ (void)(gfp); memset(model_alloc(size), 0, size); })

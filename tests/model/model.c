@@ -26,6 +26,7 @@
 /* One translation unit, so that its variables can be put back as one. */
 #include "../../gophership_buf.c"
 #undef pr_fmt
+#include "../../gophership_nesting.c"
 #include "../../gophership_head.c"
 #undef pr_fmt
 #include "../../gophership_depot.c"
@@ -281,6 +282,11 @@ void model_irqs(int change)
 {
 	if (current >= 0)
 		region_change(&threads[current], &threads[current].irqs, change);
+}
+
+bool model_irqs_disabled(void)
+{
+	return current >= 0 && threads[current].irqs;
 }
 
 int model_cpu(void)
@@ -880,7 +886,7 @@ static void prepare(const struct scenario *scenario)
 	/* Every CPU has a magazine: the hot path is the one to be seen. */
 	for (current = 0; current < THREADS; current++) {
 		threads[current].cpu = current;
-		gophership_head_equip(pool, 0);
+		gophership_head_equip(pool, 0, GFP_NOWAIT);
 	}
 	current = -1;
 	stale = scenario->stale;
