@@ -256,6 +256,99 @@ static void class_cookie(struct kunit *test)
 	}
 }
 
+/* Of the buffers, those that have a byte other than 0. */
+static unsigned int dirty_buffers(struct gophership_buf **bufs, unsigned int nr)
+{
+	unsigned int i, dirty = 0;
+
+	for (i = 0; i < nr; i++)
+		dirty += !!memchr_inv(bufs[i]->data, 0, bufs[i]->capacity);
+	return dirty;
+}
+
+#define CLEARED		6
+
+/* So that the next acquires of the size find what somebody has written. */
+static void leave_dirty(struct kunit *test, struct gophership_pool *pool, size_t size)
+{
+	struct gophership_buf *bufs[CLEARED];
+	unsigned int i;
+
+	for (i = 0; i < CLEARED; i++) {
+		bufs[i] = gk_acquire(pool, size, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, bufs[i]);
+		memset(bufs[i]->data, 0x5a, bufs[i]->capacity);
+	}
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, CLEARED), CLEARED);
+}
+
+/*
+ * __GFP_ZERO clears the whole capacity, whatever was asked for, by each way to a
+ * buffer, and without the flag nothing is cleared.
+ */
+static void expect_zero(struct kunit *test, struct gophership_pool *pool, size_t size)
+{
+	struct gophership_buf *bufs[CLEARED];
+	unsigned int i;
+
+	leave_dirty(test, pool, size);
+	for (i = 0; i < CLEARED; i++) {
+		bufs[i] = gk_acquire(pool, size, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, bufs[i]);
+	}
+	KUNIT_EXPECT_EQ(test, dirty_buffers(bufs, CLEARED), CLEARED);
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, CLEARED), CLEARED);
+	for (i = 0; i < CLEARED; i++) {
+		bufs[i] = gk_acquire(pool, size, GFP_ATOMIC | __GFP_ZERO);
+		KUNIT_ASSERT_NOT_NULL(test, bufs[i]);
+	}
+	KUNIT_EXPECT_EQ(test, dirty_buffers(bufs, CLEARED), 0);
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, CLEARED), CLEARED);
+	if (pool)
+		return;
+
+	leave_dirty(test, pool, size);
+	KUNIT_EXPECT_EQ(test, gophership_buf_acquire_bulk(size, GFP_KERNEL | __GFP_ZERO, CLEARED,
+							  bufs), CLEARED);
+	KUNIT_EXPECT_EQ(test, dirty_buffers(bufs, CLEARED), 0);
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, CLEARED), CLEARED);
+}
+
+static void class_zero(struct kunit *test)
+{
+	const struct gophership_pool_params params = { .name = "kunit-class" };
+	struct gophership_pool *pool = gophership_pool_create(&params);
+	unsigned int class;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	migrate_disable();
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		expect_zero(test, GK_MACHINE, gk_capacity(class));
+		expect_zero(test, GK_MACHINE, gk_capacity(class) / 2 + 1);
+		expect_zero(test, pool, gk_capacity(class) - 1);
+	}
+	migrate_enable();
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+/* What comes fresh from the page allocator is cleared, too, at any size. */
+static void class_zero_fresh(struct kunit *test)
+{
+	struct gophership_buf *buf;
+	unsigned int row, round;
+
+	for (round = 0; round < 3; round++) {
+		gophership_pool_trim(GK_MACHINE);
+		for (row = 0; row < GK_ROWS; row++) {
+			buf = gophership_buf_acquire(gk_capacity(row) - 1, GFP_KERNEL | __GFP_ZERO);
+			KUNIT_ASSERT_NOT_NULL(test, buf);
+			KUNIT_EXPECT_EQ(test, dirty_buffers(&buf, 1), 0);
+			memset(buf->data, 0x5a, buf->capacity);
+			KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
+		}
+	}
+}
+
 static struct kunit_case class_cases[] = {
 	KUNIT_CASE_PARAM(class_fits, request_gen_params),
 	KUNIT_CASE_PARAM(class_fits_must, request_gen_params),
@@ -267,6 +360,8 @@ static struct kunit_case class_cases[] = {
 	KUNIT_CASE(class_odd_flags),
 	KUNIT_CASE(class_account),
 	KUNIT_CASE(class_cookie),
+	KUNIT_CASE(class_zero),
+	KUNIT_CASE(class_zero_fresh),
 	{}
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A second release, one after the other. (race_test.c: at the same time.)
+ * A second release, one after the other. (race_test.c: at the same time; of a
+ * buffer of the reserve: fault_test.c.)
  */
 #include <linux/gfp.h>
 #include <linux/smp.h>
@@ -112,30 +113,12 @@ static void double_wherever_it_lies(struct kunit *test)
 	gk_expect_sound(test, GK_MACHINE, 1);
 }
 
-static void double_reserve(struct kunit *test)
-{
-	const struct gophership_pool_params params = {
-		.name = "kunit-double", .reserve = 4, .reserve_size = 1,
-	};
-	struct gophership_pool *pool = gophership_pool_create(&params);
-	struct gophership_buf *buf;
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
-	buf = gophership_pool_must_acquire(pool, 1);
-	KUNIT_ASSERT_NOT_NULL(test, buf);
-	KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
-	expect_doubled(test, buf);
-	gk_expect_sound(test, pool, 1);
-	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
-}
-
 static struct kunit_case double_cases[] = {
 	KUNIT_CASE(double_each_class),
 	KUNIT_CASE(double_then_acquire),
 	KUNIT_CASE(double_leaves_buffer),
 	KUNIT_CASE(double_on_other_cpu),
 	KUNIT_CASE(double_wherever_it_lies),
-	KUNIT_CASE(double_reserve),
 	{}
 };
 

@@ -441,6 +441,67 @@ static void fault_reserve_referenced(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
 }
 
+/* A second release of what came from the reserve: refused, counted, and it is there once. */
+static void fault_reserve_released_twice(struct kunit *test)
+{
+	struct gophership_pool *pool = make_pool(test, 2, 1);
+	u64 doubled = gk_doubled(), foreign = gk_foreign();
+	struct gophership_buf *bufs[2], *buf;
+	unsigned int i;
+
+	starve(true);
+	buf = gophership_pool_must_acquire(pool, 1);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 1);
+	KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), -EALREADY);
+	KUNIT_EXPECT_EQ(test, gk_doubled(), doubled + 5);
+	KUNIT_EXPECT_EQ(test, gk_foreign(), foreign);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 2);
+	for (i = 0; i < 2; i++)
+		bufs[i] = gophership_pool_must_acquire(pool, 1);
+	starve(false);
+	KUNIT_EXPECT_PTR_NE(test, bufs[0], bufs[1]);
+	KUNIT_EXPECT_PTR_NE(test, bufs[0]->data, bufs[1]->data);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 0);
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, 2), 2);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+/* A buffer of the reserve counts in the class of its capacity, whatever size was asked for. */
+static void fault_reserve_counts(struct kunit *test)
+{
+	const size_t sizes[] = { 1, PAGE_SIZE - 1, PAGE_SIZE + 1, 3 * PAGE_SIZE + 5,
+				 GOPHERSHIP_MAX_POOLED - 1, GOPHERSHIP_MAX_POOLED };
+	unsigned int i, row, ours;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct gophership_pool *pool = make_pool(test, 1, sizes[i]);
+		struct gophership_buf *buf;
+
+		starve(true);
+		buf = gophership_pool_must_acquire(pool, sizes[i]);
+		starve(false);
+		ours = get_order(sizes[i]);
+		KUNIT_EXPECT_EQ(test, buf->capacity, gk_capacity(ours));
+		KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 0);
+		for (row = 0; row < GK_ROWS; row++) {
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, row).acquires, row == ours);
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, row).leased, row == ours);
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, row).releases, 0);
+		}
+		KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
+		for (row = 0; row < GK_ROWS; row++) {
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, row).acquires, row == ours);
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, row).releases, row == ours);
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, row).leased, 0);
+			KUNIT_EXPECT_EQ(test, gk_stats(pool, row).cached, 0);
+		}
+		KUNIT_EXPECT_EQ(test, stats_of(pool).reserve, 1);
+		KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+	}
+}
+
 /* The pool of the machine has a reserve, too. */
 static void fault_reserve_of_machine(struct kunit *test)
 {
@@ -716,6 +777,8 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(fault_reserve_scramble),
 	KUNIT_CASE(fault_reserve_referenced),
 	KUNIT_CASE(fault_wait_for_atomic),
+	KUNIT_CASE(fault_reserve_released_twice),
+	KUNIT_CASE(fault_reserve_counts),
 	KUNIT_CASE(fault_reserve_of_machine),
 	KUNIT_CASE(fault_reserve_leaks),
 	KUNIT_CASE(fault_wait_reserve),

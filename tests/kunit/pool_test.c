@@ -273,6 +273,9 @@ struct farewell {
 	unsigned int delay;
 	int leaked;
 	unsigned int refused;
+	/* Releases by the other CPU: begun, ended. */
+	atomic_t begun, ended;
+	int ended_before, begun_after;
 };
 
 static void farewell_main(unsigned int id, void *arg)
@@ -282,12 +285,20 @@ static void farewell_main(unsigned int id, void *arg)
 
 	gk_meet(&farewell->gate, 1);
 	if (id == 0) {
+		farewell->ended_before = atomic_read(&farewell->ended);
+		smp_mb();	/* what ended is released before the pool goes */
 		farewell->leaked = gophership_pool_destroy(farewell->pool);
+		smp_mb();	/* and what has not begun now was leased all the time */
+		farewell->begun_after = atomic_read(&farewell->begun);
 		return;
 	}
 	for (i = 0; i < 32; i++) {
 		udelay(farewell->delay);
+		atomic_inc(&farewell->begun);
+		smp_mb__after_atomic();	/* before the release begins */
 		farewell->refused += !!gophership_buf_release(farewell->bufs[i]);
+		smp_mb__before_atomic();	/* after it has ended */
+		atomic_inc(&farewell->ended);
 	}
 }
 
@@ -308,7 +319,8 @@ static void pool_destroy_races_release(struct kunit *test)
 		}
 		gk_run(test, 2, farewell_main, farewell);
 		KUNIT_EXPECT_EQ(test, farewell->refused, 0);
-		KUNIT_EXPECT_LE(test, farewell->leaked, 32);
+		KUNIT_EXPECT_LE(test, farewell->leaked, 32 - farewell->ended_before);
+		KUNIT_EXPECT_GE(test, farewell->leaked, 32 - farewell->begun_after);
 		rcu_barrier();
 		for (i = 0; i < 32; i++)
 			KUNIT_EXPECT_LT(test, gophership_buf_release(farewell->bufs[i]), 0);

@@ -198,37 +198,56 @@ static void reclaim_under_pressure(struct kunit *test)
 	gk_expect_sound(test, GK_MACHINE, gk_capacity(4));
 }
 
+/* Takes @nr at once and gives them back: more than the CPU's magazines have comes from the depot. */
+static void use(struct kunit *test, unsigned int class, unsigned int nr,
+		struct gophership_buf **bufs)
+{
+	KUNIT_ASSERT_EQ(test, gophership_buf_acquire_bulk(gk_capacity(class), GFP_KERNEL, nr, bufs),
+			nr);
+	KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, nr), nr);
+}
+
 /*
  * What nobody needed for two periods (of 5 s) goes by itself; what is in use
- * stays.
+ * stays, in the magazines as in the depot.
  */
 static void reclaim_ageing(struct kunit *test)
 {
 	unsigned long deadline = jiffies + 40 * HZ, start = jiffies;
-	struct gophership_buf *buf;
-	u64 shrunk, misses;
+	struct gophership_buf **bufs = kunit_kcalloc(test, MOST, sizeof(*bufs), GFP_KERNEL);
+	u64 shrunk, misses[3];
+	unsigned int class;
 
+	KUNIT_ASSERT_NOT_NULL(test, bufs);
 	/* What another case left may fill the depots up to max_cached_mb. */
 	gophership_pool_trim(GK_MACHINE);
 	/* Before a slow machine is so far that the first are old. */
 	shrunk = gk_stats(GK_MACHINE, 0).shrunk;
-	/* Both classes have more than the magazines hold. */
-	fill(test, GK_MACHINE, 0, MOST);
-	fill(test, GK_MACHINE, 1, MOST);
-	misses = gk_stats(GK_MACHINE, 1).misses;
+	/* One CPU, which then has what it gave back. */
+	migrate_disable();
+	/* Each class has more than the magazines hold. */
+	for (class = 0; class < 3; class++) {
+		fill(test, GK_MACHINE, class, MOST);
+		misses[class] = gk_stats(GK_MACHINE, class).misses;
+	}
 	while (time_before(jiffies, deadline) && gk_stats(GK_MACHINE, 0).cached) {
-		buf = gophership_buf_acquire(gk_capacity(1), GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, buf);
+		/* All of one class, and no more of another than the magazines have. */
+		use(test, 1, MOST, bufs);
+		use(test, 2, 1, bufs);
 		msleep(50);
-		KUNIT_EXPECT_EQ(test, gophership_buf_release(buf), 0);
 	}
 	kunit_info(test, "idle buffers were gone after %u ms", jiffies_to_msecs(jiffies - start));
 	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 0).cached, 0);
 	KUNIT_EXPECT_GE(test, gk_stats(GK_MACHINE, 0).shrunk, shrunk + MOST);
 	KUNIT_EXPECT_TRUE(test, time_after(jiffies, start + 5 * HZ));
-	/* The class in use never had to ask for more. */
-	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 1).misses, misses);
-	KUNIT_EXPECT_GE(test, gk_stats(GK_MACHINE, 1).cached, 1);
+	/* The classes in use never had to ask for more. */
+	use(test, 1, MOST, bufs);
+	use(test, 2, 1, bufs);
+	migrate_enable();
+	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 1).misses, misses[1]);
+	KUNIT_EXPECT_EQ(test, gk_stats(GK_MACHINE, 2).misses, misses[2]);
+	KUNIT_EXPECT_GE(test, gk_stats(GK_MACHINE, 1).cached, MOST);
+	KUNIT_EXPECT_GE(test, gk_stats(GK_MACHINE, 2).cached, 1);
 }
 
 /* max_cached_mb=1: the depots keep that much, the magazines some more. */
