@@ -452,6 +452,45 @@ TEST_F(abi, stats_tell_of_both_pools)
 	}
 }
 
+static struct gophership_stats stats_of(int fd, __u32 pool)
+{
+	struct gophership_stats stats = { .size = sizeof(stats), .pool = pool };
+
+	if (device_call(fd, GOPHERSHIP_IOC_STATS, &stats))
+		memset(&stats, 0xee, sizeof(stats));
+	return stats;
+}
+
+/* A program's leases move the rows of the user pool, each its own, and none of the kernel's. */
+TEST_F(abi, stats_tell_the_pools_and_the_classes_apart)
+{
+	for (unsigned int class = 0; class < NR_CLASSES; class++) {
+		struct gophership_stats user = stats_of(self->fd, GOPHERSHIP_POOL_USER);
+		struct gophership_stats kernel = stats_of(self->fd, GOPHERSHIP_POOL_KERNEL), now;
+		struct gophership_lease leases[7];
+
+		ASSERT_EQ(7, device_acquire(self->fd, 4096 << class, 7, leases));
+		ASSERT_EQ(0, device_release_leases(self->fd, leases, 3));
+		now = stats_of(self->fd, GOPHERSHIP_POOL_USER);
+		for (unsigned int i = 0; i <= NR_CLASSES; i++) {
+			unsigned int ours = i == class;
+
+			EXPECT_EQ(user.classes[i].acquires + 7 * ours, now.classes[i].acquires);
+			EXPECT_EQ(user.classes[i].releases + 3 * ours, now.classes[i].releases);
+			EXPECT_EQ(user.classes[i].leased + 4 * ours, now.classes[i].leased);
+		}
+		now = stats_of(self->fd, GOPHERSHIP_POOL_KERNEL);
+		for (unsigned int i = 0; i <= NR_CLASSES; i++) {
+			EXPECT_EQ(kernel.classes[i].acquires, now.classes[i].acquires);
+			EXPECT_EQ(kernel.classes[i].releases, now.classes[i].releases);
+			EXPECT_EQ(kernel.classes[i].leased, now.classes[i].leased);
+		}
+		/* What is this context's is told of either way. */
+		EXPECT_EQ(4, now.leased);
+		ASSERT_EQ(0, device_release_leases(self->fd, leases + 3, 4));
+	}
+}
+
 TEST_F(abi, stats_of_an_unknown_pool_are_EINVAL)
 {
 	static const __u32 pools[] = { 2, 3, 0x100, 0x80000000, 0xffffffff };

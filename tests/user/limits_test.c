@@ -105,6 +105,37 @@ TEST_F(limits, what_could_not_be_reported_costs_nothing)
 	EXPECT_EQ(4 * MB, bytes);
 }
 
+/* What a context has, and what all have together. */
+struct account {
+	__u64 leased, leased_bytes, acquires, releases, retired, contexts, machine_bytes;
+};
+
+static struct account account_of(int fd)
+{
+	struct account account = { .leased = -1ULL };
+	struct gophership_stats stats;
+
+	if (!device_stats(fd, &stats))
+		account = (struct account){
+			stats.leased, stats.leased_bytes, stats.acquires, stats.releases,
+			stats.retired, stats.contexts, stats.machine_bytes,
+		};
+	return account;
+}
+
+/* Whether each of many calls gets @error, one and several at once, and moves no counter. */
+static bool is_refused_for_nothing(int fd, int error)
+{
+	struct account before = account_of(fd), after;
+	struct gophership_lease leases[20];
+
+	for (int i = 0; i < 100; i++)
+		if (device_acquire(fd, LARGE, 1 + i % 20, leases) != error)
+			return false;
+	after = account_of(fd);
+	return before.leased != -1ULL && !memcmp(&before, &after, sizeof(before));
+}
+
 TEST_F(limits, refused_calls_cost_nothing)
 {
 	struct gophership_lease leases[64];
@@ -113,7 +144,9 @@ TEST_F(limits, refused_calls_cost_nothing)
 	ASSERT_EQ(64, device_acquire(self->fd, LARGE, 64, leases));
 	for (int i = 0; i < 200; i++)
 		ASSERT_EQ(-EDQUOT, device_acquire(self->fd, 4096 << i % 5, 1, leases));
-	ASSERT_EQ(0, device_stats(self->fd, &(struct gophership_stats){ 0 }));
+	EXPECT_TRUE(is_refused_for_nothing(self->fd, -EDQUOT));
+	EXPECT_EQ(4 * MB, account_of(self->fd).leased_bytes);
+	EXPECT_EQ(64, account_of(self->fd).acquires);
 	EXPECT_EQ(4 * MB, device_machine_bytes(self->fd));
 	close(self->fd);
 	self->fd = device_open();
@@ -137,6 +170,8 @@ TEST_F(limits, machine_limit_is_ENOMEM)
 	EXPECT_EQ(-ENOMEM, lease_until_error(fds[2], LARGE, &bytes));
 	EXPECT_EQ(2 * MB, bytes);
 	EXPECT_EQ(-ENOMEM, device_acquire_one(self->fd, 0, &lease));
+	EXPECT_TRUE(is_refused_for_nothing(self->fd, -ENOMEM));
+	EXPECT_TRUE(is_refused_for_nothing(fds[2], -ENOMEM));
 	EXPECT_EQ(10 * MB, device_machine_bytes(self->fd));
 	/* The refusals took nothing from the contexts: one closes, all fits. */
 	close(fds[0]);
@@ -186,6 +221,9 @@ static int use_memlock(void)
 		return 4;
 	if (device_acquire(one, LARGE, 1, leases + 10) != -EDQUOT)
 		return 5;
+	/* A refusal by the one limit costs nothing of the others. */
+	if (!is_refused_for_nothing(one, -EDQUOT) || !is_refused_for_nothing(two, -EDQUOT))
+		return 9;
 	/* What goes back can be leased again, by either. */
 	if (device_release_leases(one, leases, 3))
 		return 6;
@@ -210,6 +248,64 @@ TEST_F(limits, memlock_is_EDQUOT_for_an_ordinary_user)
 	EXPECT_EQ(0, device_machine_bytes(self->fd));
 }
 
+/* In the child: 2 MiB are left of the machine's 10, and this user may have 3. */
+static int use_what_is_left(int tell, int go_on)
+{
+	size_t bytes;
+	char byte;
+	int fd;
+
+	if (become_nobody(3 * MB))
+		return 1;
+	fd = device_open();
+	if (fd < 0)
+		return 2;
+	if (lease_until_error(fd, LARGE, &bytes) != -ENOMEM || bytes != 2 * MB)
+		return 3;
+	if (!is_refused_for_nothing(fd, -ENOMEM))
+		return 4;
+	if (write(tell, "x", 1) != 1 || read(go_on, &byte, 1) != 1)
+		return 5;
+	/* There is room again: for as much as was never granted. */
+	if (lease_until_error(fd, LARGE, &bytes) != -EDQUOT || bytes != 1 * MB)
+		return 6;
+	return 0;
+}
+
+TEST_F(limits, a_full_machine_costs_an_ordinary_user_nothing)
+{
+	int full[2], told[2], go_on[2];
+	size_t bytes;
+	char byte;
+	pid_t child;
+
+	ASSERT_EQ(0, pipe(told));
+	ASSERT_EQ(0, pipe(go_on));
+	for (int i = 0; i < 2; i++) {
+		full[i] = open(DEVICE, O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, full[i]);
+		ASSERT_EQ(-EDQUOT, lease_until_error(full[i], LARGE, &bytes));
+	}
+	child = fork();
+	if (!child) {
+		/* Or it would keep the leases. */
+		close(full[0]);
+		close(full[1]);
+		close(told[0]);
+		_exit(use_what_is_left(told[1], go_on[0]));
+	}
+	close(told[1]);
+	EXPECT_EQ(1, read(told[0], &byte, 1));
+	close(full[0]);
+	close(full[1]);
+	EXPECT_EQ(1, write(go_on[1], "x", 1));
+	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, device_machine_bytes(self->fd));
+	close(told[0]);
+	close(go_on[0]);
+	close(go_on[1]);
+}
+
 static int use_no_memlock(void)
 {
 	struct gophership_lease lease;
@@ -222,7 +318,7 @@ static int use_no_memlock(void)
 		return 2;
 	if (device_acquire(fd, 4096, 1, &lease) != -EDQUOT)
 		return 3;
-	if (device_acquire(fd, LARGE, 64, &lease) != -EDQUOT)
+	if (!is_refused_for_nothing(fd, -EDQUOT) || account_of(fd).leased_bytes)
 		return 4;
 	/* A bad call comes before a full one. */
 	return device_acquire(fd, LARGE + 1, 1, &lease) == -EINVAL ? 0 : 5;

@@ -300,6 +300,40 @@ TEST_F(map, release_of_many_unmaps_these_and_no_others)
 	}
 }
 
+#define FEW	5
+
+/*
+ * Some of what a call gives back was never touched, so there is nothing to unmap:
+ * each set of touched ones, in both orders of the call.
+ */
+TEST_F(map, release_of_untouched_ones_unmaps_the_touched)
+{
+	struct gophership_lease leases[FEW];
+	__u64 window = self->info.classes[1].offset, handles[FEW];
+	unsigned char *map = device_map(self->fd, window, FEW * 2 * PAGE);
+	__u32 done;
+
+	ASSERT_NE(MAP_FAILED, map);
+	for (int touched = 0; touched < 2 << FEW; touched++) {
+		ASSERT_EQ(FEW, device_acquire(self->fd, 2 * PAGE, FEW, leases));
+		for (int i = 0; i < FEW; i++) {
+			unsigned char *data = map + leases[i].offset - window;
+
+			handles[touched & 1 << FEW ? FEW - 1 - i : i] = leases[i].handle;
+			/* The second page comes along. */
+			if (touched & 1 << i)
+				ASSERT_EQ(0, memory_fill_signal(data, 0x33, PAGE));
+		}
+		ASSERT_EQ(0, device_release(self->fd, handles, FEW, &done));
+		ASSERT_EQ(FEW, done);
+		for (int i = 0; i < FEW * 2; i++) {
+			EXPECT_EQ(SIGBUS, memory_read_signal(map + i * PAGE)) {
+				TH_LOG("touched: %#x, page %d", touched, i);
+			}
+		}
+	}
+}
+
 /* The same slot, leased again: the mapping shows the new buffer. */
 TEST_F(map, leased_again_is_there_again)
 {
@@ -348,6 +382,28 @@ TEST_F(map, faults_are_counted)
 	EXPECT_EQ(SIGBUS, memory_read_signal(buffer.data));
 	ASSERT_EQ(0, device_stats(self->fd, &after));
 	EXPECT_EQ(before.faults + 1, after.faults);
+}
+
+/* Whichever page is touched first brings the whole buffer. */
+TEST_F(map, a_buffer_is_one_fault)
+{
+	struct gophership_stats before, after;
+	struct buffer buffer;
+
+	for (unsigned int class = 0; class < NR_CLASSES; class++) {
+		for (int first = 0; first < 1 << class; first++) {
+			ASSERT_EQ(0, buffer_acquire(self->fd, PAGE << class, &buffer));
+			ASSERT_EQ(0, device_stats(self->fd, &before));
+			for (int i = 0; i < 1 << class; i++) {
+				int page = (first + i) % (1 << class);
+
+				EXPECT_EQ(0, memory_write_signal(buffer.data + page * PAGE));
+			}
+			ASSERT_EQ(0, device_stats(self->fd, &after));
+			EXPECT_EQ(before.faults + 1, after.faults);
+			ASSERT_EQ(0, buffer_release(self->fd, &buffer));
+		}
+	}
 }
 
 TEST_F(map, populate)
