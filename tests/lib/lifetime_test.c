@@ -75,8 +75,11 @@ TEST(ceiling_is_ENOMEM_and_recovers)
 		ASSERT_NE(NULL, bufs[3]);
 		ASSERT_EQ(10, gophership_release_bulk(gs, bufs, 10));
 		/* What is idle in one class makes room for another. */
+		errno = 77;
 		large = gophership_acquire(gs, 8 * PAGE);
 		ASSERT_NE(NULL, large);
+		/* It took some refusals, which are nothing to the caller. */
+		ASSERT_EQ(77, errno);
 		ASSERT_EQ(2, gophership_acquire_bulk(gs, PAGE, 3, bufs));
 		ASSERT_EQ(NULL, gophership_acquire(gs, LARGEST));
 		ASSERT_EQ(2, gophership_release_bulk(gs, bufs, 2));
@@ -85,6 +88,76 @@ TEST(ceiling_is_ENOMEM_and_recovers)
 	EXPECT_GE(10 * PAGE, stats_of(gs).leased_bytes);
 	EXPECT_NE(0, stats_of(gs).failed);
 	gophership_close(gs);
+}
+
+/* To the byte, in each class, of what was idle in another one before. */
+TEST(ceiling_is_exact)
+{
+	static const uint64_t ceilings[] = {
+		1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 5 * PAGE, 10 * PAGE, 17 * PAGE - 1,
+		33 * PAGE, 64 * PAGE, 65 * PAGE, 100 * PAGE, 300 * PAGE + 1,
+	};
+	static void *bufs[302];
+
+	for (size_t i = 0; i < ARRAY_SIZE(ceilings); i++) {
+		struct gophership *gs;
+
+		gs = open_with((struct gophership_options) { .ceiling = ceilings[i] });
+		ASSERT_NE(NULL, gs);
+		EXPECT_EQ(ceilings[i], stats_of(gs).ceiling);
+		/* Up and down, in one call and one by one. */
+		for (int round = 0; round < 20; round++) {
+			size_t size = (size_t)PAGE << (round * 3 % 5);
+			unsigned int wanted = ceilings[i] / size, nr = 0;
+
+			if (round % 2)
+				nr = gophership_acquire_bulk(gs, size, wanted + 1, bufs);
+			else
+				while (nr <= wanted && (bufs[nr] = gophership_acquire(gs, size)))
+					nr++;
+			EXPECT_EQ(wanted, nr) {
+				TH_LOG("ceiling %llu, size %zu",
+				       (unsigned long long)ceilings[i], size);
+			}
+			EXPECT_GE(ceilings[i], stats_of(gs).leased_bytes);
+			EXPECT_EQ(nr, gophership_release_bulk(gs, bufs, nr));
+		}
+		gophership_close(gs);
+	}
+}
+
+/* What is in use of one class and what is taken of another are below it together. */
+TEST(ceiling_is_exact_for_all_classes_together)
+{
+	static void *bufs[64];
+
+	for (unsigned int a = 0; a < 5; a++) {
+		for (unsigned int b = 0; b < 5; b++) {
+			size_t held_size = (size_t)PAGE << a, size = (size_t)PAGE << b;
+			struct gophership *gs;
+			void *held[2];
+
+			gs = open_with((struct gophership_options) { .ceiling = 40 * PAGE });
+			ASSERT_NE(NULL, gs);
+			for (unsigned int nr = 0; nr < 3; nr++) {
+				unsigned int wanted = (40 * PAGE - nr * held_size) / size, got;
+
+				got = gophership_acquire_bulk(gs, size, 64, bufs);
+				EXPECT_EQ(wanted, got) {
+					TH_LOG("%u of %zu held, %zu asked for", nr, held_size, size);
+				}
+				EXPECT_GE(40 * PAGE, stats_of(gs).leased_bytes);
+				EXPECT_EQ(got, gophership_release_bulk(gs, bufs, got));
+				if (nr < 2) {
+					held[nr] = gophership_acquire(gs, held_size);
+					ASSERT_NE(NULL, held[nr]);
+					EXPECT_GE(40 * PAGE, stats_of(gs).leased_bytes);
+				}
+			}
+			EXPECT_EQ(2, gophership_release_bulk(gs, held, 2));
+			gophership_close(gs);
+		}
+	}
 }
 
 #ifdef STANDIN
@@ -171,6 +244,45 @@ TEST(what_another_thread_hoards_is_found)
 TEST(without_thread_caches_nobody_hoards)
 {
 	meet_the_hoarder(_metadata, GOPHERSHIP_NO_THREAD_CACHE);
+}
+
+static void *use_one_and_stay(void *used)
+{
+	void *buf = gophership_acquire(shared, PAGE);
+
+	gophership_release(shared, buf);
+	*(void **)used = buf;
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+/* What a thread has released is another one's at once, or it keeps that for itself. */
+TEST(without_thread_caches_a_buffer_is_for_all)
+{
+	for (int apart = 0; apart < 2; apart++) {
+		struct gophership_lib_stats before, after;
+		void *used, *buf;
+		pthread_t thread;
+
+		shared = open_with((struct gophership_options) {
+				.flags = apart ? 0 : GOPHERSHIP_NO_THREAD_CACHE });
+		ASSERT_NE(NULL, shared);
+		pthread_barrier_init(&barrier, NULL, 2);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, use_one_and_stay, &used));
+		pthread_barrier_wait(&barrier);
+		before = stats_of(shared);
+		buf = gophership_acquire(shared, PAGE);
+		after = stats_of(shared);
+		EXPECT_NE(NULL, used);
+		EXPECT_NE(NULL, buf);
+		EXPECT_EQ(apart, before.leases != after.leases);
+		EXPECT_EQ(apart, before.system_calls != after.system_calls);
+		EXPECT_EQ(apart ? 2 : 0, after.threads);
+		pthread_barrier_wait(&barrier);
+		pthread_join(thread, NULL);
+		gophership_close(shared);
+	}
 }
 
 TEST(reserve_is_there_at_once)

@@ -248,6 +248,108 @@ TEST_F(pointer, counters_add_up)
 	EXPECT_EQ(-EINVAL, gophership_stats(self->gs, &stats));
 }
 
+/* Each is moved by what it counts, and by nothing else. */
+TEST_F(pointer, each_counter_counts_its_own)
+{
+	struct gophership_lib_stats wanted = stats_of(self->gs), now;
+	void *one, *two;
+
+	EXPECT_EQ(sizeof(now), wanted.size);
+	EXPECT_EQ(0, wanted.acquires | wanted.releases | wanted.refills | wanted.leases);
+	EXPECT_EQ(0, wanted.given_back | wanted.system_calls | wanted.foreign | wanted.doubled);
+	EXPECT_EQ(0, wanted.raced | wanted.failed | wanted.pressure | wanted.threads);
+	EXPECT_EQ(0, wanted.retired | wanted.leased_bytes);
+	for (unsigned int i = 0; i < wanted.nr_classes; i++) {
+		EXPECT_EQ((unsigned int)PAGE << i, wanted.classes[i].capacity);
+		EXPECT_EQ(0, wanted.classes[i].leased | wanted.classes[i].used |
+			     wanted.classes[i].idle);
+	}
+
+	/* The first brings some from the kernel, in one call. */
+	one = gophership_acquire(self->gs, 2 * PAGE);
+	ASSERT_NE(NULL, one);
+	now = stats_of(self->gs);
+	EXPECT_LE(1, now.refills);
+	EXPECT_LE(2, now.leases);
+	wanted.acquires = wanted.system_calls = wanted.threads = 1;
+	wanted.refills = now.refills;
+	wanted.leases = wanted.classes[1].leased = now.leases;
+	wanted.leased_bytes = now.leases * 2 * PAGE;
+	wanted.classes[1].used = 1;
+	wanted.classes[1].idle = now.leases - 1;
+	EXPECT_EQ(0, memcmp(&wanted, &now, sizeof(now)));
+
+	two = gophership_acquire(self->gs, 2 * PAGE);
+	wanted.acquires++;
+	wanted.classes[1].used++;
+	wanted.classes[1].idle--;
+	now = stats_of(self->gs);
+	EXPECT_EQ(0, memcmp(&wanted, &now, sizeof(now)));
+
+	EXPECT_EQ(0, gophership_release(self->gs, one));
+	wanted.releases++;
+	wanted.classes[1].used--;
+	wanted.classes[1].idle++;
+	now = stats_of(self->gs);
+	EXPECT_EQ(0, memcmp(&wanted, &now, sizeof(now)));
+
+	EXPECT_EQ(-EALREADY, gophership_release(self->gs, one));
+	wanted.doubled++;
+	now = stats_of(self->gs);
+	EXPECT_EQ(0, memcmp(&wanted, &now, sizeof(now)));
+
+	EXPECT_EQ(-EINVAL, gophership_release(self->gs, &now));
+	wanted.foreign++;
+	now = stats_of(self->gs);
+	EXPECT_EQ(0, memcmp(&wanted, &now, sizeof(now)));
+
+	/* What is in use stays. */
+	EXPECT_EQ(wanted.leases - 1, gophership_trim(self->gs));
+	now = stats_of(self->gs);
+	EXPECT_LT(wanted.system_calls, now.system_calls);
+	wanted.system_calls = now.system_calls;
+	wanted.refills = now.refills;
+	wanted.given_back = wanted.leases - 1;
+	wanted.classes[1].leased = 1;
+	wanted.classes[1].idle = 0;
+	wanted.leased_bytes = 2 * PAGE;
+	EXPECT_EQ(0, memcmp(&wanted, &now, sizeof(now)));
+
+	EXPECT_EQ(0, gophership_release(self->gs, two));
+	wanted.releases++;
+	wanted.classes[1].used--;
+	wanted.classes[1].idle++;
+	now = stats_of(self->gs);
+	EXPECT_EQ(0, memcmp(&wanted, &now, sizeof(now)));
+
+	/* A larger structure than the library knows, and a smaller one. */
+	now.size = sizeof(now) + 100;
+	EXPECT_EQ(0, gophership_stats(self->gs, &now));
+	EXPECT_EQ(sizeof(now), now.size);
+}
+
+/* An acquire that fails is counted as that, and as nothing else. */
+TEST_F(pointer, failures_are_counted)
+{
+	struct gophership_options options = { .size = sizeof(options), .ceiling = 2 * PAGE };
+	struct gophership_lib_stats before, after;
+	struct gophership *gs;
+	void *bufs[5];
+
+	ASSERT_EQ(0, gophership_open(&gs, &options));
+	ASSERT_EQ(2, gophership_acquire_bulk(gs, PAGE, 2, bufs));
+	before = stats_of(gs);
+	EXPECT_EQ(0, before.failed);
+	EXPECT_EQ(NULL, gophership_acquire(gs, PAGE));
+	EXPECT_EQ(0, gophership_acquire_bulk(gs, PAGE, 3, bufs + 2));
+	after = stats_of(gs);
+	EXPECT_EQ(4, after.failed);
+	EXPECT_EQ(before.acquires, after.acquires);
+	EXPECT_EQ(before.releases, after.releases);
+	EXPECT_EQ(before.leases, after.leases);
+	gophership_close(gs);
+}
+
 TEST_F(pointer, two_handles_do_not_mix)
 {
 	struct gophership *other;
