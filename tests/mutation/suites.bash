@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Tests that are to find a mistake in a copy of the sources. Sourced; the script has
+# set repository, and kernel, where the tests of the device run.
+#
+# A test is one of
+#
+#   model [SCENARIO]             of tests/model
+#   litmus                       the lines that tests/litmus stands for
+#   kunit [GLOB]                 suites or cases of tests/kunit, on uml
+#   lib PROGRAM [TEST]           of tests/lib, on this machine, without a device
+#   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
+#   pressure                     tests/pressure
+#   driver late                  of tests/driver, on debian-6.1
+#   libguest PROGRAM             of tests/lib, on the device
+#   PROGRAM[,PROGRAM]... [PARAMETER]...
+#                                of tests/user, with parameters for the module
+
+# make_copy DIR: all that is no product, so that a test works there as here.
+make_copy()
+{
+	mkdir -p "$1"
+	tar -C "${repository:?}" --exclude=./build --exclude=./.git -c . | tar -x -C "$1"
+}
+
+# run_lib COPY PROGRAM [TEST]: what does not compile is status 97.
+run_lib()
+{
+	local copy=$1 program=$2 harness
+	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
+	make -s -C "$copy/tests/lib" HARNESS="$harness" O="$copy/build/tests" \
+		"$copy/build/tests/standin/$program" || return 97
+	shift 2
+	timeout 120 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
+}
+
+# run_user COPY PROGRAM[,PROGRAM]... [PARAMETER]...: as tests/user/guest does it.
+run_user()
+{
+	local copy=$1 programs=${2//,/ } program prepare=true
+	local -a with=()
+	shift 2
+	for program in $programs; do
+		with+=(--with "$repository/build/tests/user/$program")
+	done
+	((!$#)) || prepare='chmod 0666 /dev/gophership'
+	"$copy/tests/vm/run" --kernel "${kernel:?}" --disk 64M --modprobe nbd --params "$*" \
+		--append init_on_alloc=0 "${with[@]}" --timeout $((100 + 50 * ${#with[@]} / 2)) -- \
+		sh -c "$prepare; for program in $programs; do \$program || exit 1; done"
+}
+
+# run_late COPY: as tests/driver/run does it.
+run_late()
+{
+	"$1/tests/vm/run" --kernel debian-6.1 --cpus 4 --mem 512M --numa 2 --late-cpu --no-load \
+		--build "$1/tests/driver/torture" --with "$1/tests/driver/guest" --timeout 150 -- \
+		sh -c 'sh guest late | tee /tmp/late && ! grep "^not ok" /tmp/late'
+}
+
+# run_ship COPY [NAME]: as tests/user/ship does it.
+run_ship()
+{
+	local copy=$1
+	make --no-print-directory -s -C "$copy/userspace" O=../build/userspace-static STATIC=1 \
+		WERROR=1 || return 97
+	"$copy/tests/vm/run" --kernel "$kernel" --disk 256M --timeout 400 \
+		--modprobe lzo-rle --modprobe zram \
+		--with "$copy/build/userspace-static/gophershipctl" \
+		--with "$copy/build/userspace-static/hello" --with "$repository/build/tests/user/spoil" \
+		--with "$copy/tests/user/test-ship" \
+		-- test-ship "${@:2}"
+}
+
+# run_lib_in_guest COPY PROGRAM: as tests/lib/run does it.
+run_lib_in_guest()
+{
+	local copy=$1 program=$2 harness
+	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
+	make -s -C "$copy/tests/lib" HARNESS="$harness" O="$copy/build/tests" \
+		"$copy/build/tests/lib/$program" || return 97
+	"$copy/tests/vm/run" --kernel "$kernel" --disk 64M --timeout 150 \
+		--with "$copy/build/tests/lib/$program" -- "$program"
+}
+
+# run_test COPY TEST: status 0 if it passes, 97 if what was changed does not compile.
+run_test()
+{
+	local copy=$1 kind words
+	export GOPHERSHIP_REPOSITORY=$copy
+	read -r kind words <<<"$2"
+	# shellcheck disable=SC2086 # several words
+	case $kind in
+	model) timeout 600 "$copy/tests/model/run" ${words:+"$words"} ;;
+	litmus) "$copy/tests/litmus/lines" ;;
+	kunit) "$copy/tests/kunit/run" ${words:+--only "$words" --timeout 120} ;;
+	libguest) run_lib_in_guest "$copy" $words ;;
+	lib) run_lib "$copy" $words ;;
+	ship) run_ship "$copy" ${words:+"$words"} ;;
+	pressure) "$copy/tests/pressure/run" --seconds 1 ;;
+	driver) run_late "$copy" ;;
+	*) run_user "$copy" $2 ;;
+	esac
+}
+
+# build_AREA COPY: as far as the tests of an area need it to see what the compiler makes of it.
+build_kernel()
+{
+	"$1/tests/vm/module" uml >/dev/null
+}
+
+build_library()
+{
+	make --no-print-directory -s -C "$1/userspace" library O="$1/build/library" WERROR=1
+}
+
+build_tool()
+{
+	make --no-print-directory -s -C "$1/userspace" O=../build/userspace-static STATIC=1 WERROR=1
+}
+
+# named_failure LOG: prints the first test that failed by name, if there is one. A test
+# that did not run names nothing.
+named_failure()
+{
+	sed -n -e '/did not run\|did not end\|ended with [0-9]/d' \
+		-e 's/^not ok  *\(.*[a-z].*\)/\1/p' "$1" | head -n 1
+}
+
+# found STATUS LOG: did a test notice? It has to be named; or the bench names what the
+# kernel complained of, or that the module is in use for ever. A machine that hangs or
+# does not boot says nothing.
+found()
+{
+	(($1 != 0 && $1 != 97)) || return 1
+	[[ -n $(named_failure "$2") ]] || (($1 == 99 || $1 == 96))
+}
