@@ -42,6 +42,7 @@ exit_pressure:
 exit_payload:
 	gophership_payload_exit();
 	gophership_depots_exit();
+	gophership_report_exit();
 	return ret;
 }
 
@@ -53,6 +54,7 @@ static void __exit gophership_exit(void)
 	gophership_pressure_exit();
 	gophership_payload_exit();
 	gophership_depots_exit();
+	gophership_report_exit();
 }
 
 module_init(gophership_init);

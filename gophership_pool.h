@@ -602,7 +602,32 @@ void gophership_pool_flush_unused(struct gophership_pool *pool);
 int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);
 
-/* gophership_reject.c: what is said of a refused release */
+/* gophership_report.c: the log, from any context */
+
+enum gophership_report_kind {
+	GOPHERSHIP_REPORT_FOREIGN,	/* no buffer of ours was released */
+	GOPHERSHIP_REPORT_DOUBLED,	/* one that was not leased */
+	GOPHERSHIP_REPORT_STALE,	/* one was released by two CPUs at once */
+	GOPHERSHIP_REPORT_POISON,	/* one was written to while it was free */
+};
+
+/**
+ * struct gophership_report - a caller's mistake
+ * @kind: what it is
+ * @ptr: what was released; not followed
+ * @call_site: of that release, if it is known
+ * @acquired_by: call site of the last acquire; POISON does not tell it
+ * @released_by: call site of the last release
+ * @offset: POISON only: the first byte that was written to
+ */
+struct gophership_report {
+	enum gophership_report_kind kind;
+	const void *ptr;
+	unsigned long call_site;
+	unsigned long acquired_by;
+	unsigned long released_by;
+	size_t offset;
+};
 
 /* Room for the name of a call site in the log; a longer one is cut off. */
 struct gophership_site_name {
@@ -610,6 +635,10 @@ struct gophership_site_name {
 };
 
 const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name);
+void gophership_report(const struct gophership_report *report);
+void gophership_report_exit(void);
+
+/* gophership_reject.c: what is said of a refused release */
 int gophership_reject(const struct gophership_buf *buf, unsigned long call_site);
 void gophership_reject_stale(const struct gophership_buf *buf);
 void gophership_reject_poison(const struct gophership_buf *buf, size_t offset);

@@ -3,7 +3,9 @@
  * What the log says of a mistake: who made it, and not too often. This suite is
  * the first, before the others use up what the rate limit allows.
  */
+#include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/irqflags.h>
 
 #include "support.h"
 
@@ -79,6 +81,32 @@ static void report_hides_addresses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gk_log_count(mark, "gophership:", address), 0);
 }
 
+/*
+ * With interrupts off it may be a tracer's mistake, under any lock: nothing is printed
+ * there, and all of it soon after.
+ */
+static void report_later(struct kunit *test)
+{
+	struct gophership_buf *buf = who_acquires();
+	u64 mark = gk_log_mark();
+	unsigned int early;
+	unsigned long flags;
+	bool came;
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	KUNIT_EXPECT_EQ(test, who_releases(buf), 0);
+	local_irq_save(flags);
+	ret = who_releases_again(buf);
+	early = gk_log_count(mark, "gophership:", "");
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, ret, -EALREADY);
+	KUNIT_EXPECT_EQ(test, early, 0);
+	came = gk_eventually(gk_log_count(mark, "gophership:", "who_releases_again+") == 1);
+	KUNIT_EXPECT_TRUE(test, came);
+	KUNIT_EXPECT_EQ(test, gk_log_count(mark, "who_acquires+", "who_releases+"), 1);
+}
+
 /* Ten thousand mistakes: all counted, a few reported. */
 static void report_no_flood(struct kunit *test)
 {
@@ -103,6 +131,7 @@ static struct kunit_case report_cases[] = {
 	KUNIT_CASE(report_foreign),
 	KUNIT_CASE(report_null_is_silent),
 	KUNIT_CASE(report_hides_addresses),
+	KUNIT_CASE(report_later),
 	KUNIT_CASE(report_no_flood),
 	{}
 };

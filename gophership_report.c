@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: reports for the log, from any context.
+ *
+ * A mistake may come up under a console's lock, a run queue's, or with a head of the
+ * pool busy: no place to print, nor to name a call site. There the report is a record
+ * in a fixed place, and an interrupt soon after prints it. Where a task can be preempted
+ * it is printed at once.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/irq_work.h>
+#include <linux/kernel.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
+#include <linux/string.h>
+
+#include "gophership_pool.h"
+
+/* More than the rate limit lets through. */
+#define RECORDS		32
+
+enum { RECORD_FREE, RECORD_WRITING, RECORD_WRITTEN, RECORD_READING };
+
+/**
+ * struct record - a report that waits
+ * @state: RECORD_*. By cmpxchg from free to writing, by the context that has the report,
+ *	and from written to reading, by a printer, of which there may be two on two CPUs;
+ *	onwards from those by a store with release of the same
+ * @report: protected by @state: only who has it writing or reading touches it
+ */
+struct record {
+	int state;
+	struct gophership_report report;
+};
+
+static struct record records[RECORDS];
+
+/* Reports for which there was no record; by atomics. */
+static atomic_t nr_lost;
+
+static DEFINE_RATELIMIT_STATE(reject_limit, DEFAULT_RATELIMIT_INTERVAL,
+			      DEFAULT_RATELIMIT_BURST);
+
+/**
+ * gophership_site_name() - the name of a call site, for the log
+ * @call_site: as remembered, or what was found in its place
+ * @name: where to write the name
+ *
+ * What has no symbol is not told, as it may be any word of memory: the address of
+ * a module that was unloaded, or what has become of a descriptor that is gone.
+ *
+ * Context: any.
+ * Return: the name.
+ */
+const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name)
+{
+	snprintf(name->text, sizeof(name->text), "%pS", (void *)call_site);
+	if (strstarts(name->text, "0x"))
+		return "unknown";
+	return name->text;
+}
+
+static void print(const struct gophership_report *report)
+{
+	struct gophership_site_name by, acquired_by, released_by;
+
+	if (!__ratelimit(&reject_limit))
+		return;
+	gophership_site_name(report->call_site, &by);
+	switch (report->kind) {
+	case GOPHERSHIP_REPORT_FOREIGN:
+		pr_warn("release of %p refused: not a buffer of this pool (by %s)\n",
+			report->ptr, by.text);
+		break;
+	case GOPHERSHIP_REPORT_DOUBLED:
+		pr_warn("release of %p refused: not leased (by %s; last acquired by %s, released by %s)\n",
+			report->ptr, by.text,
+			gophership_site_name(report->acquired_by, &acquired_by),
+			gophership_site_name(report->released_by, &released_by));
+		break;
+	case GOPHERSHIP_REPORT_STALE:
+		pr_warn("buffer %p was released by two CPUs at once (last acquired by %s, released by %s)\n",
+			report->ptr,
+			gophership_site_name(report->acquired_by, &acquired_by),
+			gophership_site_name(report->released_by, &released_by));
+		break;
+	case GOPHERSHIP_REPORT_POISON:
+		pr_warn("buffer %p was written to after release, at byte %zu (released by %s)\n",
+			report->ptr, report->offset,
+			gophership_site_name(report->released_by, &released_by));
+		break;
+	}
+}
+
+/* Its own copy, so that the record is free while a slow console prints. */
+static void print_record(struct record *record)
+{
+	struct gophership_report report;
+
+	/* Pairs with the release in write_record(). */
+	if (READ_ONCE(record->state) != RECORD_WRITTEN ||
+	    cmpxchg(&record->state, RECORD_WRITTEN, RECORD_READING) != RECORD_WRITTEN)
+		return;
+	report = record->report;
+	smp_store_release(&record->state, RECORD_FREE); /* pairs with write_record() */
+	print(&report);
+}
+
+static void print_records(struct irq_work *unused)
+{
+	unsigned int i;
+	int lost;
+
+	for (i = 0; i < RECORDS; i++)
+		print_record(&records[i]);
+	lost = atomic_xchg(&nr_lost, 0);
+	if (lost && __ratelimit(&reject_limit))
+		pr_warn("%d reports of mistakes came too fast to be kept\n", lost);
+}
+
+static DEFINE_IRQ_WORK(print_work, print_records);
+
+static bool write_record(struct record *record, const struct gophership_report *report)
+{
+	/* Pairs with the release in print_record(), which has read the old one. */
+	if (READ_ONCE(record->state) != RECORD_FREE ||
+	    cmpxchg(&record->state, RECORD_FREE, RECORD_WRITING) != RECORD_FREE)
+		return false;
+	record->report = *report;
+	smp_store_release(&record->state, RECORD_WRITTEN); /* pairs with print_record() */
+	return true;
+}
+
+/* In any context. */
+void gophership_report(const struct gophership_report *report)
+{
+	unsigned int i;
+
+	if (preemptible() && !gophership_inside()) {
+		print(report);
+		return;
+	}
+	for (i = 0; i < RECORDS; i++)
+		if (write_record(&records[i], report))
+			break;
+	if (i == RECORDS)
+		atomic_inc(&nr_lost);
+	irq_work_queue(&print_work);
+}
+
+/* What was reported is in the log. No pool is left. */
+void gophership_report_exit(void)
+{
+	irq_work_sync(&print_work);
+}
