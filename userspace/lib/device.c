@@ -63,10 +63,9 @@ uint64_t device_retired(int fd)
 	return ioctl(fd, GOPHERSHIP_IOC_STATS, &stats) ? 0 : stats.retired;
 }
 
-int device_map(int fd, void *address, size_t length, uint64_t offset)
+int device_map(int fd, void *address, size_t length, uint64_t offset, int protection, int how)
 {
-	void *map = mmap(address, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			 offset);
+	void *map = mmap(address, length, protection, MAP_SHARED | how, fd, offset);
 
 	return map == MAP_FAILED ? -errno : 0;
 }

@@ -21,8 +21,11 @@ int device_lease(int fd, uint64_t size, unsigned int nr, struct gophership_lease
 unsigned int device_give_back(int fd, const __u64 *handles, unsigned int nr);
 /* Buffers that the kernel could not reuse so far. */
 uint64_t device_retired(int fd);
-/* Map a part of a window at an address that is reserved. 0 or -errno. */
-int device_map(int fd, void *address, size_t length, uint64_t offset);
+/*
+ * Map a part of a window at @address. @how: MAP_FIXED, or MAP_FIXED_NOREPLACE
+ * where nothing is reserved. 0 or -errno.
+ */
+int device_map(int fd, void *address, size_t length, uint64_t offset, int protection, int how);
 /* The page that tells of memory pressure, or NULL: it tells of none. */
 const struct gophership_pressure *device_map_pressure(int fd, const struct gophership_info *info);
 void device_unmap_pressure(const struct gophership_pressure *page, size_t length);

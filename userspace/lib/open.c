@@ -132,32 +132,6 @@ static void init_chunks(struct gophership *gs)
 	}
 }
 
-/* One range for all windows, so that a pointer is judged by one comparison. */
-static int map_windows(struct gophership *gs)
-{
-	unsigned int class;
-	int ret;
-
-	gs->base = mmap(NULL, gs->window_bytes, PROT_NONE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (gs->base == MAP_FAILED)
-		return -ENOMEM;
-	/* A child has none of it, as it has no window. */
-	madvise(gs->base, gs->window_bytes, MADV_DONTFORK);
-	for (class = 0; class < gs->nr_classes; class++) {
-		const struct window *window = &gs->windows[class];
-
-		ret = device_map(gs->fd, gs->base +
-				 ((size_t)window->first_chunk << gs->chunk_shift),
-				 window->length, window->offset);
-		if (ret) {
-			munmap(gs->base, gs->window_bytes);
-			return ret;
-		}
-	}
-	return 0;
-}
-
 /* What the program wants to have at once. */
 static int lease_reserve(struct gophership *gs, const uint32_t *reserve)
 {
@@ -186,7 +160,7 @@ static void unmap(struct gophership *gs)
 {
 	if (gs->pressure)
 		device_unmap_pressure(gs->pressure, (size_t)1 << gs->page_shift);
-	munmap(gs->base, gs->window_bytes);
+	windows_unmap(gs);
 }
 
 static void free_handle(struct gophership *gs)
@@ -201,7 +175,7 @@ static int start(struct gophership *gs, const struct gophership_info *info)
 {
 	int ret;
 
-	ret = map_windows(gs);
+	ret = windows_map(gs);
 	if (ret)
 		return ret;
 	init_chunks(gs);
@@ -250,7 +224,7 @@ static int open_device(int fd, struct gophership **gs, const struct gophership_o
 	plan.full = plan.ceiling == info.quota ? EDQUOT : ENOMEM;
 	*gs = allocate(&plan, &info);
 	if (!*gs)
-		return -ENOMEM;
+		return errno == EAGAIN ? -EAGAIN : -ENOMEM;
 	pthread_mutex_init(&(*gs)->lock, NULL);
 	ret = start(*gs, &info);
 	if (ret)

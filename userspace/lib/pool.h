@@ -294,6 +294,10 @@ void thread_caches_close(struct gophership *gs);
 int thread_prepare(void);
 void thread_forked(void);
 
+/* windows.c: where the buffers are in memory */
+int windows_map(struct gophership *gs);
+void windows_unmap(struct gophership *gs);
+
 /* registry.c: the handles of the process */
 extern pthread_mutex_t registry_lock;
 int registry_add(struct gophership *gs);

@@ -173,10 +173,9 @@ uint64_t device_retired(int fd)
 	return 0;
 }
 
-int device_map(int fd, void *address, size_t length, uint64_t offset)
+int device_map(int fd, void *address, size_t length, uint64_t offset, int protection, int how)
 {
-	void *map = mmap(address, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			 offset);
+	void *map = mmap(address, length, protection, MAP_SHARED | how, fd, offset);
 
 	if (map == MAP_FAILED)
 		return -errno;

@@ -158,8 +158,10 @@ struct gophership_lib_stats {
  * @gs: where to put the handle
  * @options: how; NULL: the defaults
  *
- * Return: 0; -EINVAL for options that make no sense; -ENOMEM; -EPROTO if the
- * kernel module is another one than this library knows; what open(2) says.
+ * Return: 0; -EINVAL for options that make no sense; -ENOMEM; -EAGAIN after
+ * mlockall(MCL_FUTURE) if RLIMIT_MEMLOCK leaves no room for the handle's tables;
+ * -EPROTO if the kernel module is another one than this library knows; what
+ * open(2) says.
  */
 int gophership_open(struct gophership **gs, const struct gophership_options *options);
 
