@@ -16,6 +16,11 @@
  *  - pointers are carried as __u64, so the layout is the same for 32-bit
  *    programs. A bad pointer is EFAULT.
  *  - a command that is not listed here is ENOTTY.
+ *
+ * A futex in a buffer works between the threads of a process
+ * (FUTEX_PRIVATE_FLAG). One that processes share is EFAULT, as the pages belong
+ * to no file that could name it; so is a PTHREAD_PROCESS_SHARED or robust mutex.
+ * Such a lock belongs beside the buffers, in a memfd.
  */
 #ifndef _UAPI_LINUX_GOPHERSHIP_H
 #define _UAPI_LINUX_GOPHERSHIP_H
