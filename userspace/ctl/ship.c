@@ -363,6 +363,7 @@ static enum status deliver(struct shipment *shipment)
 		ship_source_check(&shipment->source);
 	shipment->summary.direct_read = shipment->source.file.direct;
 	shipment->summary.direct_write = destination->file.direct;
+	shipment->summary.mode_kept = destination->mode_kept;
 	return status;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "quantity.h"
 #include "ship_file.h"
+#include "ship_refusal.h"
 
 static enum status complain_errno(const char *verb, const char *path)
 {
@@ -67,6 +69,31 @@ bool ship_file_is_sparse(const struct stat *st)
 	return st->st_blocks < st->st_size / 512;
 }
 
+bool ship_file_has_size(const struct ship_file *file, uint64_t size)
+{
+	struct stat st;
+
+	return !fstat(file->fd, &st) && (uint64_t)st.st_size >= size;
+}
+
+enum status ship_file_complain_size(const struct ship_file *file, uint64_t size)
+{
+	complain("%s tells of %" PRIu64 " bytes and does not have them (files in /sys are like "
+		 "that)", file->path, size);
+	advise("Make a real file of it first: cat %s >FILE", file->path);
+	return STATUS_FAILED;
+}
+
+/* Is there nothing where its last byte should be? */
+static bool lies_about_its_size(const struct ship_source *source)
+{
+	uint64_t size = source->st.st_size;
+	char byte;
+
+	return size && !pread(source->file.fd, &byte, 1, size - 1) &&
+	       ship_file_has_size(&source->file, size);
+}
+
 static enum status check_source(const struct ship_source *source)
 {
 	const char *path = source->file.path;
@@ -85,6 +112,8 @@ static enum status check_source(const struct ship_source *source)
 		advise("Make a real file of it first: cat %s >FILE", path);
 		return STATUS_FAILED;
 	}
+	if (lies_about_its_size(source))
+		return ship_file_complain_size(&source->file, source->st.st_size);
 	return STATUS_OK;
 }
 
@@ -239,6 +268,8 @@ enum status ship_destination_find(struct ship_destination *destination, const ch
 	status = find_target(destination, source);
 	if (status == STATUS_OK)
 		status = find_directory(destination);
+	if (status == STATUS_OK)
+		status = ship_refusal_check(destination);
 	if (status != STATUS_OK)
 		ship_destination_close(destination);
 	return status;
@@ -299,6 +330,22 @@ enum status ship_destination_create(struct ship_destination *destination,
 	return reserve(destination, &source->st);
 }
 
+/* File systems without an owner or a mode (vfat) refuse it, or do as if they had not. */
+static void set_mode(struct ship_destination *destination, mode_t mode)
+{
+	int fd = destination->file.fd;
+	int error = fchmod(fd, mode) ? errno : 0;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		st.st_mode = 0;
+	destination->mode_kept = (st.st_mode & 07777) == mode;
+	if (destination->mode_kept)
+		return;
+	note("%s has the mode %04o and not %04o: %s", destination->path, st.st_mode & 07777, mode,
+	     error ? strerror(error) : "its file system keeps none");
+}
+
 enum status ship_destination_flush(struct ship_destination *destination, const struct stat *st)
 {
 	int fd = destination->file.fd;
@@ -307,8 +354,7 @@ enum status ship_destination_flush(struct ship_destination *destination, const s
 	if (ftruncate(fd, st->st_size))
 		return complain_errno("cut", destination->path);
 	/* Without the set-ID bits, for the owner may be another one. */
-	if (fchmod(fd, st->st_mode & 0777))
-		return complain_errno("set the mode of", destination->path);
+	set_mode(destination, st->st_mode & 0777);
 	if (fsync(fd))
 		return complain_errno("write", destination->path);
 	return STATUS_OK;

@@ -43,12 +43,14 @@ struct ship_source {
  * @directory: where that is
  * @temporary: its name until then; NULL before it is made and after it is gone
  * @file: the temporary file, open for reading and writing
+ * @mode_kept: it has the permissions of the source
  */
 struct ship_destination {
 	char *path;
 	char *directory;
 	char *temporary;
 	struct ship_file file;
+	bool mode_kept;
 };
 
 enum status ship_source_open(struct ship_source *source, const char *path);
@@ -62,7 +64,10 @@ enum status ship_destination_find(struct ship_destination *destination, const ch
 /* Makes the temporary file, with room for the source. */
 enum status ship_destination_create(struct ship_destination *destination,
 				    const struct ship_source *source);
-/* Everything is written: cut to size, give it its mode, all of it to the disk. */
+/*
+ * Everything is written: cut to size, all of it to the disk. It gets its mode, or a
+ * note says why not: the copy is what counts.
+ */
 enum status ship_destination_flush(struct ship_destination *destination, const struct stat *st);
 /* Makes ready to read what is on the disk. */
 enum status ship_destination_reread(const struct ship_destination *destination, uint64_t size);
@@ -76,5 +81,9 @@ void ship_file_direct(struct ship_file *file);
 /* Turns it off after the file refused it. */
 void ship_file_indirect(struct ship_file *file);
 bool ship_file_is_sparse(const struct stat *st);
+/* Does it still say that it has so many bytes? */
+bool ship_file_has_size(const struct ship_file *file, uint64_t size);
+/* It says so, and does not have them. */
+enum status ship_file_complain_size(const struct ship_file *file, uint64_t size);
 
 #endif /* SHIP_FILE_H */

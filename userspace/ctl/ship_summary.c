@@ -72,6 +72,7 @@ void summary_print_json(const struct summary *summary)
 			       json_object_new_boolean(summary->direct_read));
 	json_object_object_add(object, "direct_write",
 			       json_object_new_boolean(summary->direct_write));
+	json_object_object_add(object, "mode_kept", json_object_new_boolean(summary->mode_kept));
 	json_object_object_add(object, "copy_seconds",
 			       json_object_new_double(summary->copy_seconds));
 	json_object_object_add(object, "verified", json_object_new_boolean(summary->verified));

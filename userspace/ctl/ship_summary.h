@@ -20,6 +20,7 @@
  * @retired: buffers given back while their pages were pinned
  * @direct_read: the source was read with O_DIRECT to its end
  * @direct_write: the destination was written and read back so
+ * @mode_kept: the destination has the permissions of the source
  * @copy_seconds: until all was on the disk
  * @verified: the copy was read back
  * @verify_seconds: how long that took
@@ -36,6 +37,7 @@ struct summary {
 	uint64_t retired;
 	bool direct_read;
 	bool direct_write;
+	bool mode_kept;
 	double copy_seconds;
 	bool verified;
 	double verify_seconds;
