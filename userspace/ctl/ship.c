@@ -14,7 +14,7 @@
 #include "device.h"
 #include "interrupt.h"
 #include "quantity.h"
-#include "ship_engine.h"
+#include "ship_run.h"
 #include "ship_summary.h"
 #include "text.h"
 
@@ -54,7 +54,7 @@ struct options {
  * @destination: where to
  * @device: the device
  * @buffers: borrowed from it
- * @engine: what carries out the passes
+ * @run: how the passes are carried out
  * @summary: for the end
  */
 struct shipment {
@@ -63,7 +63,7 @@ struct shipment {
 	struct ship_destination destination;
 	struct device device;
 	struct buffers buffers;
-	const struct engine *engine;
+	struct ship_run run;
 	struct summary summary;
 };
 
@@ -175,26 +175,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
  * What it takes
  */
 
-static enum status choose_engine(struct shipment *shipment)
-{
-	const struct engine *engine = shipment->options->engine;
-	int error;
-
-	if (!engine) {
-		engine = engine_uring.probe() ? &engine_threads : &engine_uring;
-	} else {
-		error = engine->probe();
-		if (error) {
-			complain("this kernel does not offer io_uring: %s", strerror(error));
-			advise("Use --engine threads; or see: sysctl kernel.io_uring_disabled");
-			return STATUS_FAILED;
-		}
-	}
-	shipment->engine = engine;
-	shipment->summary.engine = engine->name;
-	return STATUS_OK;
-}
-
 /* The capacity of the class that serves the wanted size; 0: none does. */
 static uint32_t find_capacity(const struct gophership_info *info, uint64_t size)
 {
@@ -227,7 +207,7 @@ static enum status borrow(struct shipment *shipment)
 	/* No more than a small file has use for. */
 	chunks = (shipment->source.st.st_size + (uint64_t)capacity - 1) / capacity;
 	nr = least(shipment->options->buffers, chunks ? chunks : 1);
-	nr = least(nr, least(shipment->engine->most_buffers, info->batch_max));
+	nr = least(nr, least(shipment->run.engine->most_buffers, info->batch_max));
 	status = buffers_borrow(&shipment->buffers, &shipment->device, capacity, nr);
 	if (status != STATUS_OK)
 		return status;
@@ -243,55 +223,14 @@ static enum status borrow(struct shipment *shipment)
  * The passes
  */
 
-static enum status complain_pass(const struct shipment *shipment, const struct pass *pass)
-{
-	const struct ship_file *culprit = pass->culprit;
-	int error = pass->error;
-
-	if (!culprit) {
-		complain("the engine \"%s\" failed: %s", shipment->engine->name, strerror(error));
-		if (shipment->engine != &engine_threads)
-			advise("Try: --engine threads");
-		return STATUS_FAILED;
-	}
-	if (error == ENODATA && !pass->out) {
-		complain("%s became shorter after it was written", culprit->path);
-		return STATUS_DIFFERS;
-	}
-	if (error == ENODATA) {
-		complain("%s became shorter while it was read", culprit->path);
-		advise("Ship it again when nobody cuts it.");
-		return STATUS_FAILED;
-	}
-	complain("cannot %s %s: %s", culprit == pass->out ? "write" : "read", culprit->path,
-		 strerror(error));
-	return STATUS_FAILED;
-}
-
 static enum status run_pass(struct shipment *shipment, struct pass *pass, const char *verb,
 			    uint64_t *checksum)
 {
-	bool progress = !shipment->options->quiet &&
-			(shipment->options->progress || isatty(STDERR_FILENO));
-
 	pass->size = shipment->source.st.st_size;
 	pass->buffers = shipment->buffers.list;
 	pass->nr_buffers = shipment->buffers.nr;
 	pass->chunk_size = shipment->summary.buffer_bytes;
-	pass->hash = XXH64_createState();
-	if (!pass->hash) {
-		complain("out of memory");
-		return STATUS_FAILED;
-	}
-	XXH64_reset(pass->hash, 0);
-	progress_begin(&pass->progress, verb, pass->size, progress);
-	shipment->engine->run(pass);
-	progress_end(&pass->progress, pass->done);
-	*checksum = XXH64_digest(pass->hash);
-	XXH64_freeState(pass->hash);
-	if (pass->error)
-		return complain_pass(shipment, pass);
-	return interrupt_pending() ? STATUS_SIGNAL : STATUS_OK;
+	return ship_run(&shipment->run, pass, verb, checksum);
 }
 
 static enum status copy(struct shipment *shipment)
@@ -387,6 +326,7 @@ static void summarize(struct shipment *shipment)
 {
 	struct summary *summary = &shipment->summary;
 
+	summary->engine = shipment->run.engine->name;
 	summary->source = shipment->source.file.path;
 	summary->destination = shipment->destination.path;
 	summary->bytes = shipment->source.st.st_size;
@@ -400,7 +340,7 @@ static enum status with_files(struct shipment *shipment)
 {
 	enum status status;
 
-	status = choose_engine(shipment);
+	status = ship_run_choose(&shipment->run, shipment->options->engine);
 	if (status == STATUS_OK)
 		status = device_open(&shipment->device, shipment->options->common.device);
 	if (status != STATUS_OK)
@@ -427,7 +367,10 @@ static enum status with_source(struct shipment *shipment)
 
 static enum status ship(const struct options *options)
 {
-	struct shipment shipment = { .options = options };
+	struct shipment shipment = {
+		.options = options,
+		.run.progress = !options->quiet && (options->progress || isatty(STDERR_FILENO)),
+	};
 	enum status status;
 
 	status = ship_source_open(&shipment.source, options->source);

@@ -3,8 +3,8 @@
  * Engines: ways to have several I/Os in flight.
  *
  * An engine's run() takes a pass to its end, or to where it fails or is
- * interrupted; no I/O on the buffers is in flight when it returns, but for the
- * case that its documentation names.
+ * interrupted; no I/O on the buffers is in flight when it returns, unless
+ * it says so in the pass.
  */
 #ifndef SHIP_ENGINE_H
 #define SHIP_ENGINE_H

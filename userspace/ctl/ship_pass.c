@@ -56,12 +56,27 @@ void pass_io(const struct pass *pass, struct chunk *chunk, struct chunk_io *io)
 	/* ... and what a write is longer than the file is cut off in the end. */
 }
 
-void pass_fail(struct pass *pass, struct ship_file *culprit, int error)
+/* The first failure counts. */
+static void fail(struct pass *pass, const struct failure *failure)
 {
-	int none = 0;
+	if (!atomic_exchange(&pass->failed, true))
+		pass->failure = *failure;
+}
 
-	if (atomic_compare_exchange_strong(&pass->error, &none, error))
-		pass->culprit = culprit;
+void pass_fail_engine(struct pass *pass, int error)
+{
+	fail(pass, &(struct failure){ .kind = FAILURE_ENGINE, .error = error });
+}
+
+static void fail_file(struct pass *pass, const struct chunk *chunk, enum failure_kind kind,
+		      int error, uint32_t reached)
+{
+	fail(pass, &(struct failure){
+		.kind = kind,
+		.error = error,
+		.culprit = file_of(pass, chunk),
+		.offset = chunk->offset + reached,
+	});
 }
 
 static bool is_zero(const struct chunk *chunk)
@@ -103,7 +118,7 @@ static bool read_result(struct pass *pass, struct chunk *chunk, uint32_t bytes)
 	 * With O_DIRECT it begins on a block, so it may bring known bytes again.
 	 */
 	if (end <= chunk->reached) {
-		pass_fail(pass, pass->in, ENODATA);
+		fail_file(pass, chunk, FAILURE_END, 0, chunk->reached);
 		return false;
 	}
 	chunk->reached = end;
@@ -120,7 +135,7 @@ static bool write_result(struct pass *pass, struct chunk *chunk, uint32_t bytes)
 		return true;
 	}
 	if (!chunk->direct && !bytes) {
-		pass_fail(pass, pass->out, EIO);
+		fail_file(pass, chunk, FAILURE_STUCK, 0, chunk->done);
 		return false;
 	}
 	/* Less than a block was taken: no way to go on with whole ones. */
@@ -130,21 +145,36 @@ static bool write_result(struct pass *pass, struct chunk *chunk, uint32_t bytes)
 	return true;
 }
 
-bool pass_result(struct pass *pass, struct chunk *chunk, int64_t result)
+/* Not now, says the kernel. */
+static bool put_off(struct pass *pass, struct chunk *chunk, int error)
 {
-	struct ship_file *file = file_of(pass, chunk);
-
-	if (result >= 0)
-		return chunk->phase == CHUNK_WRITE ? write_result(pass, chunk, result) :
-						     read_result(pass, chunk, result);
-	if (result == -EINTR || result == -EAGAIN)
+	chunk->not_before = backoff_next(&chunk->backoff);
+	if (chunk->not_before >= 0)
 		return true;
-	if (result == -EINVAL && chunk->direct) {
-		ship_file_indirect(file);
+	fail_file(pass, chunk, FAILURE_BUSY, error, chunk->done);
+	return false;
+}
+
+static bool error_result(struct pass *pass, struct chunk *chunk, int error)
+{
+	if (error == EINTR || error == EAGAIN)
+		return put_off(pass, chunk, error);
+	if (error == EINVAL && chunk->direct) {
+		ship_file_indirect(file_of(pass, chunk));
 		return true;
 	}
-	pass_fail(pass, file, -result);
+	fail_file(pass, chunk, FAILURE_IO, error, chunk->done);
 	return false;
+}
+
+bool pass_result(struct pass *pass, struct chunk *chunk, int64_t result)
+{
+	chunk->not_before = 0;
+	if (result < 0)
+		return error_result(pass, chunk, -result);
+	chunk->backoff.refusals = 0;
+	return chunk->phase == CHUNK_WRITE ? write_result(pass, chunk, result) :
+					     read_result(pass, chunk, result);
 }
 
 void pass_hash(struct pass *pass, struct chunk *chunk)
@@ -155,5 +185,5 @@ void pass_hash(struct pass *pass, struct chunk *chunk)
 
 bool pass_over(const struct pass *pass)
 {
-	return pass->error || interrupt_pending();
+	return pass->failed || interrupt_pending();
 }

@@ -20,9 +20,42 @@
 
 #include <xxhash.h>
 
+#include "backoff.h"
 #include "buffers.h"
 #include "progress.h"
 #include "ship_file.h"
+
+/**
+ * enum failure_kind - why a pass ended early
+ * @FAILURE_NONE: it did not
+ * @FAILURE_ENGINE: the engine cannot go on, @error says why
+ * @FAILURE_IO: an I/O failed with @error
+ * @FAILURE_BUSY: an I/O was put off with @error (EAGAIN, EINTR) again and again
+ * @FAILURE_END: a file ended before its size
+ * @FAILURE_STUCK: a write took nothing and told of no error
+ */
+enum failure_kind {
+	FAILURE_NONE,
+	FAILURE_ENGINE,
+	FAILURE_IO,
+	FAILURE_BUSY,
+	FAILURE_END,
+	FAILURE_STUCK,
+};
+
+/**
+ * struct failure - the first thing that went wrong
+ * @kind: what it is
+ * @error: the errno of it, of that kind which has one; never a code of our own
+ * @culprit: the file that it is about; NULL if it is the engine
+ * @offset: where in that file
+ */
+struct failure {
+	enum failure_kind kind;
+	int error;
+	const struct ship_file *culprit;
+	uint64_t offset;
+};
 
 /**
  * struct pass - one pass
@@ -37,9 +70,9 @@
  * @hash: over the bytes in order
  * @progress: tells how far it is
  * @done: bytes that are through; several threads add to it
- * @error: 0, or the errno of the first failure, or ENODATA for a file that
- *	ended too early
- * @culprit: the file that failed; NULL if it is the engine
+ * @in_flight: out: the engine failed, and the kernel still works on the buffers
+ * @failed: the first failure has been noted, or is being noted
+ * @failure: that one; for who waits for the engine to return
  */
 struct pass {
 	struct ship_file *in;
@@ -53,8 +86,9 @@ struct pass {
 	XXH64_state_t *hash;
 	struct progress progress;
 	_Atomic uint64_t done;
-	atomic_int error;
-	struct ship_file *_Atomic culprit;
+	bool in_flight;
+	atomic_bool failed;
+	struct failure failure;
 };
 
 enum chunk_phase { CHUNK_READ, CHUNK_WRITE, CHUNK_DONE };
@@ -67,6 +101,8 @@ enum chunk_phase { CHUNK_READ, CHUNK_WRITE, CHUNK_DONE };
  * @length: bytes of the file in it
  * @done: bytes that are through with the phase
  * @reached: where the last read of it ended; the next must get further
+ * @backoff: times that its I/O was put off
+ * @not_before: 0, or when to try again, in seconds of the monotonic clock
  * @phase: what is done with it now
  * @direct: the I/O under way was begun with O_DIRECT
  * @hashed: its part of the hash is done
@@ -78,6 +114,8 @@ struct chunk {
 	uint32_t length;
 	uint32_t done;
 	uint32_t reached;
+	struct backoff backoff;
+	double not_before;
 	enum chunk_phase phase;
 	bool direct;
 	bool hashed;
@@ -103,11 +141,14 @@ uint64_t pass_nr_chunks(const struct pass *pass);
 void pass_start(const struct pass *pass, struct chunk *chunk, struct buffer *buffer,
 		uint64_t index);
 void pass_io(const struct pass *pass, struct chunk *chunk, struct chunk_io *io);
-/* result: bytes, or -errno. False if the pass has failed; it is noted there. */
+/*
+ * result: bytes, or -errno. False if the pass has failed; it is noted there. If
+ * chunk->not_before is set afterwards, its next I/O waits until then.
+ */
 bool pass_result(struct pass *pass, struct chunk *chunk, int64_t result);
 void pass_hash(struct pass *pass, struct chunk *chunk);
 /* The engine itself failed. */
-void pass_fail(struct pass *pass, struct ship_file *culprit, int error);
+void pass_fail_engine(struct pass *pass, int error);
 /* No more chunks shall be started: it failed, or we were asked to stop. */
 bool pass_over(const struct pass *pass);
 

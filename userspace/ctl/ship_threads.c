@@ -80,6 +80,7 @@ static bool do_phase(struct pass *pass, struct chunk *chunk)
 		pass_io(pass, chunk, &io);
 		if (!pass_result(pass, chunk, do_io(&io)))
 			return false;
+		backoff_sleep(chunk->not_before);
 	}
 	return true;
 }
@@ -149,7 +150,7 @@ static unsigned int start(struct team *team, pthread_t *threads)
 	pthread_mutex_unlock(&team->lock);
 	/* Fewer than wanted will do. */
 	if (!nr)
-		pass_fail(team->pass, NULL, error);
+		pass_fail_engine(team->pass, error);
 	return nr;
 }
 

@@ -11,6 +11,9 @@
 
 #define MOST_BUFFERS	1024
 
+/* Seconds to wait for what the kernel has, after the ring failed. */
+#define MOST_SECONDS	30
+
 /**
  * struct shipment - a pass and its ring
  * @pass: what to do
@@ -22,6 +25,9 @@
  * @nr_unused: entries there
  * @order: [index % nr_buffers]: chunks that are not hashed, NULL until they
  *	have been read. There are never more of them than buffers.
+ * @delayed: chunks whose next I/O has to wait a little
+ * @nr_delayed: entries there
+ * @backoff: times that the ring did not take what was queued
  * @next: the first chunk that was not started
  * @hashed: the first chunk that is not hashed
  * @in_flight: I/Os that were queued and have not ended
@@ -34,6 +40,9 @@ struct shipment {
 	struct chunk **unused;
 	unsigned int nr_unused;
 	struct chunk **order;
+	struct chunk **delayed;
+	unsigned int nr_delayed;
+	struct backoff backoff;
 	uint64_t next;
 	uint64_t hashed;
 	unsigned int in_flight;
@@ -71,6 +80,36 @@ static void start_chunks(struct shipment *shipment)
 	}
 }
 
+/* Queue the I/O of delayed chunks whose time has come. */
+static void queue_delayed(struct shipment *shipment)
+{
+	double now = progress_clock();
+	unsigned int i = 0;
+
+	while (i < shipment->nr_delayed && !pass_over(shipment->pass)) {
+		struct chunk *chunk = shipment->delayed[i];
+
+		if (chunk->not_before > now) {
+			i++;
+			continue;
+		}
+		shipment->delayed[i] = shipment->delayed[--shipment->nr_delayed];
+		queue_io(shipment, chunk);
+	}
+}
+
+/* Until one of them may be tried again. */
+static void sleep_delayed(const struct shipment *shipment)
+{
+	double first = shipment->delayed[0]->not_before;
+	unsigned int i;
+
+	for (i = 1; i < shipment->nr_delayed; i++)
+		if (shipment->delayed[i]->not_before < first)
+			first = shipment->delayed[i]->not_before;
+	backoff_sleep(first);
+}
+
 static void put_if_done(struct shipment *shipment, struct chunk *chunk)
 {
 	if (chunk->hashed && chunk->phase == CHUNK_DONE)
@@ -86,7 +125,9 @@ static void handle_result(struct shipment *shipment, struct chunk *chunk, int re
 		return;
 	if (phase == CHUNK_READ && chunk->phase != CHUNK_READ)
 		shipment->order[chunk->index % shipment->pass->nr_buffers] = chunk;
-	if (chunk->phase != CHUNK_DONE && !pass_over(shipment->pass))
+	if (chunk->not_before > 0)
+		shipment->delayed[shipment->nr_delayed++] = chunk;
+	else if (chunk->phase != CHUNK_DONE && !pass_over(shipment->pass))
 		queue_io(shipment, chunk);
 	put_if_done(shipment, chunk);
 }
@@ -121,30 +162,75 @@ static void hash(struct shipment *shipment)
 	}
 }
 
-/* True if all that was queued is with the kernel, and something has ended. */
+/* Not now, says the ring. */
+static bool put_off(struct shipment *shipment)
+{
+	double again = backoff_next(&shipment->backoff);
+
+	if (again < 0)
+		return false;
+	backoff_sleep(again);
+	return true;
+}
+
+/* True if something may have ended; false if the ring has failed. */
 static bool submit_and_wait(struct shipment *shipment)
 {
 	int result = io_uring_submit_and_wait(&shipment->ring, 1);
 
-	if (result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY)
+	/* A signal, and each one only once. */
+	if (result == -EINTR)
 		return true;
-	pass_fail(shipment->pass, NULL, -result);
-	return false;
+	if ((result == -EAGAIN || result == -EBUSY) && put_off(shipment))
+		return true;
+	if (result < 0) {
+		pass_fail_engine(shipment->pass, -result);
+		return false;
+	}
+	shipment->backoff.refusals = 0;
+	return true;
+}
+
+/*
+ * The ring takes nothing more, but what the kernel has got comes to its end, and
+ * that can be seen without a call into the ring.
+ */
+static void drain(struct shipment *shipment)
+{
+	unsigned int unsent = io_uring_sq_ready(&shipment->ring);
+	double until = progress_clock() + MOST_SECONDS;
+
+	while (shipment->in_flight > unsent && progress_clock() < until) {
+		unsigned int ended = io_uring_cq_ready(&shipment->ring);
+
+		io_uring_cq_advance(&shipment->ring, ended);
+		shipment->in_flight -= ended;
+		if (!ended)
+			backoff_sleep(progress_clock() + 0.01);
+	}
+	shipment->pass->in_flight = shipment->in_flight > unsent;
 }
 
 static void ship_chunks(struct shipment *shipment)
 {
 	for (;;) {
+		queue_delayed(shipment);
 		start_chunks(shipment);
 		/* The disk shall be busy while we hash. */
 		io_uring_submit(&shipment->ring);
 		hash(shipment);
 		/* That may have set chunks free. */
 		start_chunks(shipment);
-		if (!shipment->in_flight)
+		if (!shipment->in_flight) {
+			if (!shipment->nr_delayed || pass_over(shipment->pass))
+				return;
+			sleep_delayed(shipment);
+			continue;
+		}
+		if (!submit_and_wait(shipment)) {
+			drain(shipment);
 			return;
-		if (!submit_and_wait(shipment))
-			return;
+		}
 		reap(shipment);
 		progress_update(&shipment->pass->progress, shipment->pass->done);
 	}
@@ -158,7 +244,9 @@ static bool prepare(struct shipment *shipment)
 	shipment->chunks = calloc(nr, sizeof(*shipment->chunks));
 	shipment->unused = calloc(nr, sizeof(struct chunk *));
 	shipment->order = calloc(nr, sizeof(struct chunk *));
-	if (!iovecs || !shipment->chunks || !shipment->unused || !shipment->order) {
+	shipment->delayed = calloc(nr, sizeof(struct chunk *));
+	if (!iovecs || !shipment->chunks || !shipment->unused || !shipment->order ||
+	    !shipment->delayed) {
 		free(iovecs);
 		return false;
 	}
@@ -174,8 +262,9 @@ static bool prepare(struct shipment *shipment)
 }
 
 /*
- * Should the ring itself fail, I/O may be in flight on the return. It does no
- * harm: the module gives pages to nobody else while they are pinned.
+ * Should the ring itself fail, and the kernel not come to an end with what it
+ * has, I/O is in flight on the return. It does no harm: the module gives pages to
+ * nobody else while they are pinned.
  */
 static void run(struct pass *pass)
 {
@@ -183,13 +272,13 @@ static void run(struct pass *pass)
 	int result = io_uring_queue_init(pass->nr_buffers, &shipment.ring, 0);
 
 	if (result) {
-		pass_fail(pass, NULL, -result);
+		pass_fail_engine(pass, -result);
 		return;
 	}
 	if (prepare(&shipment))
 		ship_chunks(&shipment);
 	else
-		pass_fail(pass, NULL, ENOMEM);
+		pass_fail_engine(pass, ENOMEM);
 	pass->fixed = shipment.fixed;
 	/* Unregistering waits; the end of a ring alone would not. */
 	if (shipment.fixed)
@@ -198,6 +287,7 @@ static void run(struct pass *pass)
 	free(shipment.chunks);
 	free(shipment.unused);
 	free(shipment.order);
+	free(shipment.delayed);
 }
 
 static int probe(void)
