@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "buffers.h"
+#include "cgroup.h"
 #include "command.h"
 #include "device.h"
 #include "interrupt.h"
@@ -191,6 +192,28 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * No more than half of what the memory cgroup has left: the pass, the page cache
+ * and the program's neighbours live there, too. But one.
+ */
+static uint64_t fit_cgroup(uint64_t nr, uint32_t capacity)
+{
+	struct cgroup cgroup;
+	uint64_t most;
+
+	if (!cgroup_find(&cgroup))
+		return nr;
+	most = cgroup.room / 2 / capacity;
+	if (!most)
+		most = 1;
+	if (nr <= most)
+		return nr;
+	note("%" PRIu64 " of %" PRIu64 " buffers: the memory cgroup %s has %s left of %s, and half "
+	     "of that is for buffers", most, nr, cgroup.path, quantity_bytes(cgroup.room).text,
+	     quantity_bytes(cgroup.limit).text);
+	return most;
+}
+
 static enum status borrow(struct shipment *shipment)
 {
 	const struct gophership_info *info = &shipment->device.info;
@@ -208,6 +231,7 @@ static enum status borrow(struct shipment *shipment)
 	chunks = (shipment->source.st.st_size + (uint64_t)capacity - 1) / capacity;
 	nr = least(shipment->options->buffers, chunks ? chunks : 1);
 	nr = least(nr, least(shipment->run.engine->most_buffers, info->batch_max));
+	nr = fit_cgroup(nr, capacity);
 	status = buffers_borrow(&shipment->buffers, &shipment->device, capacity, nr);
 	if (status != STATUS_OK)
 		return status;
