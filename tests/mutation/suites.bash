@@ -68,7 +68,7 @@ run_ship()
 		--modprobe lzo-rle --modprobe zram \
 		--with "$copy/build/userspace-static/gophershipctl" \
 		--with "$copy/build/userspace-static/hello" --with "$repository/build/tests/user/spoil" \
-		--with "$copy/tests/user/test-ship" \
+		--with "$copy/tests/user/ship-steps" --with "$copy/tests/user/test-ship" \
 		-- test-ship "${@:2}"
 }
 
