@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "buffers.h"
 #include "command.h"
 #include "device.h"
+#include "limits.h"
 #include "quantity.h"
 #include "ship_engine.h"
 #include "text.h"
@@ -97,32 +97,50 @@ static void check_node(const char *path)
 	print("device", finding);
 }
 
-static void check_limit(void)
+static void check_memlock(void)
 {
-	struct rlimit limit;
-	char finding[96];
+	struct limits limits;
+	char finding[128];
 
-	if (getrlimit(RLIMIT_MEMLOCK, &limit))
-		return;
-	if (limit.rlim_cur == RLIM_INFINITY)
+	limits_find_memlock(&limits);
+	if (limits.memlock == UINT64_MAX)
 		snprintf(finding, sizeof(finding), "unlimited (ulimit -l)");
 	else
 		snprintf(finding, sizeof(finding), "%s (ulimit -l)%s",
-			 quantity_bytes(limit.rlim_cur).text,
-			 geteuid() ? "" : "; root is usually exempt");
+			 quantity_bytes(limits.memlock).text,
+			 limits.exempt ? ", but not for you: CAP_IPC_LOCK" : "");
 	print("memlock", finding);
 }
 
 static void check_uring(void)
 {
 	int error = engine_uring.probe();
-	char finding[96];
+	struct limits limits;
+	char finding[160];
 
+	limits_find_memlock(&limits);
 	if (error)
 		snprintf(finding, sizeof(finding), "no (%s); ship uses threads", strerror(error));
 	else
-		snprintf(finding, sizeof(finding), "yes");
+		snprintf(finding, sizeof(finding), "yes%s",
+			 limits_memlock_holds(&limits) ?
+			 "; buffers that are registered count against memlock once more" : "");
 	print("io_uring", finding);
+}
+
+static enum status check_limits(struct device *device)
+{
+	struct limits limits;
+	enum status status;
+	char finding[160];
+
+	status = limits_find(&limits, device);
+	if (status != STATUS_OK)
+		return status;
+	snprintf(finding, sizeof(finding), "%s: %s", quantity_bytes(limits.lowest).text,
+		 limits_title(&limits));
+	print("limit", finding);
+	return STATUS_OK;
 }
 
 static enum status try_buffer(struct device *device)
@@ -153,7 +171,9 @@ static enum status try_device(const char *path)
 	if (status != STATUS_OK)
 		return status;
 	print("open", "yes");
-	status = try_buffer(&device);
+	status = check_limits(&device);
+	if (status == STATUS_OK)
+		status = try_buffer(&device);
 	device_close(&device);
 	return status;
 }
@@ -173,7 +193,7 @@ int command_doctor(int argc, char **argv)
 	check_kernel();
 	check_module();
 	check_node(common.device);
-	check_limit();
+	check_memlock();
 	check_uring();
 	status = try_device(common.device);
 	print("result", status == STATUS_OK ? "all is well" : "something is wrong, see above");

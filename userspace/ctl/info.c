@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "device.h"
+#include "limits.h"
 #include "quantity.h"
 #include "text.h"
 
@@ -68,7 +69,26 @@ static struct json_object *features_json(const struct gophership_info *info)
 	return list;
 }
 
-static void print_text(const struct device *device)
+/* What bounds this user, here. */
+static void print_limits(const struct limits *limits)
+{
+	if (limits_memlock_holds(limits)) {
+		printf("  memlock        %s on lease to all programs of the user (ulimit -l);\n",
+		       quantity_bytes(limits->memlock).text);
+		printf("  %-14s what io_uring registers counts once more\n", "");
+	}
+	if (limits->in_cgroup) {
+		printf("  memory cgroup  %s of %s are left, ",
+		       quantity_bytes(limits->cgroup.room).text,
+		       quantity_bytes(limits->cgroup.limit).text);
+		text_print(stdout, limits->cgroup.path);
+		putchar('\n');
+	}
+	printf("  limit          %s for you now: %s\n", quantity_bytes(limits->lowest).text,
+	       limits_title(limits));
+}
+
+static void print_text(const struct device *device, const struct limits *limits)
 {
 	const struct gophership_info *info = &device->info;
 	const struct gophership_class_info *class;
@@ -80,6 +100,7 @@ static void print_text(const struct device *device)
 	printf("  quota          %s on lease to one program (one open of the device)\n",
 	       quantity_bytes(info->quota).text);
 	printf("  machine limit  %s on lease in all\n", quantity_bytes(info->machine_limit).text);
+	print_limits(limits);
 	printf("  batch          %u buffers in one call\n", info->batch_max);
 	print_features(info);
 	printf("\n  %8s  %8s  %10s  %14s\n", "buffer", "slots", "window", "mmap offset");
@@ -102,7 +123,28 @@ static struct json_object *class_json(const struct gophership_class_info *class)
 	return object;
 }
 
-static void print_json(const struct device *device)
+static void add_limits(struct json_object *object, const struct limits *limits)
+{
+	struct json_object *cgroup = NULL;
+
+	if (limits->in_cgroup) {
+		cgroup = json_object_new_object();
+		json_object_object_add(cgroup, "path", text_json(limits->cgroup.path));
+		json_object_object_add(cgroup, "limit",
+				       json_object_new_uint64(limits->cgroup.limit));
+		json_object_object_add(cgroup, "room",
+				       json_object_new_uint64(limits->cgroup.room));
+	}
+	json_object_object_add(object, "machine_room",
+			       json_object_new_uint64(limits->machine_room));
+	json_object_object_add(object, "memlock", limits_memlock_holds(limits) ?
+			       json_object_new_uint64(limits->memlock) : NULL);
+	json_object_object_add(object, "cgroup", cgroup);
+	json_object_object_add(object, "limit", json_object_new_uint64(limits->lowest));
+	json_object_object_add(object, "limited_by", json_object_new_string(limits->name));
+}
+
+static void print_json(const struct device *device, const struct limits *limits)
 {
 	const struct gophership_info *info = &device->info;
 	struct json_object *object = json_object_new_object();
@@ -116,6 +158,7 @@ static void print_json(const struct device *device)
 	json_object_object_add(object, "quota", json_object_new_uint64(info->quota));
 	json_object_object_add(object, "machine_limit",
 			       json_object_new_uint64(info->machine_limit));
+	add_limits(object, limits);
 	json_object_object_add(object, "batch_max", json_object_new_uint64(info->batch_max));
 	json_object_object_add(object, "features", features_json(info));
 	json_object_object_add(object, "classes", classes);
@@ -132,6 +175,7 @@ int command_info(int argc, char **argv)
 		.children = children,
 	};
 	struct common common = { .device = DEVICE_PATH };
+	struct limits limits;
 	struct device device;
 	enum status status;
 
@@ -139,10 +183,11 @@ int command_info(int argc, char **argv)
 	status = device_open(&device, common.device);
 	if (status != STATUS_OK)
 		return status;
-	if (common.json)
-		print_json(&device);
-	else
-		print_text(&device);
+	status = limits_find(&limits, &device);
+	if (status == STATUS_OK && common.json)
+		print_json(&device, &limits);
+	else if (status == STATUS_OK)
+		print_text(&device, &limits);
 	device_close(&device);
-	return STATUS_OK;
+	return status;
 }

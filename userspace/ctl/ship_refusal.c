@@ -7,24 +7,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "ship_refusal.h"
-
-/* May we do what otherwise only the owner of a file may? */
-static bool owns_all(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	return data[CAP_TO_INDEX(CAP_FOWNER)].effective & CAP_TO_MASK(CAP_FOWNER);
-}
 
 static enum status refuse(const char *path, const char *why, const char *advice)
 {
@@ -60,7 +48,7 @@ static enum status check_old(const char *path, const struct statx *st,
 		return refuse(path, "it is append-only",
 			      "See: lsattr; and chattr -a to change that.");
 	if ((directory->stx_mode & S_ISVTX) && st->stx_uid != us && directory->stx_uid != us &&
-	    !owns_all())
+	    !capability_have(CAP_FOWNER))
 		return refuse(path, "it is another user's, in a directory with the sticky bit",
 			      "Only its owner can; or remove it first.");
 	return STATUS_OK;

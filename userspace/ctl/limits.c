@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <string.h>
+#include <sys/resource.h>
+
+#include "capability.h"
+#include "limits.h"
+
+static const struct {
+	const char *name;
+	const char *title;
+} titles[] = {
+	{ "quota", "the quota of one open of the device (quota_mb)" },
+	{ "memlock", "RLIMIT_MEMLOCK (ulimit -l), for all programs of the user together" },
+	{ "machine", "what the machine's limit leaves (user_limit_mb)" },
+	{ "cgroup", "what the memory cgroup has left" },
+};
+
+void limits_find_memlock(struct limits *limits)
+{
+	struct rlimit limit;
+
+	limits->memlock = UINT64_MAX;
+	limits->exempt = capability_have(CAP_IPC_LOCK);
+	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
+		limits->memlock = limit.rlim_cur;
+}
+
+bool limits_memlock_holds(const struct limits *limits)
+{
+	return limits->memlock != UINT64_MAX && !limits->exempt;
+}
+
+static void lower(struct limits *limits, const char *name, uint64_t bytes)
+{
+	if (bytes >= limits->lowest)
+		return;
+	limits->lowest = bytes;
+	limits->name = name;
+}
+
+enum status limits_find(struct limits *limits, struct device *device)
+{
+	struct gophership_stats stats;
+	enum status status;
+
+	status = device_stats(device, GOPHERSHIP_POOL_USER, &stats);
+	if (status != STATUS_OK)
+		return status;
+	limits->machine_room = device->info.machine_limit > stats.machine_bytes ?
+			       device->info.machine_limit - stats.machine_bytes : 0;
+	limits->in_cgroup = cgroup_find(&limits->cgroup);
+	limits_find_memlock(limits);
+
+	limits->lowest = device->info.quota;
+	limits->name = "quota";
+	lower(limits, "machine", limits->machine_room);
+	if (limits_memlock_holds(limits))
+		lower(limits, "memlock", limits->memlock);
+	if (limits->in_cgroup)
+		lower(limits, "cgroup", limits->cgroup.room);
+	return STATUS_OK;
+}
+
+const char *limits_title(const struct limits *limits)
+{
+	size_t i;
+
+	for (i = 0; strcmp(titles[i].name, limits->name); i++)
+		;
+	return titles[i].title;
+}
