@@ -59,27 +59,56 @@ unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned i
 static unsigned int acquire_locked(struct gophership *gs, unsigned int class, unsigned int nr,
 				   void **bufs)
 {
-	unsigned int got;
+	unsigned int got = 0;
+	int error;
 
 	gs_lock(&gs->lock);
 	if (!(++gs->depot.looks % LOOK_PERIOD))
 		reclaim_look_locked(gs, NULL);
-	got = acquire_from(gs, &gs->depot, class, nr, bufs);
+	/* Those who wait are before us. */
+	error = wait_error(gs);
+	if (error)
+		errno = error;
+	else
+		got = acquire_from(gs, &gs->depot, class, nr, bufs);
 	gs_unlock(&gs->lock);
+	return got;
+}
+
+/* The worker-to-be of @cache acquires. */
+static unsigned int acquire_with(struct gophership *gs, struct cache *cache, unsigned int class,
+				 unsigned int nr, void **bufs)
+{
+	int32_t left = cache_enter_slow(gs, cache);
+	unsigned int got;
+
+	/* Threads wait, and caches are closed. */
+	if (unlikely(!left))
+		return acquire_locked(gs, class, nr, bufs);
+	if (left < 0) {
+		errno = EAGAIN;
+		return 0;
+	}
+	got = acquire_from(gs, cache, class, nr, bufs);
+	cache_leave(cache, left);
 	return got;
 }
 
 static unsigned int acquire_any(struct gophership *gs, size_t size, unsigned int nr, void **bufs)
 {
-	unsigned int class = class_of(gs, size);
 	struct cache *cache = NULL;
-	unsigned int got;
-	int32_t left;
+	unsigned int class, got;
 
+	/* Here, and not where it would cost a hit: no cache is that of NULL. */
+	if (unlikely(!gs)) {
+		errno = EINVAL;
+		return 0;
+	}
 	if (unlikely(peek(gs->stale))) {
 		errno = ESTALE;
 		return 0;
 	}
+	class = class_of(gs, size);
 	if (unlikely(class >= gs->nr_classes)) {
 		errno = EMSGSIZE;
 		return 0;
@@ -91,17 +120,10 @@ static unsigned int acquire_any(struct gophership *gs, size_t size, unsigned int
 	}
 	if (!(gs->flags & GOPHERSHIP_NO_THREAD_CACHE))
 		cache = thread_cache(gs);
-	if (!cache) {
+	if (cache)
+		got = acquire_with(gs, cache, class, nr, bufs);
+	else
 		got = acquire_locked(gs, class, nr, bufs);
-	} else {
-		left = cache_enter_slow(gs, cache);
-		if (left <= 0) {
-			errno = EAGAIN;
-			return 0;
-		}
-		got = acquire_from(gs, cache, class, nr, bufs);
-		cache_leave(cache, left);
-	}
 	if (got < nr)
 		count(&gs->failed, nr - got);
 	return got;
@@ -134,17 +156,16 @@ HOT_ENTRY
 void *gophership_acquire(struct gophership *gs, size_t size)
 {
 	struct cache *cache = this_cache;
-	unsigned int class = class_of(gs, size);
+	int32_t left = cache_enter(cache, gs);
+	unsigned int number;
 	struct chunk *chunk;
 	bits_t free, usable;
-	unsigned int number;
-	int32_t left;
 
-	left = cache_enter(cache, gs);
+	/* Nothing of *@gs was looked at so far: it may be NULL. */
 	if (unlikely(left <= 0))
 		return acquire_slow_one(gs, size, __builtin_return_address(0));
 	/* Above the largest class there is no chunk. */
-	chunk = cache->current[class];
+	chunk = cache->current[class_of(gs, size)];
 	free = peek(chunk->free);
 	usable = free & ~peek(chunk->remote);
 	if (unlikely(!usable)) {
@@ -192,14 +213,13 @@ unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigne
 				     void **bufs)
 {
 	struct cache *cache = this_cache;
-	unsigned int class = class_of(gs, size);
 	int32_t left = cache_enter(cache, gs);
 	unsigned int got = 0;
 	struct chunk *chunk;
 	bits_t free, usable;
 
 	if (likely(left > 0)) {
-		chunk = cache->current[class];
+		chunk = cache->current[class_of(gs, size)];
 		free = peek(chunk->free);
 		usable = free & ~peek(chunk->remote);
 		if (likely(usable)) {

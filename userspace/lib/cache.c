@@ -16,6 +16,7 @@ void cache_init(struct cache *cache)
 	unsigned int class;
 
 	poke(cache->state, LOOK_PERIOD);
+	poke(cache->gs, NO_HANDLE);
 	cache->hot = &no_chunk;
 	for (class = 0; class < NR_BITS; class++)
 		cache->current[class] = &no_chunk;
@@ -25,7 +26,10 @@ void cache_init(struct cache *cache)
 	}
 }
 
-/* As cache_enter(), but it looks around when it is time, and waits for a thaw. */
+/*
+ * As cache_enter(), but it looks around when it is time, and waits for a thaw. 0:
+ * threads wait for a buffer, and no cache is entered.
+ */
 int32_t cache_enter_slow(struct gophership *gs, struct cache *cache)
 {
 	int32_t left;
@@ -35,9 +39,14 @@ int32_t cache_enter_slow(struct gophership *gs, struct cache *cache)
 		if (left > 0 || peek(cache->state) == BUSY)
 			return left;
 		if (peek(cache->state)) {
-			/* Frozen: it thaws before the lock is given up. */
+			bool waiting;
+
+			/* Frozen: it thaws before the lock is given up, or stays so. */
 			gs_lock(&gs->lock);
+			waiting = peek(gs->waiting);
 			gs_unlock(&gs->lock);
+			if (waiting)
+				return 0;
 			continue;
 		}
 		/* A signal handler here may be faster: then it has looked. */
@@ -127,9 +136,7 @@ void cache_push_ready(struct chunk *chunk)
 	head = peek(owner->ready);
 	do {
 		chunk->ready_next = head;
-	} while (!atomic_compare_exchange_weak_explicit(&owner->ready, &head, chunk,
-							memory_order_release,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak(&owner->ready, &head, chunk));
 }
 
 /*
@@ -157,7 +164,8 @@ void cache_harvest(struct gophership *gs, struct cache *cache)
 {
 	struct chunk *chunk, *next;
 
-	if (!peek(cache->ready))
+	/* (W) after a look at @waiting was asked for: see wait.c. */
+	if (!atomic_load(&cache->ready))
 		return;
 	chunk = atomic_exchange_explicit(&cache->ready, NULL, memory_order_acquire);
 	for (; chunk; chunk = next) {

@@ -113,9 +113,9 @@ int debug_release(struct gophership *gs, void *buf, const void *site)
 
 	/* A signal handler on top of us goes without. */
 	if (this_thread_locks)
-		return bit && release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
+		return bit && release_remote(gs, chunk, bit) ? 0 : release_verdict(gs, buf);
 	gs_lock(&gs->lock);
-	if (bit && release_remote(chunk, bit)) {
+	if (bit && release_remote(gs, chunk, bit)) {
 		known->released = site;
 	} else {
 		ret = release_verdict(gs, buf);

@@ -12,11 +12,14 @@
  * --------------------
  * Its thread, with @state BUSY, so that a signal handler on top of it keeps out.
  * Somebody else may freeze it: hold the handle's lock, set the cache's @gs to
- * NULL, have a barrier run in every thread (membarrier), and look at @state. The
- * thread sets BUSY before it looks at @gs, so either the thread finds NULL and
- * waits for the lock, or the other finds it busy and leaves it alone. The
+ * NO_HANDLE, have a barrier run in every thread (membarrier), and look at @state.
+ * The thread sets BUSY before it looks at @gs, so either the thread finds NO_HANDLE
+ * and waits for the lock, or the other finds it busy and leaves it alone. The
  * thread pays two plain stores for that. (Dekker's algorithm with the fence on
  * one side only, as membarrier(2) describes it.)
+ *
+ * While threads wait for a buffer (wait.c) all caches stay frozen, and acquires and
+ * releases do without them.
  *
  * Locks, outermost first: registry_lock, gophership.lock.
  */
@@ -45,6 +48,8 @@
 #define CLOCK_PERIOD	256
 /* cache.state: its thread is at work. */
 #define BUSY		(-1)
+/* cache.gs of a cache that is not open: no handle, and not what a program may pass. */
+#define NO_HANDLE	((struct gophership *)-1)
 /* Chunks of a class that a cache keeps though all of them is free. */
 #define IDLE_CHUNKS	8
 
@@ -52,8 +57,8 @@
  * struct cache - buffers that a thread has at hand
  * @state: BUSY: its thread is at work on it; else acquires until the next look
  *	around. Written by the thread, by plain stores; others peek
- * @gs: the handle, NULL while it is frozen or after the handle was closed.
- *	Written under the handle's lock
+ * @gs: the handle, NO_HANDLE while it is frozen or after the handle was closed:
+ *	never NULL where a thread finds it. Written under the handle's lock
  * @hot: a chunk that is current of its class, the last one handed out from
  * @current: chunks to hand out from, one for each class, and for whatever
  *	class_of() says above these: none
@@ -138,6 +143,7 @@ struct site {
  * @nr_chunks: constant
  * @chunks: [nr_chunks], by address; constant
  * @stale: the process is a child of the one that opened it
+ * @waiting: threads wait for a buffer; written under @lock
  * @fd: the device, -1 in a child
  * @flags: GOPHERSHIP_*; constant
  * @pressure: the kernel's page, or NULL; constant
@@ -153,6 +159,8 @@ struct site {
  * @windows: constant but for what is said there
  * @depot: the cache of nobody; worked on under @lock
  * @caches: those of threads, in use or not; protected by @lock
+ * @waiters: those threads, the first one first; protected by @lock
+ * @told: something was released since the first of them looked; it sleeps on this
  * @sites: [class][slot], or NULL without GOPHERSHIP_DEBUG
  * @keeper: the thread of GOPHERSHIP_KEEPER
  * @keeper_wake: ends its sleep
@@ -173,6 +181,7 @@ struct gophership {
 	const struct gophership_pressure *pressure;
 	_Atomic uint32_t pressure_seen;
 	_Atomic uint32_t stale;
+	_Atomic uint32_t waiting;
 	int fd;
 	uint32_t flags;
 	uint32_t idle_ms;
@@ -188,6 +197,8 @@ struct gophership {
 	uint64_t pressure_time;
 	_Atomic uint64_t sweep_time;
 	struct cache *caches;
+	struct waiter *waiters;
+	_Atomic uint32_t told;
 	uint64_t leases;
 	uint64_t given_back;
 	uint64_t system_calls;
@@ -334,13 +345,19 @@ uint64_t reclaim_clock(void);
 int keeper_start(struct gophership *gs);
 void keeper_stop(struct gophership *gs);
 
+/* wait.c: threads that wait for a buffer */
+void wait_tell(struct gophership *gs);
+int wait_error(const struct gophership *gs);
+unsigned int wait_count(const struct gophership *gs);
+void wait_open_caches(struct gophership *gs);
+
 /* acquire.c */
 unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned int class,
 			  unsigned int nr, void **bufs);
 
 /* release.c */
 int release_verdict(struct gophership *gs, const void *buf);
-bits_t release_remote(struct chunk *chunk, bits_t bits);
+bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits);
 
 /* debug.c: GOPHERSHIP_DEBUG=1 */
 bool debug_wanted(void);

@@ -64,18 +64,21 @@ bool reclaim_caches(struct gophership *gs, struct cache *own, bool quiet_only)
 	struct cache *cache;
 	bool any = false;
 
+	/* They stay frozen, and have been emptied. */
+	if (peek(gs->waiting))
+		return false;
 	for (cache = gs->caches; cache; cache = cache->next) {
 		if (!cache->attached)
 			cache_harvest(gs, cache);
 		else if (cache != own && (!quiet_only || is_quiet(cache)) && gs->barrier)
-			atomic_store(&cache->gs, NULL), any = true;
+			atomic_store(&cache->gs, NO_HANDLE), any = true;
 	}
 	if (!any)
 		return false;
 	gs->system_calls++;
 	any = !device_barrier();
 	for (cache = gs->caches; cache; cache = cache->next) {
-		if (!cache->attached || peek(cache->gs))
+		if (!cache->attached || peek(cache->gs) != NO_HANDLE)
 			continue;
 		if (any && wait_for(cache))
 			depot_take_all(gs, cache);
@@ -163,7 +166,7 @@ unsigned int gophership_trim(struct gophership *gs)
 	unsigned int nr;
 	int error = errno;
 
-	if (peek(gs->stale) || this_thread_locks)
+	if (!gs || peek(gs->stale) || this_thread_locks)
 		return 0;
 	gs_lock(&gs->lock);
 	reclaim_caches(gs, NULL, false);

@@ -61,7 +61,7 @@ static bits_t not_on_loan(const struct chunk *chunk)
  * instruction is over, so there is no second look; what it released itself at
  * this moment it will find in both words.
  */
-bits_t release_remote(struct chunk *chunk, bits_t bits)
+bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits)
 {
 	bits_t old;
 
@@ -70,6 +70,9 @@ bits_t release_remote(struct chunk *chunk, bits_t bits)
 		return 0;
 	old = atomic_fetch_or(&chunk->remote, bits);
 	cache_push_ready(chunk);
+	/* (W) A thread that waits sees the chunk, or we see that it waits. */
+	if (unlikely(atomic_load(&gs->waiting)))
+		wait_tell(gs);
 	return bits & ~old;
 }
 
@@ -82,7 +85,7 @@ static int release_into(struct gophership *gs, struct cache *cache, void *buf)
 	if (unlikely(!bit))
 		return release_verdict(gs, buf);
 	if (peek(chunk->owner) != cache)
-		return release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
+		return release_remote(gs, chunk, bit) ? 0 : release_verdict(gs, buf);
 	if (unlikely(chunk_not_on_loan(chunk) & bit))
 		return release_verdict(gs, buf);
 	if (chunk == cache->current[chunk->class])
@@ -101,6 +104,9 @@ static int release_any(struct gophership *gs, void *buf, const void *site)
 	bits_t bit;
 	int ret;
 
+	/* Here, and not where it would cost a hit: no cache is that of NULL. */
+	if (unlikely(!gs))
+		return -EINVAL;
 	if (!buf)
 		return 0;
 	if (unlikely(peek(gs->stale)))
@@ -116,7 +122,7 @@ static int release_any(struct gophership *gs, void *buf, const void *site)
 	}
 	chunk = chunk_of(gs, buf);
 	bit = chunk ? bit_of(chunk, buf) : 0;
-	return bit && release_remote(chunk, bit) ? 0 : release_verdict(gs, buf);
+	return bit && release_remote(gs, chunk, bit) ? 0 : release_verdict(gs, buf);
 }
 
 /* Off the hot path. It may look around, and the kernel may refuse something then. */
@@ -220,7 +226,7 @@ release_run(struct gophership *gs, struct cache *cache, void **bufs, unsigned in
 		return 0;
 	if (peek(chunk->owner) != cache) {
 		/* Some may be somebody else's release this moment. */
-		bits = release_remote(chunk, bits);
+		bits = release_remote(gs, chunk, bits);
 		count(&gs->doubled, run - __builtin_popcountl(bits));
 		*done += __builtin_popcountl(bits);
 		return run;
@@ -293,7 +299,7 @@ unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigne
 
 size_t gophership_capacity(struct gophership *gs, const void *buf)
 {
-	const struct chunk *chunk = chunk_of(gs, buf);
+	const struct chunk *chunk = gs ? chunk_of(gs, buf) : NULL;
 	bits_t bit = chunk ? bit_of(chunk, buf) : 0;
 
 	if (!bit || (bit & not_on_loan(chunk)) || peek(gs->stale))

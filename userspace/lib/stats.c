@@ -64,6 +64,7 @@ static void collect(struct gophership *gs, struct gophership_lib_stats *stats)
 	stats->failed = peek(gs->failed);
 	stats->pressure = gs->pressure_events;
 	stats->retired = device_retired(gs->fd);
+	stats->waiting = wait_count(gs);
 }
 
 int gophership_stats(struct gophership *gs, struct gophership_lib_stats *stats)
@@ -72,7 +73,7 @@ int gophership_stats(struct gophership *gs, struct gophership_lib_stats *stats)
 	size_t size = stats->size < sizeof(now) ? stats->size : sizeof(now);
 	int error = errno;
 
-	if (size < STATS_SIZE_VER0)
+	if (!gs || size < STATS_SIZE_VER0)
 		return -EINVAL;
 	if (peek(gs->stale))
 		return -ESTALE;

@@ -81,7 +81,7 @@ static void detach(struct cache *cache)
 		return;
 	}
 	gs_lock(&gs->lock);
-	poke(cache->gs, NULL);
+	poke(cache->gs, NO_HANDLE);
 	give_chunks(gs, cache);
 	cache->attached = false;
 	gs_unlock(&gs->lock);
@@ -166,7 +166,7 @@ static struct cache *attach(struct gophership *gs)
 	if (cache) {
 		cache->attached = true;
 		poke(cache->home, gs);
-		poke(cache->gs, gs);
+		poke(cache->gs, peek(gs->waiting) ? NO_HANDLE : gs);
 	}
 	gs_unlock(&gs->lock);
 	return cache;
@@ -204,7 +204,7 @@ void thread_caches_close(struct gophership *gs)
 
 	for (cache = gs->caches; cache; cache = next) {
 		next = cache->next;
-		poke(cache->gs, NULL);
+		poke(cache->gs, NO_HANDLE);
 		poke(cache->home, NULL);
 		/* Its thread parts with it when it comes by. */
 		if (cache->attached)

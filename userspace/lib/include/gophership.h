@@ -29,8 +29,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * In C++, <linux/gophership.h> has structures with the names of functions here:
+ * gophership_acquire, _release and _stats. A program may include both, in any order,
+ * and then says "struct gophership_stats", as it does of struct stat and stat().
+ */
 #ifdef __cplusplus
 extern "C" {
+#ifdef __GNUC__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 #endif
 
 /* The most size classes that the library tells of. */
@@ -129,6 +138,7 @@ struct gophership_lib_class {
  * @threads: threads that have a cache of this handle
  * @retired: buffers that the kernel did not reuse: pages in use at give-back
  * @classes: by size class
+ * @waiting: threads that wait in gophership_acquire_wait() now
  *
  * A snapshot: while other threads go on, the numbers do not fit exactly.
  */
@@ -151,6 +161,7 @@ struct gophership_lib_stats {
 	uint64_t threads;
 	uint64_t retired;
 	struct gophership_lib_class classes[GOPHERSHIP_LIB_CLASSES];
+	uint64_t waiting;
 };
 
 /**
@@ -186,18 +197,35 @@ void gophership_close(struct gophership *gs);
  * Return: the buffer, or NULL with errno: EMSGSIZE above the largest class;
  * ENOMEM at the ceiling, at the machine's limit, or without memory; EDQUOT at
  * the kernel's quota or RLIMIT_MEMLOCK; EAGAIN in a signal handler that
- * interrupted the library; ESTALE in a child of fork().
+ * interrupted the library; ESTALE in a child of fork(); EINVAL for NULL as @gs.
  */
 GOPHERSHIP_NO_STUB
 void *gophership_acquire(struct gophership *gs, size_t size);
+
+/**
+ * gophership_acquire_wait() - borrow a buffer, and wait for one if there is none
+ * @gs: the handle
+ * @size: as for gophership_acquire()
+ * @timeout_ms: milliseconds to wait at most; 0: not at all; negative: for ever
+ *
+ * Where gophership_acquire() fails for a limit (ENOMEM, EDQUOT), it sleeps until
+ * a release of any thread makes the buffer available. Those who wait are served in
+ * the order in which they came, whatever their sizes; while any waits, what others
+ * acquire without waiting fails. Not for signal handlers, and not a cancellation
+ * point. A thread that waits while it has buffers may wait for itself.
+ *
+ * Return: the buffer, or NULL with errno: ETIMEDOUT; with a @timeout_ms of 0, or for
+ * more than the ceiling has, ENOMEM and EDQUOT; else as gophership_acquire().
+ */
+void *gophership_acquire_wait(struct gophership *gs, size_t size, int timeout_ms);
 
 /**
  * gophership_release() - give a buffer back
  * @gs: the handle
  * @buf: any pointer; NULL: nothing is done
  *
- * Return: 0; -EINVAL if it is not the address of a buffer of @gs; -EALREADY if
- * the buffer is not acquired. Of two threads that release a buffer at the same
+ * Return: 0; -EINVAL if it is not the address of a buffer of @gs, or @gs is NULL;
+ * -EALREADY if the buffer is not acquired. Of two threads that release a buffer at the same
  * moment both may be told 0; the buffer is free once all the same.
  */
 GOPHERSHIP_NO_STUB
@@ -245,8 +273,8 @@ unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigne
  * @gs: the handle
  * @stats: where to; its size is set by the caller
  *
- * Return: 0; -EINVAL if size is smaller than that of the first version; -ESTALE
- * in a child of fork().
+ * Return: 0; -EINVAL if size is smaller than that of the first version, or @gs is
+ * NULL; -ESTALE in a child of fork().
  */
 int gophership_stats(struct gophership *gs, struct gophership_lib_stats *stats);
 
@@ -261,6 +289,9 @@ int gophership_stats(struct gophership *gs, struct gophership_lib_stats *stats);
 unsigned int gophership_trim(struct gophership *gs);
 
 #ifdef __cplusplus
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
+#endif
 }
 #endif
 
