@@ -310,14 +310,16 @@ static long ioctl_stats(struct gophership_context *context, void __user *arg)
 static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct gophership_context *context = file->private_data;
+	bool writes = file->f_mode & FMODE_WRITE;
 
+	/* Who may only read looks on, and takes no memory. */
 	switch (COMMAND(cmd)) {
 	case COMMAND(GOPHERSHIP_IOC_INFO):
 		return ioctl_info((void __user *)arg);
 	case COMMAND(GOPHERSHIP_IOC_ACQUIRE):
-		return ioctl_acquire(context, (void __user *)arg);
+		return writes ? ioctl_acquire(context, (void __user *)arg) : -EBADF;
 	case COMMAND(GOPHERSHIP_IOC_RELEASE):
-		return ioctl_release(context, (void __user *)arg);
+		return writes ? ioctl_release(context, (void __user *)arg) : -EBADF;
 	case COMMAND(GOPHERSHIP_IOC_STATS):
 		return ioctl_stats(context, (void __user *)arg);
 	default:

@@ -133,6 +133,7 @@ struct gophership_lease {
  * one to write it was this context, which then may find its own bytes.
  *
  * Errors:
+ *  EBADF: the file is not open for writing.
  *  EFAULT: a bad pointer. What was leased and could not be reported has been
  *	taken back.
  *  EINVAL: as above. E2BIG: as above.
@@ -166,6 +167,7 @@ struct gophership_acquire {
  * reused but freed when the last pin goes.
  *
  * Errors:
+ *  EBADF: the file is not open for writing.
  *  EFAULT: a bad pointer. The handles before the first one that cannot be read
  *	have been released; @done counts them.
  *  EINVAL, E2BIG: as above.
