@@ -9,8 +9,10 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/smp.h>
 #include <linux/string.h>
+#include <linux/tracepoint.h>
 #include <linux/vmstat.h>
 
 #include "support.h"
@@ -537,6 +539,86 @@ static void fault_reserve_leaks(struct kunit *test)
 }
 
 /*
+ * Scopes: requests have no flags, or the wrong ones, and the task's scope decides what
+ * the page allocator gets to see.
+ */
+
+struct watch {
+	struct task_struct *task;
+	gfp_t seen;
+	unsigned int nr;
+};
+
+static void page_allocated(void *data, struct page *page, unsigned int order, gfp_t gfp,
+			   int migratetype)
+{
+	struct watch *watch = data;
+
+	if (current != watch->task || !(gfp & __GFP_DIRECT_RECLAIM))
+		return;
+	watch->seen |= gfp;
+	watch->nr++;
+}
+
+static void find_tracepoint(struct tracepoint *tracepoint, void *found)
+{
+	if (!strcmp(tracepoint->name, "mm_page_alloc"))
+		*(struct tracepoint **)found = tracepoint;
+}
+
+/* Each way to ask for memory that may sleep. */
+static void ask_all(struct kunit *test, struct gophership_pool *pool)
+{
+	struct gophership_buf *bufs[8];
+	unsigned int row, nr;
+
+	for (row = 0; row < GK_ROWS; row++) {
+		nr = 0;
+		if (row < GK_LARGE)
+			bufs[nr++] = gophership_pool_must_acquire(pool, gk_capacity(row));
+		bufs[nr++] = gophership_pool_acquire(pool, gk_capacity(row), GFP_KERNEL);
+		nr += gophership_pool_acquire_bulk(pool, gk_capacity(row), GFP_KERNEL, 4, bufs + nr);
+		KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, nr), nr);
+	}
+	gophership_pool_trim(pool);
+}
+
+static void fault_scope(struct kunit *test)
+{
+	struct gophership_pool *pool = make_pool(test, 0, 0);
+	struct watch watch = { .task = current };
+	struct tracepoint *tracepoint = NULL;
+	unsigned int scope;
+
+	for_each_kernel_tracepoint(find_tracepoint, &tracepoint);
+	KUNIT_ASSERT_NOT_NULL(test, tracepoint);
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tracepoint, page_allocated, &watch), 0);
+	/* What may not reclaim fails, so that must_acquire comes to its second try. */
+	KUNIT_EXPECT_TRUE(test, gk_shell("echo Y >" INJECTION "ignore-gfp-wait"));
+	for (scope = 0; scope < 3; scope++) {
+		unsigned int flags = scope == 0 ? 0 :
+				     scope == 1 ? memalloc_nofs_save() : memalloc_noio_save();
+
+		watch.seen = 0;
+		watch.nr = 0;
+		starve(true);
+		ask_all(test, pool);
+		starve(false);
+		if (scope == 1)
+			memalloc_nofs_restore(flags);
+		if (scope == 2)
+			memalloc_noio_restore(flags);
+		KUNIT_EXPECT_GE(test, watch.nr, 2 * GOPHERSHIP_NR_CLASSES);
+		KUNIT_EXPECT_EQ(test, !!(watch.seen & __GFP_FS), scope < 1);
+		KUNIT_EXPECT_EQ(test, !!(watch.seen & __GFP_IO), scope < 2);
+	}
+	KUNIT_EXPECT_TRUE(test, gk_shell("echo N >" INJECTION "ignore-gfp-wait"));
+	tracepoint_probe_unregister(tracepoint, page_allocated, &watch);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+}
+
+/*
  * Waiting
  */
 
@@ -781,6 +863,7 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(fault_reserve_counts),
 	KUNIT_CASE(fault_reserve_of_machine),
 	KUNIT_CASE(fault_reserve_leaks),
+	KUNIT_CASE(fault_scope),
 	KUNIT_CASE(fault_wait_reserve),
 	KUNIT_CASE(fault_wait_pooled),
 	KUNIT_CASE(fault_wait_reserve_irq),

@@ -12,7 +12,7 @@
 #   lib PROGRAM [TEST]           of tests/lib, on this machine, without a device
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
 #   pressure                     tests/pressure
-#   driver late                  of tests/driver, on debian-6.1
+#   driver late|lend             of tests/driver, on debian-6.1
 #   libguest PROGRAM             of tests/lib, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
 #                                of tests/user, with parameters for the module
@@ -50,12 +50,17 @@ run_user()
 		sh -c "$prepare; for program in $programs; do \$program || exit 1; done"
 }
 
-# run_late COPY: as tests/driver/run does it.
-run_late()
+# run_driver COPY PART: as tests/driver/run does it.
+run_driver()
 {
-	"$1/tests/vm/run" --kernel debian-6.1 --cpus 4 --mem 512M --numa 2 --late-cpu --no-load \
-		--build "$1/tests/driver/torture" --with "$1/tests/driver/guest" --timeout 150 -- \
-		sh -c 'sh guest late | tee /tmp/late && ! grep "^not ok" /tmp/late'
+	local copy=$1 part=$2 machine=
+	[[ $part != late ]] || machine='--numa 2 --late-cpu'
+	make --no-print-directory -s -C "$copy/tests/driver" O="$copy/build/tests/driver"
+	# shellcheck disable=SC2086 # several options
+	"$copy/tests/vm/run" --kernel debian-6.1 --cpus 4 --mem 512M $machine --no-load \
+		--build "$copy/tests/driver/torture" --build "$copy/tests/driver/lend" \
+		--with "$copy/build/tests/driver/pipe" --with "$copy/tests/driver/guest" --timeout 150 -- \
+		sh -c "sh guest $part | tee /tmp/part && ! grep '^not ok' /tmp/part"
 }
 
 # run_ship COPY [NAME]: as tests/user/ship does it.
@@ -98,7 +103,7 @@ run_test()
 	lib) run_lib "$copy" $words ;;
 	ship) run_ship "$copy" ${words:+"$words"} ;;
 	pressure) "$copy/tests/pressure/run" --seconds 1 ;;
-	driver) run_late "$copy" ;;
+	driver) run_driver "$copy" "$words" ;;
 	*) run_user "$copy" $2 ;;
 	esac
 }

@@ -265,6 +265,44 @@ static int forget(void)
 	return gophership_buf_release_bulk(bufs, i - 1) == i - 1 ? 0 : -EIO;
 }
 
+/*
+ * A pool whose payloads are charged to memory cgroups, with @nr buffers of @class that
+ * the task had on lease; it is there until it is destroyed by "unaccount".
+ */
+static struct gophership_pool *accounted;
+
+static int account(unsigned long nr, unsigned long class)
+{
+	const struct gophership_pool_params params = {
+		.name = "torture-account", .flags = GOPHERSHIP_POOL_ACCOUNT,
+	};
+	struct gophership_buf **bufs = kvcalloc(nr, sizeof(*bufs), GFP_KERNEL);
+	struct gophership_pool_stats stats;
+	unsigned int got, back;
+
+	if (!bufs)
+		return -ENOMEM;
+	accounted = gophership_pool_create(&params);
+	if (IS_ERR(accounted)) {
+		kvfree(bufs);
+		return PTR_ERR(accounted);
+	}
+	got = gophership_pool_acquire_bulk(accounted, PAGE_SIZE << class, GFP_KERNEL, nr, bufs);
+	back = gophership_buf_release_bulk(bufs, got);
+	kvfree(bufs);
+	gophership_pool_stats(accounted, &stats);
+	pr_info("account: %llu of %u lie idle\n", stats.class[class].cached, got);
+	return got == nr && back == nr ? 0 : -EIO;
+}
+
+static int unaccount(void)
+{
+	int leaked = gophership_pool_destroy(accounted);
+
+	accounted = NULL;
+	return leaked ? -EIO : 0;
+}
+
 /* Messages printed in a hard interrupt, for the sample driver. */
 
 static unsigned long messages_left;
@@ -382,6 +420,10 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return planted();
 	if (!strcmp(command, "life"))
 		return life();
+	if (!strcmp(command, "account"))
+		return account(a, b);
+	if (!strcmp(command, "unaccount"))
+		return unaccount();
 	if (!strcmp(command, "forget"))
 		return forget();
 	if (!strcmp(command, "hog"))
@@ -464,6 +506,7 @@ static void __exit torture_exit(void)
 	debugfs_remove(directory);
 	torture_empty_locker();
 	torture_unhog();
+	unaccount();
 }
 module_exit(torture_exit);
 
