@@ -50,11 +50,22 @@ pack()
 	(cd "$1" && find . -mindepth 1 -print0 | sort -z | cpio -0 -o -H newc -R 0:0 --quiet) >"$2"
 }
 
+# busybox's shell, its env, xargs and find run an applet before they look at PATH: a
+# program of that name would never run, and the applet would be tested instead.
+refuse_name_of_applet()
+{
+	local name=${1##*/}
+	[[ -f $1 && -x $1 ]] || return 0
+	! /bin/busybox --list | grep -qxF -- "$name" ||
+		die 2 "--with $1: the guest's shell would run busybox's $name instead; give the program another name"
+}
+
 # guest_put FILE_OR_DIRECTORY ROOT: into /t, with what a program is linked with.
 guest_put()
 {
 	local source=$1 root=$2 file
 	[[ -e $source ]] || die 2 "--with $source: there is no such file"
+	refuse_name_of_applet "$source"
 	cp -RL --preserve=mode,timestamps -- "$source" "$root/t/"
 	find "$root/t/$(basename -- "$source")" -type f | while IFS= read -r file; do
 		guest_put_libraries "$file" "$root"
