@@ -19,6 +19,9 @@
 /* So much above the mark below which others have to wait, this takes nothing, in KiB. */
 #define ABOVE_MIN	2048
 #define PATIENCE	180
+/* It looks that often, in us, and takes more when nothing was scanned for so many looks. */
+#define LOOK		50000
+#define QUIET		60
 
 static int volunteer(void)
 {
@@ -98,31 +101,64 @@ static size_t next_step(unsigned long mark, size_t left)
 	return step < left ? step : left;
 }
 
-static int squeeze(void)
+/* Until pages are scanned. Returns so much it has then, or 0 if that does not come. */
+static size_t fill_up(char *memory, size_t size)
 {
-	size_t size = sum_of("/proc/meminfo", "MemTotal:") * 1024, has = 0, step;
-	unsigned long mark = min_free() + ABOVE_MIN, before = scanned(), now;
-	char *memory = reserve(size);
+	unsigned long mark = min_free() + ABOVE_MIN, before = scanned();
 	time_t end = time(NULL) + PATIENCE;
-	int full = 0;
+	size_t has = 0, step;
 
-	if (!memory)
-		return 1;
-	for (;;) {
-		now = scanned();
-		if (now != before && !full)
-			full = !say("full");
-		if (!full && time(NULL) > end) {
-			say("never");
-			return 1;
-		}
-		step = now == before ? next_step(mark, size - has) : 0;
-		before = now;
+	while (scanned() == before) {
+		if (time(NULL) > end)
+			return 0;
+		step = next_step(mark, size - has);
 		touch(memory + has, step);
 		has += step;
 		if (!step)
-			usleep(50000);
+			usleep(LOOK);
 	}
+	return has;
+}
+
+/*
+ * What comes free for long is taken, too; but not what kswapd has just made free, or in the
+ * end nothing would be left to reclaim.
+ */
+static void keep_full(char *memory, size_t size, size_t has)
+{
+	unsigned long mark = sum_of("/proc/meminfo", "MemFree:"), before = 0, now;
+	unsigned int quiet = 0;
+	size_t step;
+
+	for (;;) {
+		usleep(LOOK);
+		now = scanned();
+		quiet = now == before ? quiet + 1 : 0;
+		before = now;
+		if (quiet < QUIET)
+			continue;
+		step = next_step(mark, size - has);
+		touch(memory + has, step);
+		has += step;
+		quiet = 0;
+	}
+}
+
+static int squeeze(void)
+{
+	size_t size = sum_of("/proc/meminfo", "MemTotal:") * 1024, has;
+	char *memory = reserve(size);
+
+	if (!memory)
+		return 1;
+	has = fill_up(memory, size);
+	if (!has) {
+		say("never");
+		return 1;
+	}
+	say("full");
+	keep_full(memory, size, has);
+	return 0;
 }
 
 int main(int argc, char **argv)
