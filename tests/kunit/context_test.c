@@ -78,7 +78,7 @@ static void softirq_visit(struct scene *scene)
 /* The process path, until there were that many interrupts. */
 static void hammer(struct scene *scene, int interrupts)
 {
-	unsigned long end = jiffies + 30 * HZ;
+	unsigned long end = jiffies + 200 * HZ;
 	struct gophership_buf *buf;
 	unsigned int i;
 
@@ -381,7 +381,7 @@ static void bulk_ipi(void *arg)
 static void bulk_main(unsigned int id, void *arg)
 {
 	struct scene *scene = arg;
-	unsigned long end = jiffies + 30 * HZ;
+	unsigned long end = jiffies + 200 * HZ;
 
 	if (id == 1) {
 		while (atomic_read(&scene->interrupts) < INTERRUPTS && time_before(jiffies, end)) {

@@ -213,7 +213,7 @@ static void use(struct kunit *test, unsigned int class, unsigned int nr,
  */
 static void reclaim_ageing(struct kunit *test)
 {
-	unsigned long deadline = jiffies + 40 * HZ, start = jiffies;
+	unsigned long deadline = jiffies + 200 * HZ, start = jiffies;
 	struct gophership_buf **bufs = kunit_kcalloc(test, MOST, sizeof(*bufs), GFP_KERNEL);
 	u64 shrunk, misses[3];
 	unsigned int class;

@@ -112,6 +112,7 @@ static void report_no_flood(struct kunit *test)
 {
 	struct gophership_buf *buf = who_acquires();
 	u64 mark = gk_log_mark(), doubled = gk_doubled(), foreign = gk_foreign();
+	unsigned long start = jiffies;
 	unsigned int i, wrong = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
@@ -123,7 +124,9 @@ static void report_no_flood(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, gk_doubled(), doubled + 5000);
 	KUNIT_EXPECT_EQ(test, gk_foreign(), foreign + 5000);
-	KUNIT_EXPECT_LE(test, gk_log_count(mark, "gophership:", ""), 20);
+	/* The limit is one in time, of which a slow machine takes more. */
+	KUNIT_EXPECT_LE(test, gk_log_count(mark, "gophership:", ""),
+			20 + 20 * ((jiffies - start) / (5 * HZ)));
 }
 
 static struct kunit_case report_cases[] = {

@@ -37,7 +37,7 @@ u64 gk_doubled(void);
 /* Waits until @condition, for at most ten seconds; tells if it came. */
 #define gk_eventually(condition)					\
 ({									\
-	unsigned long deadline__ = jiffies + 10 * HZ;			\
+	unsigned long deadline__ = jiffies + 120 * HZ;			\
 	bool came__;							\
 									\
 	while (!(came__ = (condition)) && time_before(jiffies, deadline__)) \
