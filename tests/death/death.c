@@ -107,7 +107,7 @@ static bool nothing_is_left(int witness, bool tell)
 /* What the kernel still closes may take a moment. */
 static bool comes_to_nothing(int witness)
 {
-	for (unsigned int tries = 0; tries < 500; tries++) {
+	for (unsigned int tries = 0; tries < 6000; tries++) {
 		if (nothing_is_left(witness, false))
 			return true;
 		waits++;

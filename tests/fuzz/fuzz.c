@@ -803,7 +803,7 @@ static bool everything_came_back(int witness)
 	unsigned long long leased = 0;
 
 	/* What a killed one had in flight may take a moment. */
-	for (unsigned int tries = 0; tries < 100; tries++) {
+	for (unsigned int tries = 0; tries < 3000; tries++) {
 		if (device_stats(witness, &stats))
 			return false;
 		leased = 0;

@@ -31,7 +31,7 @@ static inline long wait_for_test(long number, pid_t pid, unsigned int flags)
 }
 #define syscall		wait_for_test
 #endif
-#include "kselftest_harness.h"
+#include "harness.h"
 #undef syscall
 
 #define PAGE		4096

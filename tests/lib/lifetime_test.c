@@ -792,7 +792,7 @@ TEST(debug_fork_while_another_thread_is_inside)
 		pid_t pid = fork();
 
 		if (!pid) {
-			alarm(10);
+			alarm(200);
 			_exit(gophership_acquire(shared, PAGE) || errno != ESTALE);
 		}
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
@@ -873,7 +873,7 @@ TEST(signal_handler_on_top_of_thread_exit)
 
 static bool shrinks_to(struct gophership *gs, uint64_t bytes)
 {
-	for (int ms = 0; ms < 8000; ms += 20) {
+	for (int ms = 0; ms < 60000; ms += 20) {
 		if (stats_of(gs).leased_bytes <= bytes)
 			return true;
 		usleep(20000);
@@ -895,8 +895,9 @@ TEST(keeper_gives_back_after_idle_time)
 
 	ASSERT_NE(NULL, gs);
 	leave_many_idle(gs);
-	EXPECT_LE(2000 * 2 * PAGE, stats_of(gs).leased_bytes);
 	EXPECT_TRUE(shrinks_to(gs, 0));
+	/* On a busy machine it may have begun before the last one lay idle. */
+	EXPECT_LE(2000, stats_of(gs).given_back);
 	EXPECT_NE(NULL, gophership_acquire(gs, PAGE));
 	gophership_close(gs);
 }

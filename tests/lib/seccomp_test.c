@@ -90,12 +90,12 @@ FIXTURE_TEARDOWN(seccomp)
 {
 }
 
-TEST_F_TIMEOUT(seccomp, ten_million_pairs_of_4_KiB, 120)
+TEST_F_TIMEOUT(seccomp, ten_million_pairs_of_4_KiB, 900)
 {
 	EXPECT_EQ(0, status_of(PAGE, false));
 }
 
-TEST_F_TIMEOUT(seccomp, ten_million_pairs_of_64_KiB, 120)
+TEST_F_TIMEOUT(seccomp, ten_million_pairs_of_64_KiB, 900)
 {
 	EXPECT_EQ(0, status_of(LARGEST, false));
 }

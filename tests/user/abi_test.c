@@ -4,12 +4,12 @@
  * and what INFO and STATS say.
  */
 #include <fcntl.h>
-#include <kselftest_harness.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 /* Longer than each structure by so much: a program of the future. */

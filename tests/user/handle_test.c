@@ -2,9 +2,9 @@
 /*
  * Handles: forged ones, stale ones, other contexts', and RELEASE's answers.
  */
-#include <kselftest_harness.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 FIXTURE(handle)

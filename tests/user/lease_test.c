@@ -3,10 +3,10 @@
  * ACQUIRE: sizes, counts, what a lease says, and what happens to the leases
  * that could not be reported.
  */
-#include <kselftest_harness.h>
 #include <sys/time.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 FIXTURE(lease)

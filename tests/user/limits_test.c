@@ -5,7 +5,6 @@
  * device is open to everybody.
  */
 #include <fcntl.h>
-#include <kselftest_harness.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 #define MB	0x100000
@@ -573,7 +573,7 @@ static int lease_half_where_large_lie(void)
 		 * comes when a grace period is over.
 		 */
 		while ((nr = device_acquire(fds[i], LARGE / 2, 48, leases)) > 0 ||
-		       (nr == -ENOMEM && bytes < 6 * MB && tries++ < 1000)) {
+		       (nr == -ENOMEM && bytes < 6 * MB && tries++ < 6000)) {
 			if (nr < 0) {
 				usleep(10000);
 				continue;

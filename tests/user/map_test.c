@@ -4,7 +4,6 @@
  * away wherever it was.
  */
 #include <fcntl.h>
-#include <kselftest_harness.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 #define PAGE	4096UL

@@ -4,10 +4,10 @@
  * they are handed on to nobody, and what is in flight ends as it began.
  */
 #include <fcntl.h>
-#include <kselftest_harness.h>
 #include <liburing.h>
 #include <limits.h>
 #include <linux/aio_abi.h>
+#include <linux/fs.h>
 #include <linux/nbd.h>
 #include <pthread.h>
 #include <sched.h>
@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 #define PAGE	4096UL
@@ -323,7 +324,7 @@ static long missing_since(long before, long allowed)
 {
 	long missing = LONG_MAX;
 
-	for (int tries = 0; tries < 100 && missing > allowed; tries++) {
+	for (int tries = 0; tries < 600 && missing > allowed; tries++) {
 		usleep(tries ? 100000 : 0);
 		missing = before - memory_info("MemAvailable");
 	}
@@ -369,7 +370,7 @@ static void *splice_until_gone(void *argument)
 }
 
 /* The reference is taken at the very moment of the release, on another CPU. */
-TEST_F_TIMEOUT(pin, taken_while_the_buffer_is_released, 60)
+TEST_F_TIMEOUT(pin, taken_while_the_buffer_is_released, 600)
 {
 	struct splicer splicer;
 	int dirty = 0;
@@ -586,6 +587,19 @@ static int disk_start(struct disk *disk)
 	return 0;
 }
 
+/* The kernel connects in its own time, and the disk has a size from then on. */
+static bool disk_is_there(struct disk *disk)
+{
+	uint64_t size = 0;
+
+	for (int tries = 0; tries < 6000; tries++) {
+		if (!ioctl(disk->device, BLKGETSIZE64, &size) && size)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 static void disk_stop(struct disk *disk)
 {
 	ioctl(disk->device, NBD_DISCONNECT);
@@ -610,7 +624,7 @@ static int start_read(struct disk *disk, aio_context_t aio, void *data, size_t s
 	if (syscall(SYS_io_submit, aio, 1, list) != 1)
 		return -errno;
 	for (int tries = 0; !disk->arrived; tries++) {
-		if (tries == 5000)
+		if (tries == 60000)
 			return -ETIMEDOUT;
 		usleep(1000);
 	}
@@ -625,9 +639,8 @@ TEST_F(pin, direct_read_in_flight)
 	aio_context_t aio = 0;
 	unsigned long frame;
 
-	/* The kernel connects in its own time. */
 	ASSERT_EQ(0, disk_start(&disk));
-	usleep(200000);
+	ASSERT_TRUE(disk_is_there(&disk));
 	ASSERT_EQ(0, syscall(SYS_io_setup, 4, &aio));
 	ASSERT_EQ(0, acquire_filled(self->fd, LARGE, 0x5a, &buffer));
 	frame = memory_frame(buffer.data);
@@ -659,7 +672,7 @@ TEST_F(pin, direct_read_in_flight_when_the_context_ends)
 	unsigned long frame;
 
 	ASSERT_EQ(0, disk_start(&disk));
-	usleep(200000);
+	ASSERT_TRUE(disk_is_there(&disk));
 	ASSERT_EQ(0, syscall(SYS_io_setup, 4, &aio));
 	ASSERT_EQ(0, acquire_filled(self->fd, LARGE, 0x5a, &buffer));
 	frame = memory_frame(buffer.data);

@@ -3,7 +3,6 @@
  * Everything at once, from threads and processes: no byte is wrong, nothing
  * is released twice, and in the end nothing is missing.
  */
-#include <kselftest_harness.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 #define PAGE		4096UL
