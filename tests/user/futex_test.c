@@ -5,7 +5,6 @@
  * EFAULT. One that threads of a process share is named by its address, and works.
  * What processes wait for lies in a memfd beside the buffer.
  */
-#include <kselftest_harness.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -14,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "device.h"
+#include "harness.h"
 
 #define ROUNDS	2000
 
