@@ -129,6 +129,9 @@ static unsigned int refill_batch(const struct gophership_pool *pool, unsigned in
 	/* Who cannot wait gets the one buffer and no more work. */
 	if (!gfpflags_allow_blocking(gfp))
 		return 1;
+	/* What lies idle above max_cached_mb is given back at once. */
+	if (gophership_cached_excess(GOPHERSHIP_REFILL_MAX))
+		return 1;
 	return max(GOPHERSHIP_REFILL_MAX >> class, 1);
 }
 
@@ -378,6 +381,7 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 static int release_with(struct gophership_buf *buf, unsigned long from, unsigned long call_site)
 {
 	struct gophership_magazine *mag = NULL;
+	bool asked = false;
 	unsigned int class;
 	int ret;
 
@@ -387,7 +391,11 @@ static int release_with(struct gophership_buf *buf, unsigned long from, unsigned
 		preempt_enable();
 		if (ret != -EAGAIN)
 			break;
-		mag = gophership_magazine_alloc(class, 0);
+		/* Once: if the head has still no room, it may have no more (max_cached_mb). */
+		if (mag)
+			gophership_magazine_free(mag);
+		mag = asked ? NULL : gophership_magazine_alloc(class, 0);
+		asked = true;
 		if (!mag)
 			mag = ERR_PTR(-ENOMEM);
 	}

@@ -16,6 +16,7 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
@@ -134,13 +135,14 @@ static __always_inline bool gophership_may_load(const unsigned long *word)
 static inline struct shrinker *gophership_shrinker_register(struct shrinker *model,
 							    const char *name)
 {
-	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+	struct shrinker *shrinker = shrinker_alloc(model->flags, "%s", name);
 
 	if (!shrinker)
 		return NULL;
 	shrinker->count_objects = model->count_objects;
 	shrinker->scan_objects = model->scan_objects;
 	shrinker->seeks = model->seeks;
+	shrinker->batch = model->batch;
 	shrinker_register(shrinker);
 	return shrinker;
 }
@@ -162,14 +164,13 @@ static inline void gophership_shrinker_unregister(struct shrinker *shrinker)
 }
 #endif
 
-/* Pages that a shrinker frees, or has on their way: renamed and wrapped in 6.4. */
-static inline void gophership_account_reclaimed(unsigned long pages)
+/* Callbacks wait for others to come along, to save power, since 6.2; not these. */
+static inline void gophership_call_rcu(struct rcu_head *rcu, rcu_callback_t func)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
-	mm_account_reclaimed_pages(pages);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	call_rcu_hurry(rcu, func);
 #else
-	if (current->reclaim_state)
-		current->reclaim_state->reclaimed_slab += pages;
+	call_rcu(rcu, func);
 #endif
 }
 

@@ -6,7 +6,6 @@
 
 #include <linux/init.h>
 #include <linux/minmax.h>
-#include <linux/moduleparam.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
@@ -31,21 +30,16 @@ struct gophership_magazine gophership_nothing __ro_after_init = {
 static_assert(offsetof(struct gophership_magazine, slot) ==
 	      offsetofend(struct gophership_magazine, floor));
 
-/* Pages of payload in the magazines of the depots of all pools. */
-static atomic_long_t depot_pages;
+/* Pages that may wait for others' grace periods; above that one is brought about. */
+#define DOOMED_PAGES_MAX	(SZ_4M >> PAGE_SHIFT)
 
 /* Pages of payload that wait for a grace period to be freed; by atomics. */
 static atomic_long_t doomed_pages;
 
-void gophership_doomed_add(long pages)
+/* Are they so many that grace periods must be hurried? RCU counts callbacks, not bytes. */
+bool gophership_doomed_add(long pages)
 {
-	atomic_long_add(pages, &doomed_pages);
-}
-
-/* Pages that will be free when the grace periods that run now are over; a peek. */
-unsigned long gophership_doomed_pages(void)
-{
-	return atomic_long_read(&doomed_pages);
+	return atomic_long_add_return(pages, &doomed_pages) > DOOMED_PAGES_MAX;
 }
 
 /*
@@ -53,14 +47,6 @@ unsigned long gophership_doomed_pages(void)
  * comes back by way of magazine_free(). Taken and put by xchg and cmpxchg.
  */
 static struct gophership_magazine *last_resort;
-
-static unsigned long max_cached_mb;
-module_param(max_cached_mb, ulong, 0444);
-MODULE_PARM_DESC(max_cached_mb,
-		 "MiB of idle payload in magazines that all depots together may keep, and in each inbox (0, the default: 1/16 of memory)");
-
-/* The same in pages; constant after init. */
-static unsigned long max_cached __ro_after_init;
 
 /* Entries of a magazine of @size bytes. */
 static unsigned int magazine_room(size_t size)
@@ -82,11 +68,14 @@ static unsigned int magazine_capacity(unsigned int class)
 		       MAGAZINE_CAPACITY_MIN, magazine_room(magazine_size(class)));
 }
 
-static void magazine_init(struct gophership_magazine *mag, unsigned int capacity)
+static void magazine_init(struct gophership_magazine *mag, unsigned int class,
+			  unsigned int capacity)
 {
 	mag->next = NULL;
 	mag->nr = 0;
 	mag->capacity = capacity;
+	mag->class = class;
+	mag->nid = GOPHERSHIP_UNCHARGED;
 	mag->floor = &gophership_floor;
 }
 
@@ -105,7 +94,7 @@ struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t 
 	mag = kmalloc(magazine_size(class), __GFP_NOWARN | __GFP_NOMEMALLOC);
 	gophership_allocator_leave(0);
 	if (mag)
-		magazine_init(mag, magazine_capacity(class));
+		magazine_init(mag, class, magazine_capacity(class));
 	return mag;
 }
 
@@ -115,6 +104,46 @@ void gophership_magazine_free(struct gophership_magazine *mag)
 	gophership_allocator_enter(0);
 	kfree(mag);
 	gophership_allocator_leave(0);
+}
+
+/* Pages of payload in @nr buffers of @class. */
+static unsigned long class_pages(unsigned long nr, unsigned int class)
+{
+	return nr << gophership_class_order(class);
+}
+
+/**
+ * gophership_magazine_charge() - may a magazine without buffers get some?
+ * @depot: where its buffers are from
+ * @mag: the magazine; nobody else can see it
+ * @force: it must: there is no other place for it
+ *
+ * Context: any.
+ * Return: false if that would be more than max_cached_mb.
+ */
+bool gophership_magazine_charge(struct gophership_depot *depot, struct gophership_magazine *mag,
+				bool force)
+{
+	unsigned long pages = class_pages(mag->capacity, depot->class);
+
+	if (force) {
+		gophership_cached_force(depot->node, pages);
+	} else if (!gophership_cached_charge(depot->node, pages)) {
+		gophership_reclaim_hurry();
+		return false;
+	}
+	mag->class = depot->class;
+	mag->nid = depot->node;
+	return true;
+}
+
+/* It has no buffers any more, or they are on their way to the page allocator. */
+static void magazine_uncharge(struct gophership_magazine *mag)
+{
+	if (mag->nid == GOPHERSHIP_UNCHARGED)
+		return;
+	gophership_cached_uncharge(mag->nid, class_pages(mag->capacity, mag->class));
+	mag->nid = GOPHERSHIP_UNCHARGED;
 }
 
 static unsigned long slot_state(struct gophership_magazine *mag, unsigned int i)
@@ -146,10 +175,11 @@ bool gophership_depot_defer_free(struct gophership_buf *buf)
  * After the grace period: free what this magazine's doom still holds. A buffer
  * that says otherwise was put into a magazine once more by a second release
  * that ran at the same time as the first; it belongs to that entry now.
+ * Returns the pages that are free.
  */
-static void magazine_free(struct rcu_head *rcu)
+static unsigned long magazine_free(struct gophership_magazine *mag)
 {
-	struct gophership_magazine *mag = container_of(rcu, struct gophership_magazine, rcu);
+	unsigned long nr = 0, pages;
 	struct gophership_buf *buf;
 	unsigned int i;
 
@@ -157,13 +187,88 @@ static void magazine_free(struct rcu_head *rcu)
 		buf = mag->slot[i];
 		if (!gophership_sealed(buf, doom_state(mag, i)))
 			continue;
-		if (!gophership_depot_defer_free(buf))
-			gophership_payload_free(buf);
+		if (gophership_depot_defer_free(buf))
+			continue;
+		gophership_payload_free(buf);
+		nr++;
 	}
-	gophership_doomed_add(-(long)mag->pages);
+	pages = class_pages(nr, mag->class);
 	if (mag->capacity < magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX) ||
 	    cmpxchg(&last_resort, NULL, mag))
 		kfree(mag);
+	return pages;
+}
+
+static void magazine_free_rcu(struct rcu_head *rcu)
+{
+	struct gophership_magazine *mag = container_of(rcu, struct gophership_magazine, rcu);
+
+	gophership_doomed_add(-(long)class_pages(mag->nr, mag->class));
+	magazine_free(mag);
+}
+
+/* Without payload. */
+static void magazine_free_dropped_rcu(struct rcu_head *rcu)
+{
+	magazine_free(container_of(rcu, struct gophership_magazine, rcu));
+}
+
+/* Doomed magazines for which gophership_doomed_expedite() brings a grace period about. */
+static LLIST_HEAD(doomed_magazines);
+
+/*
+ * A doomed magazine goes after a grace period.
+ */
+static void magazine_free_later(struct gophership_magazine *mag)
+{
+	bool many = gophership_doomed_add(class_pages(mag->nr, mag->class));
+
+	if (!many && gophership_may_free()) {
+		gophership_call_rcu(&mag->rcu, magazine_free_rcu);
+		return;
+	}
+	llist_add(&mag->node, &doomed_magazines);
+	gophership_reclaim_expedite();
+}
+
+/**
+ * gophership_doomed_expedite() - free the doomed magazines that wait for it
+ *
+ * Context: process.
+ */
+void gophership_doomed_expedite(void)
+{
+	struct llist_node *node = llist_del_all(&doomed_magazines), *next;
+
+	if (!node)
+		return;
+	synchronize_rcu_expedited();
+	for (; node; node = next) {
+		next = node->next;
+		magazine_free_rcu(&llist_entry(node, struct gophership_magazine, node)->rcu);
+		cond_resched();
+	}
+}
+
+/**
+ * gophership_doomed_free() - free what a trim has collected, and count
+ * @doomed: what was collected
+ *
+ * Context: process, direct reclaim included; waits for a grace period, if at all.
+ * Return: pages that were freed, by the trim or in here.
+ */
+unsigned long gophership_doomed_free(struct gophership_doomed *doomed)
+{
+	struct gophership_magazine *mag = doomed->first, *next;
+
+	if (mag)
+		synchronize_rcu_expedited();
+	for (; mag; mag = next) {
+		next = mag->next;
+		doomed->freed += magazine_free(mag);
+		cond_resched();
+	}
+	return doomed->freed;
 }
 
 /* An entry that its buffer does not confirm was a second release of it. */
@@ -188,16 +293,8 @@ static bool doom_entry(struct gophership_magazine *mag, unsigned int from, unsig
 	return doomed;
 }
 
-/**
- * gophership_magazine_doom() - give a magazine and its buffers back
- * @depot: where it is from
- * @mag: a magazine that nobody else can see
- *
- * Context: any but NMI.
- * Return: the number of buffers that will be freed after a grace period.
- */
-unsigned int gophership_magazine_doom(struct gophership_depot *depot,
-				      struct gophership_magazine *mag)
+/* Doom the buffers of a magazine that nobody else can see. Returns how many. */
+static unsigned int doom(struct gophership_depot *depot, struct gophership_magazine *mag)
 {
 	unsigned int i, nr = 0;
 
@@ -210,11 +307,61 @@ unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 			drop_stale(depot, buf);
 	}
 	mag->nr = nr;
-	mag->pages = (unsigned long)nr << gophership_class_order(depot->class);
-	gophership_doomed_add(mag->pages);
+	mag->class = depot->class;
+	magazine_uncharge(mag);
 	this_cpu_add(depot->pool->heads[depot->class].shrunk, nr);
 	trace_gophership_trim(depot->pool->name, depot->class, nr);
-	call_rcu(&mag->rcu, magazine_free);
+	return nr;
+}
+
+/**
+ * gophership_magazine_doom() - give a magazine and its buffers back
+ * @depot: where it is from
+ * @mag: a magazine that nobody else can see
+ *
+ * Context: any but NMI.
+ * Return: the number of buffers that will be freed after a grace period.
+ */
+unsigned int gophership_magazine_doom(struct gophership_depot *depot,
+				      struct gophership_magazine *mag)
+{
+	unsigned int nr = doom(depot, mag);
+
+	magazine_free_later(mag);
+	return nr;
+}
+
+/* Let go of the payload of what was doomed. Only then: see "The seal". */
+static void drop_payloads(const struct gophership_magazine *mag)
+{
+	unsigned int i;
+
+	for (i = 0; i < mag->nr; i++)
+		gophership_payload_drop(mag->slot[i]);
+}
+
+/*
+ * As gophership_magazine_doom(), of a magazine that was in the depot. Its pages are free
+ * when this returns, if the grace period in which others might still look at them has
+ * gone by; else, or the descriptors in any case, later.
+ */
+static unsigned int trim_magazine(struct gophership_depot *depot, struct gophership_magazine *mag,
+				  struct gophership_doomed *doomed)
+{
+	bool aged = poll_state_synchronize_rcu(mag->cookie);
+	unsigned int nr = doom(depot, mag);
+
+	if (aged) {
+		drop_payloads(mag);
+		gophership_call_rcu(&mag->rcu, magazine_free_dropped_rcu);
+		if (doomed)
+			doomed->freed += class_pages(nr, depot->class);
+	} else if (doomed) {
+		mag->next = doomed->first;
+		doomed->first = mag;
+	} else {
+		magazine_free_later(mag);
+	}
 	return nr;
 }
 
@@ -268,12 +415,6 @@ static void depot_unlock(struct gophership_depot *depot, const struct depot_hold
 	local_irq_restore(hold->flags);
 }
 
-static void count(struct gophership_depot *depot, int nr)
-{
-	depot->nr_bufs += nr;
-	atomic_long_add((long)nr << gophership_class_order(depot->class), &depot_pages);
-}
-
 static struct gophership_magazine *pop_full(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag = depot->full;
@@ -283,7 +424,7 @@ static struct gophership_magazine *pop_full(struct gophership_depot *depot)
 	WRITE_ONCE(depot->full, mag->next);
 	depot->nr_full--;
 	depot->low = min(depot->low, depot->nr_full);
-	count(depot, -(int)mag->nr);
+	depot->nr_bufs -= mag->nr;
 	return mag;
 }
 
@@ -292,7 +433,7 @@ static void push_full(struct gophership_depot *depot, struct gophership_magazine
 	mag->next = depot->full;
 	WRITE_ONCE(depot->full, mag);
 	depot->nr_full++;
-	count(depot, mag->nr);
+	depot->nr_bufs += mag->nr;
 }
 
 static struct gophership_magazine *pop_empty(struct gophership_depot *depot)
@@ -308,6 +449,7 @@ static struct gophership_magazine *pop_empty(struct gophership_depot *depot)
 
 static void push_empty(struct gophership_depot *depot, struct gophership_magazine *mag)
 {
+	magazine_uncharge(mag);
 	mag->nr = 0;
 	mag->next = depot->empty;
 	WRITE_ONCE(depot->empty, mag);
@@ -337,8 +479,9 @@ struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot
  * @empty: if not NULL, set to a magazine without buffers, or to NULL if the
  *	depot has none
  *
- * Over max_cached_mb the buffers go back to the page allocator at once, or soon if this
- * is no place to free anything.
+ * A caller that wants another magazine gets it, if need be, in the place of this one
+ * within max_cached_mb: then the buffers go back to the page allocator at once,
+ * or soon if this is no place to free anything.
  *
  * Context: any.
  * Return: false if nothing was done (in NMI, or upon code of the pool, with the depot
@@ -347,14 +490,17 @@ struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot
 bool gophership_depot_give(struct gophership_depot *depot, struct gophership_magazine *full,
 			   struct gophership_magazine **empty)
 {
-	bool over = (unsigned long)atomic_long_read(&depot_pages) >= max_cached;
+	bool over = empty &&
+		    gophership_cached_excess(class_pages(full->capacity, depot->class));
 	bool keep = !over || !gophership_may_free();
 	struct depot_hold hold;
 
 	if (!depot_lock(depot, &hold))
 		return false;
-	if (keep)
+	if (keep) {
+		full->cookie = get_state_synchronize_rcu();
 		push_full(depot, full);
+	}
 	if (empty)
 		*empty = pop_empty(depot);
 	depot_unlock(depot, &hold);
@@ -390,12 +536,6 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
 	return true;
 }
 
-/* Pages that an inbox may hold. */
-static unsigned long inbox_max(const struct gophership_depot *depot)
-{
-	return depot->pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING ? 0 : max_cached;
-}
-
 /*
  * Put a buffer that was claimed as "listed" on the inbox. A stale entry of it
  * may still be on some inbox (a second release that raced with the first); the
@@ -404,22 +544,21 @@ static unsigned long inbox_max(const struct gophership_depot *depot)
  */
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf)
 {
-	unsigned long pages;
-
 	if (xchg(&buf->listed, GOPHERSHIP_LISTED_LINKED) & GOPHERSHIP_LISTED_LINKED) {
 		drop_stale(depot, buf);
 		return;
 	}
-	pages = (unsigned long)atomic_inc_return(&depot->nr_listed) <<
-		gophership_class_order(depot->class);
+	gophership_cached_force(depot->node, class_pages(1, depot->class));
+	atomic_inc(&depot->nr_listed);
 	llist_add(&buf->node, &depot->inbox);
 	gophership_reclaim_arm();
-	if (pages > inbox_max(depot))
+	if (depot->pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING)
 		gophership_reclaim_hurry();
 }
 
-/* What was found on an inbox and is not to be believed. */
+/* What was taken off an inbox, and what of it is not to be believed. */
 struct stale {
+	unsigned int unlinked;
 	unsigned int nr;
 	const struct gophership_buf *last;
 	struct llist_node *freed;	/* their grace period is over */
@@ -444,6 +583,7 @@ static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf
 		doomed = cmpxchg(&buf->listed, look, 0) == (look | GOPHERSHIP_LISTED_DOOMED);
 	}
 	atomic_dec(&depot->nr_listed);
+	stale->unlinked++;
 	if (claimed)
 		return true;
 	stale->nr++;
@@ -465,6 +605,7 @@ static void settle_stale(struct gophership_depot *depot, const struct stale *sta
 	struct llist_node *node, *next;
 	unsigned int i;
 
+	gophership_cached_uncharge(depot->node, class_pages(stale->unlinked, depot->class));
 	for (i = 0; i < stale->nr; i++)
 		drop_stale(depot, stale->last);
 	for (node = stale->freed; node; node = next) {
@@ -538,7 +679,7 @@ static struct gophership_buf *pop_entry(struct gophership_depot *depot, bool *cl
 
 	if (!mag)
 		return NULL;
-	count(depot, -1);
+	depot->nr_bufs--;
 	mag->nr--;
 	buf = mag->slot[mag->nr];
 	*claimed = gophership_sealed(buf, slot_state(mag, mag->nr)) &&
@@ -596,16 +737,23 @@ static bool inbox_pack(struct gophership_depot *depot)
 	mag->nr = gophership_depot_unlist(depot, mag, 0, mag->capacity);
 	if (!mag->nr)
 		return !gophership_depot_give_empty(depot, mag);
-	gophership_depot_give(depot, mag, NULL);
+	if (gophership_magazine_charge(depot, mag, false))
+		gophership_depot_give(depot, mag, NULL);
+	else
+		gophership_magazine_doom(depot, mag);
 	return true;
 }
 
 /*
- * Give back up to @max buffers of the inbox. Works without memory, if only as
- * fast as grace periods pass. Returns how many.
+ * Doom up to @max buffers of the inbox, and collect them in @doomed, or without that
+ * free them later. Works without memory, if only as fast as grace periods pass.
+ * Returns how many.
  */
-static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max)
+static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max,
+			       struct gophership_doomed *doomed)
 {
+	unsigned int nr;
+
 	struct gophership_magazine *mag;
 
 	if (llist_empty(&depot->inbox))
@@ -617,8 +765,13 @@ static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max)
 		mag = xchg(&last_resort, NULL);
 	if (!mag)
 		return 0;
-	mag->nr = gophership_depot_unlist(depot, mag, 0, min(mag->capacity, max));
-	return gophership_magazine_doom(depot, mag);
+	mag->nr = gophership_depot_unlist(depot, mag, 0, min_t(unsigned int, mag->capacity, max));
+	if (!doomed)
+		return gophership_magazine_doom(depot, mag);
+	nr = doom(depot, mag);
+	mag->next = doomed->first;
+	doomed->first = mag;
+	return nr;
 }
 
 static void free_empties(struct gophership_depot *depot)
@@ -629,25 +782,46 @@ static void free_empties(struct gophership_depot *depot)
 		kfree(mag);
 }
 
+/* @nr buffers, or as many as have @want pages and one more if that is less. */
+static unsigned int at_most(unsigned int nr, unsigned long want, unsigned int class)
+{
+	return min_t(unsigned long, nr - 1, want >> gophership_class_order(class)) + 1;
+}
+
 /**
  * gophership_depot_trim() - give idle buffers back to the page allocator
  * @depot: the depot
- * @max: stop when that many buffers are on their way
+ * @want: stop when that many pages are free or on their way
+ * @doomed: collects what is not free yet, and counts what is; NULL: that is freed later
+ *
+ * No more than what is there when this begins: others may give as fast as this takes.
  *
  * Context: process.
- * Return: the number of buffers that will be freed after a grace period.
+ * Return: the number of pages, about @want or all there are.
  */
-unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int max)
+unsigned long gophership_depot_trim(struct gophership_depot *depot, unsigned long want,
+				    struct gophership_doomed *doomed)
 {
+	unsigned int full = READ_ONCE(depot->nr_full), nr, more;
+	int listed = atomic_read(&depot->nr_listed);
 	struct gophership_magazine *mag;
-	unsigned int nr = 0, more;
+	unsigned long pages = 0;
 
-	while (nr < max && (mag = gophership_depot_take(depot, NULL)))
-		nr += gophership_magazine_doom(depot, mag);
-	while (nr < max && (more = inbox_doom(depot, max - nr)))
-		nr += more;
+	while (full-- && pages < want && (mag = gophership_depot_take(depot, NULL))) {
+		pages += class_pages(trim_magazine(depot, mag, doomed), depot->class);
+		cond_resched();
+	}
+	while (listed > 0 && pages < want) {
+		nr = at_most(listed, want - pages, depot->class);
+		more = inbox_doom(depot, nr, doomed);
+		if (!more)
+			break;
+		pages += class_pages(more, depot->class);
+		listed -= more;
+		cond_resched();
+	}
 	free_empties(depot);
-	return nr;
+	return pages;
 }
 
 /**
@@ -679,29 +853,41 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 	depot_unlock(depot, &hold);
 
 	while (idle-- && (mag = gophership_depot_take(depot, NULL)))
-		nr += gophership_magazine_doom(depot, mag);
+		nr += trim_magazine(depot, mag, NULL);
 	if (nr)
 		free_empties(depot);
 	return nr;
 }
 
+/* Must something of @depot go for @room more pages to be within max_cached_mb? */
+static bool over_limit(const struct gophership_depot *depot, unsigned long room)
+{
+	return gophership_cached_excess(room) ||
+	       depot->pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING;
+}
+
 /**
- * gophership_depot_limit() - give back what a depot has above its bounds: those of
- * max_cached_mb, or nothing at all on the inbox of a pool that keeps nothing
+ * gophership_depot_limit() - give back what is above the bound: that of
+ * max_cached_mb, or nothing at all for a pool that keeps nothing
  * @depot: the depot
+ * @room: so many pages less than that bound
+ *
+ * What comes meanwhile is for the next time.
  *
  * Context: process.
  */
-void gophership_depot_limit(struct gophership_depot *depot)
+void gophership_depot_limit(struct gophership_depot *depot, unsigned long room)
 {
-	unsigned int max = inbox_max(depot) >> gophership_class_order(depot->class);
+	unsigned int left = max(atomic_read(&depot->nr_listed), 0), more;
 	struct gophership_magazine *mag;
 
-	while (atomic_read(&depot->nr_listed) > (int)max && inbox_doom(depot, UINT_MAX))
+	while (left && over_limit(depot, room) && (more = inbox_doom(depot, left, NULL))) {
+		left -= min(left, more);
 		cond_resched();
-	while ((unsigned long)atomic_long_read(&depot_pages) > max_cached &&
-	       (mag = gophership_depot_take(depot, NULL))) {
-		gophership_magazine_doom(depot, mag);
+	}
+	left = READ_ONCE(depot->nr_full);
+	while (left-- && over_limit(depot, room) && (mag = gophership_depot_take(depot, NULL))) {
+		trim_magazine(depot, mag, NULL);
 		cond_resched();
 	}
 }
@@ -720,18 +906,10 @@ unsigned int gophership_depot_cached(const struct gophership_depot *depot)
 
 int __init gophership_depots_init(void)
 {
-	unsigned long ram_mb = (totalram_pages() - totalhigh_pages()) >> (20 - PAGE_SHIFT);
-
-	if (max_cached_mb > ram_mb) {
-		pr_err("max_cached_mb=%lu is out of range: 0 to %lu (all memory)\n",
-		       max_cached_mb, ram_mb);
-		return -EINVAL;
-	}
-	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << (20 - PAGE_SHIFT);
 	last_resort = kmalloc(GOPHERSHIP_MAGAZINE_SIZE_MAX, GFP_KERNEL);
 	if (!last_resort)
 		return -ENOMEM;
-	magazine_init(last_resort, magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX));
+	magazine_init(last_resort, 0, magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX));
 	return 0;
 }
 

@@ -59,7 +59,7 @@ void gophership_head_init(struct gophership_head *head, struct gophership_pool *
 
 static void set_spare(struct gophership_head *head, struct gophership_magazine *mag)
 {
-	head->spare = mag;
+	WRITE_ONCE(head->spare, mag);
 	WRITE_ONCE(head->spare_nr, mag ? mag->nr : 0);
 }
 
@@ -114,7 +114,7 @@ void gophership_head_equip(struct gophership_pool *pool, unsigned int class, gfp
 	preempt_disable();
 	head = this_cpu_ptr(pool->heads + class);
 	if (gophership_head_enter(head)) {
-		if (!head->loaded) {
+		if (!head->loaded && gophership_magazine_charge(head->depot, mag, false)) {
 			load(head, mag);
 			mag = NULL;
 		}
@@ -157,7 +157,7 @@ bool gophership_head_reload(struct gophership_head *head)
  * @head: the head
  * @mag: an empty magazine that the head may take (then set to NULL), or NULL
  *
- * Return: false if that needs a magazine more than there are.
+ * Return: false if that needs a magazine more than there are, or than may be.
  */
 bool gophership_head_make_room(struct gophership_head *head, struct gophership_magazine **mag)
 {
@@ -190,6 +190,11 @@ bool gophership_head_make_room(struct gophership_head *head, struct gophership_m
 	}
 	if (!empty)
 		return false;
+	if (!gophership_magazine_charge(head->depot, empty, false)) {
+		if (gophership_depot_give_empty(head->depot, empty))
+			return false;
+		gophership_magazine_charge(head->depot, empty, true);
+	}
 	load(head, empty);
 	return true;
 }
@@ -251,4 +256,10 @@ static unsigned int peek_loaded(const struct gophership_head *head)
 unsigned int gophership_head_cached(const struct gophership_head *head)
 {
 	return peek_loaded(head) + READ_ONCE(head->spare_nr);
+}
+
+/* Has it a magazine, be it an empty one? A peek. */
+bool gophership_head_equipped(const struct gophership_head *head)
+{
+	return READ_ONCE(head->loaded) || READ_ONCE(head->spare);
 }

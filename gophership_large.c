@@ -56,7 +56,7 @@ static void free_now(struct gophership_buf *buf, bool drop)
 	if (drop && only_claimed(buf))
 		gophership_payload_drop(buf);
 	gophership_doomed_add(pages_of(buf));
-	call_rcu(&buf->rcu, free_rcu);
+	gophership_call_rcu(&buf->rcu, free_rcu);
 }
 
 /* Released where nothing can be freed and no grace period asked for. */

@@ -13,9 +13,12 @@ static int __init gophership_init(void)
 {
 	int ret;
 
-	ret = gophership_payload_init();
+	ret = gophership_cached_init();
 	if (ret)
 		return ret;
+	ret = gophership_payload_init();
+	if (ret)
+		goto exit_cached;
 	ret = gophership_depots_init();
 	if (ret)
 		goto exit_payload;
@@ -43,6 +46,8 @@ exit_payload:
 	gophership_payload_exit();
 	gophership_depots_exit();
 	gophership_report_exit();
+exit_cached:
+	gophership_cached_exit();
 	return ret;
 }
 
@@ -55,6 +60,7 @@ static void __exit gophership_exit(void)
 	gophership_payload_exit();
 	gophership_depots_exit();
 	gophership_report_exit();
+	gophership_cached_exit();
 }
 
 module_init(gophership_init);

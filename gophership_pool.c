@@ -29,6 +29,8 @@ static struct gophership_pool *orphans __ro_after_init;
 LIST_HEAD(gophership_pools);
 /* Protects the list, and so keeps a pool alive for those who walk it. */
 DEFINE_MUTEX(gophership_pools_lock);
+/* The same for the shrinker. */
+DEFINE_SRCU(gophership_pools_srcu);
 
 static unsigned int reserve = 4;
 module_param(reserve, uint, 0444);
@@ -191,7 +193,7 @@ static int pool_list(struct gophership_pool *pool)
 	/* Again: a CPU may have come since, and not have seen the pool. */
 	for_each_possible_cpu(cpu)
 		gophership_pool_place(pool, cpu);
-	list_add_tail(&pool->entry, &gophership_pools);
+	list_add_tail_rcu(&pool->entry, &gophership_pools);
 	mutex_unlock(&gophership_pools_lock);
 	return 0;
 }
@@ -199,8 +201,10 @@ static int pool_list(struct gophership_pool *pool)
 static void pool_unlist(struct gophership_pool *pool)
 {
 	mutex_lock(&gophership_pools_lock);
-	list_del_init(&pool->entry);
+	list_del_rcu(&pool->entry);
 	mutex_unlock(&gophership_pools_lock);
+	/* A shrinker may be at it, or have some of its buffers on their way. */
+	synchronize_srcu(&gophership_pools_srcu);
 }
 
 /**
@@ -336,12 +340,15 @@ struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool 
 /* Everything idle back to the page allocator. Returns the number of buffers. */
 static unsigned long pool_trim(struct gophership_pool *pool)
 {
-	unsigned long nr = 0;
+	struct gophership_depot *depot;
+	unsigned long nr = 0, pages;
 	unsigned int i;
 
 	gophership_pool_flush(pool);
 	for (i = 0; i < gophership_pool_nr_depots(); i++) {
-		nr += gophership_depot_trim(&pool->depots[i], UINT_MAX);
+		depot = &pool->depots[i];
+		pages = gophership_depot_trim(depot, ULONG_MAX, NULL);
+		nr += pages >> gophership_class_order(depot->class);
 		cond_resched();
 	}
 	return nr;
@@ -351,6 +358,7 @@ unsigned long gophership_pool_trim(struct gophership_pool *pool)
 {
 	unsigned long nr = pool_trim(pool ?: gophership_kernel_pool);
 
+	gophership_reclaim_settle();
 	rcu_barrier();
 	return nr;
 }
@@ -382,6 +390,7 @@ static void pool_empty(struct gophership_pool *pool)
 		pool_trim(pool);
 		gophership_reserve_drain(pool);
 		gophership_large_sync();
+		gophership_reclaim_settle();
 		rcu_barrier();
 	} while (!pool_is_empty(pool));
 }

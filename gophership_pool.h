@@ -40,6 +40,16 @@
  * (the length, the call site; on the hot path the seal decides, off it the second
  * claim) may, if both releases are at it at once, be written to the next lease.
  *
+ * That a delayed release may turn a doomed buffer round is what the payload waits for,
+ * too. Such a release read "leased" before the release that the slot stands for, in
+ * one section with preemption off, while a head had the magazine. So when the depot
+ * gets a magazine, it notes a grace period that begins no earlier (the cookie). Once
+ * that is over, so is every such section; any later one reads the slot's state, or a
+ * newer one, since no slot is written to while the depot has the magazine. Then a seal
+ * that still names the slot stays the trimmer's from its claim on, and the payload is
+ * freed at once. The descriptor is not: to look at it is allowed to every entry of an
+ * inbox, however old.
+ *
  * A descriptor is freed only after an RCU grace period in which the seal said
  * "doomed" by the same carrier throughout (gophership_magazine_doom()). Every
  * look at a seal and the claim or store that follows from it run with
@@ -65,9 +75,11 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
@@ -106,29 +118,40 @@ enum {
 /* Unlinked, and looked at by that CPU. */
 #define GOPHERSHIP_LISTED_LOOK(cpu)	(4U + ((cpu) << 3))
 static_assert(GOPHERSHIP_LISTED_LOOK(CONFIG_NR_CPUS - 1) <= U16_MAX);
-static_assert(MAX_NUMNODES - 1 <= U16_MAX);
+
+/* Of a magazine that is not charged: the node of none. */
+#define GOPHERSHIP_UNCHARGED	U16_MAX
+static_assert(MAX_NUMNODES - 1 < GOPHERSHIP_UNCHARGED);
 
 /**
  * struct gophership_magazine - an array of free buffers
  * @next: in a list of the depot; protected by the depot's lock
- * @pages: pages of payload of a magazine that is doomed; constant then
  * @nr: entries in use while no head has it loaded; protected by the depot's
  *	lock, or by the owning head's busy mark
  * @capacity: entries there are; constant
- * @rcu: for the way back to the page allocator
+ * @class: of the buffers; constant
+ * @nid: the memory node that it is charged on as if it were full (see
+ *	gophership_cached.c), or GOPHERSHIP_UNCHARGED; protected as @nr
+ * @cookie: of the grace period to be over before its buffers' payload may be freed at
+ *	once; written before a depot has it in @full, protected by the depot's lock
+ * @node: for the way back to the page allocator, doomed; as is
+ * @rcu: also
  * @floor: gophership_floor, where the entry below the first one would be: what
  *	finds it there finds a buffer that no slot confirms, so the hot path need
  *	not ask whether the magazine is empty. Constant
  * @slot: the buffers; protected as @nr
  */
 struct gophership_magazine {
+	struct gophership_magazine *next;
+	u16 nr;
+	u16 capacity;
+	u16 class;
+	u16 nid;
 	union {
-		struct gophership_magazine *next;
-		unsigned long pages;
+		unsigned long cookie;
+		struct llist_node node;
+		struct rcu_head rcu;
 	};
-	u32 nr;
-	u32 capacity;
-	struct rcu_head rcu;
 	struct gophership_buf *floor;
 	struct gophership_buf *slot[];
 };
@@ -264,7 +287,8 @@ struct gophership_depot {
  * @reserve_slots: their number; constant
  * @nr_reserve: buffers in the slots; by atomics, counted before they are put there
  * @reserve_size: bytes each of them holds; constant
- * @entry: in gophership_pools; protected by gophership_pools_lock
+ * @entry: in gophership_pools; protected by gophership_pools_lock, read in
+ *	gophership_pools_srcu
  * @name: constant
  */
 struct gophership_pool {
@@ -288,9 +312,18 @@ extern struct gophership_pool *gophership_kernel_pool;
 extern struct gophership_head __percpu *gophership_kernel_heads;
 extern struct gophership_pool *gophership_user_pool;
 
-/* Every pool, for those who walk them all. */
+/*
+ * Every pool. The list is changed with the lock held; it is walked with the lock held,
+ * or in gophership_pools_srcu (by the shrinker, which must not wait for the lock).
+ */
 extern struct list_head gophership_pools;
 extern struct mutex gophership_pools_lock;
+extern struct srcu_struct gophership_pools_srcu;
+
+#define gophership_for_each_pool(pool)						\
+	list_for_each_entry_srcu(pool, &gophership_pools, entry,		\
+				 srcu_read_lock_held(&gophership_pools_srcu) ||	\
+				 lockdep_is_held(&gophership_pools_lock))
 
 /**
  * struct gophership_bounds - what a pointer is judged by
@@ -505,13 +538,41 @@ void gophership_large_free(struct gophership_buf *buf);
 void gophership_large_free_later(struct gophership_buf *buf);
 void gophership_large_sync(void);
 
+/* gophership_cached.c: how much lies idle, and may */
+bool gophership_cached_charge(int nid, unsigned long pages);
+void gophership_cached_force(int nid, unsigned long pages);
+void gophership_cached_uncharge(int nid, unsigned long pages);
+bool gophership_cached_add(int nid, long pages);
+unsigned long gophership_cached_excess(unsigned long room);
+unsigned long gophership_cached_headroom(void);
+unsigned long gophership_cached_pages(int nid);
+void gophership_cached_tell(int nid, unsigned long pages);
+int gophership_cached_init(void);
+void gophership_cached_exit(void);
+
+/**
+ * struct gophership_doomed - what a trim has on its way to the page allocator
+ * @first: magazines that wait for a grace period, linked by their next
+ * @freed: pages that are free already
+ *
+ * On the stack of its one user: gophership_depot_trim() adds, gophership_doomed_free()
+ * waits and frees.
+ */
+struct gophership_doomed {
+	struct gophership_magazine *first;
+	unsigned long freed;
+};
+
 /* gophership_depot.c: magazines and their store */
 struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp);
 void gophership_magazine_free(struct gophership_magazine *mag);
+bool gophership_magazine_charge(struct gophership_depot *depot, struct gophership_magazine *mag,
+				bool force);
 unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 				      struct gophership_magazine *mag);
-void gophership_doomed_add(long pages);
-unsigned long gophership_doomed_pages(void);
+bool gophership_doomed_add(long pages);
+unsigned long gophership_doomed_free(struct gophership_doomed *doomed);
+void gophership_doomed_expedite(void);
 void gophership_depot_init(struct gophership_depot *depot, struct gophership_pool *pool,
 			   unsigned int class, int node);
 struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot,
@@ -527,10 +588,11 @@ void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf
 unsigned int gophership_depot_unlist(struct gophership_depot *depot,
 				     struct gophership_magazine *mag, unsigned int nr,
 				     unsigned int max);
-unsigned int gophership_depot_trim(struct gophership_depot *depot, unsigned int max);
+unsigned long gophership_depot_trim(struct gophership_depot *depot, unsigned long want,
+				    struct gophership_doomed *doomed);
 unsigned int gophership_depot_age(struct gophership_depot *depot);
 unsigned int gophership_depot_cached(const struct gophership_depot *depot);
-void gophership_depot_limit(struct gophership_depot *depot);
+void gophership_depot_limit(struct gophership_depot *depot, unsigned long room);
 void gophership_floor_init(void);
 int gophership_depots_init(void);
 void gophership_depots_exit(void);
@@ -556,6 +618,7 @@ static __always_inline void gophership_head_leave(struct gophership_head *head)
 
 /* gophership_head.c: a CPU's share */
 void gophership_head_equip(struct gophership_pool *pool, unsigned int class, gfp_t gfp);
+bool gophership_head_equipped(const struct gophership_head *head);
 bool gophership_head_reload(struct gophership_head *head);
 bool gophership_head_make_room(struct gophership_head *head, struct gophership_magazine **mag);
 void gophership_head_drop(struct gophership_head *head);
@@ -597,6 +660,9 @@ void gophership_watch_init(void);
 /* gophership_reclaim.c: memory goes back */
 void gophership_reclaim_arm(void);
 void gophership_reclaim_hurry(void);
+void gophership_reclaim_tell(void);
+void gophership_reclaim_expedite(void);
+void gophership_reclaim_settle(void);
 void gophership_pool_flush(struct gophership_pool *pool);
 void gophership_pool_flush_unused(struct gophership_pool *pool);
 int gophership_reclaim_init(void);

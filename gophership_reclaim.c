@@ -2,20 +2,19 @@
 /*
  * GopherShip buffer pool: memory goes back.
  *
- * By the shrinker when memory is short, at the latest before the kernel kills
- * somebody for it; by ageing when it lies idle, by CPU hotplug when nobody is left who could
- * use it. Everything leaves by way of a depot; what lies in a CPU's head is first
- * flushed there, by that CPU.
+ * By the shrinker when memory is short, by ageing when it lies idle, by CPU hotplug
+ * when no CPU is left to use it. Everything leaves by way of a depot; what lies in a
+ * CPU's head is first flushed there, by that CPU.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
-#include <linux/notifier.h>
-#include <linux/oom.h>
+#include <linux/mmzone.h>
 #include <linux/rcupdate.h>
 #include <linux/shrinker.h>
 #include <linux/smp.h>
+#include <linux/srcu.h>
 #include <linux/workqueue.h>
 
 #include "gophership_pool.h"
@@ -24,11 +23,17 @@
 /* The ageing looks that often, and an idle magazine goes at the second look. */
 #define AGE_SECONDS	5
 #define AGE_QUIET	2
+/* The machine's counter of what lies idle follows that often. */
+#define TELL_JIFFIES	max(HZ / 10, 1)
 
 static void age_pools(struct work_struct *work);
 static void limit_pools(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(age_work, age_pools);
-static DECLARE_WORK(limit_work, limit_pools);
+static void tell_pools(struct work_struct *work);
+static DECLARE_DELAYED_WORK(limit_work, limit_pools);
+static DECLARE_DELAYED_WORK(tell_work, tell_pools);
+static void free_doomed(struct work_struct *work);
+static DECLARE_WORK(doomed_work, free_doomed);
 static struct shrinker *shrinker;
 static int hotplug_state;
 
@@ -66,6 +71,32 @@ void gophership_pool_flush(struct gophership_pool *pool)
 	on_each_cpu_cond(cpu_has_any, flush_cpu, pool, true);
 }
 
+struct pool_on_node {
+	struct gophership_pool *pool;
+	int nid;
+};
+
+static bool cpu_has_any_there(int cpu, void *data)
+{
+	struct pool_on_node *where = data;
+
+	return per_cpu_ptr(where->pool->heads, cpu)->node == where->nid &&
+	       cpu_has_any(cpu, where->pool);
+}
+
+static void flush_cpu_there(void *data)
+{
+	flush_cpu(((struct pool_on_node *)data)->pool);
+}
+
+/* gophership_pool_flush() for the CPUs whose buffers are of one memory node. */
+static void flush_node(struct gophership_pool *pool, int nid)
+{
+	struct pool_on_node where = { .pool = pool, .nid = nid };
+
+	on_each_cpu_cond(cpu_has_any_there, flush_cpu_there, &where, true);
+}
+
 /**
  * gophership_pool_flush_unused() - the same for a pool that nobody uses
  * @pool: one that is no longer in the list, with a grace period gone since
@@ -99,11 +130,12 @@ static void flush_quiet_cpu(void *data)
 	}
 }
 
+/* An empty magazine ages, too: it takes the room of a full one. */
 static bool head_ages(struct gophership_head *head)
 {
 	u64 used = READ_ONCE(head->hits) + READ_ONCE(head->releases);
 
-	if (!gophership_head_cached(head) || used != head->aged_use) {
+	if (!gophership_head_equipped(head) || used != head->aged_use) {
 		head->aged_use = used;
 		WRITE_ONCE(head->quiet, 0);
 		return false;
@@ -123,34 +155,73 @@ static bool cpu_ages(int cpu, void *data)
 	return ages;
 }
 
-static unsigned long pool_cached_pages(struct gophership_pool *pool)
+/* What lies idle of a class on a node; a peek. */
+static unsigned long class_cached(struct gophership_pool *pool, unsigned int class, int node)
 {
-	unsigned int class;
-	unsigned long pages = 0;
-	int cpu, node;
+	unsigned long nr = gophership_depot_cached(gophership_pool_depot(pool, node, class));
+	struct gophership_head *head;
+	int cpu;
 
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
-		unsigned long nr = 0;
-
-		for_each_possible_cpu(cpu)
-			nr += gophership_head_cached(per_cpu_ptr(pool->heads + class, cpu));
-		for (node = 0; node < nr_node_ids; node++)
-			nr += gophership_depot_cached(gophership_pool_depot(pool, node, class));
-		pages += nr << gophership_class_order(class);
+	for_each_possible_cpu(cpu) {
+		head = per_cpu_ptr(pool->heads + class, cpu);
+		if (head->node == node)
+			nr += gophership_head_cached(head);
 	}
+	return nr;
+}
+
+static unsigned long pool_cached_pages(struct gophership_pool *pool, int node)
+{
+	unsigned long pages = 0;
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		pages += class_cached(pool, class, node) << gophership_class_order(class);
 	return pages;
 }
 
-/* Inboxes that are over the limit. */
+static bool depots_are_empty(struct gophership_pool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < gophership_pool_nr_depots(); i++)
+		if (gophership_depot_cached(&pool->depots[i]))
+			return false;
+	return true;
+}
+
+/*
+ * More lies idle than may, or a head got no magazine for that reason. What the depots
+ * have goes first: that is how a CPU that begins to use a pool comes to its own.
+ */
 static void limit_pools(struct work_struct *work)
 {
+	unsigned long room = gophership_cached_headroom();
 	struct gophership_pool *pool;
 	unsigned int i;
 
 	mutex_lock(&gophership_pools_lock);
 	list_for_each_entry(pool, &gophership_pools, entry)
 		for (i = 0; i < gophership_pool_nr_depots(); i++)
-			gophership_depot_limit(&pool->depots[i]);
+			gophership_depot_limit(&pool->depots[i], room);
+	mutex_unlock(&gophership_pools_lock);
+}
+
+/* Bring the machine's counter up to date. */
+static void tell_pools(struct work_struct *work)
+{
+	struct gophership_pool *pool;
+	unsigned long pages;
+	int node;
+
+	mutex_lock(&gophership_pools_lock);
+	for_each_online_node(node) {
+		pages = 0;
+		list_for_each_entry(pool, &gophership_pools, entry)
+			pages += pool_cached_pages(pool, node);
+		gophership_cached_tell(node, pages);
+		cond_resched();
+	}
 	mutex_unlock(&gophership_pools_lock);
 }
 
@@ -161,10 +232,10 @@ static unsigned long age_pool(struct gophership_pool *pool)
 
 	/* Again what there was no memory for. */
 	for (i = 0; i < gophership_pool_nr_depots(); i++)
-		gophership_depot_limit(&pool->depots[i]);
+		gophership_depot_limit(&pool->depots[i], 0);
 	/* What is leased of it is leaked, and no reason to come back. */
 	if (pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING)
-		return pool_cached_pages(pool);
+		return !depots_are_empty(pool);
 
 	on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
 	for (i = 0; i < gophership_pool_nr_depots(); i++)
@@ -189,6 +260,8 @@ static void age_pools(struct work_struct *work)
 	 */
 	if (left)
 		gophership_reclaim_arm();
+	/* What the heads have changes without a charge. */
+	schedule_delayed_work(&tell_work, 0);
 }
 
 static void start_clock(struct irq_work *work)
@@ -210,7 +283,8 @@ void gophership_reclaim_arm(void)
 
 static void start_limit(struct irq_work *work)
 {
-	schedule_work(&limit_work);
+	/* Not for each buffer that is released above the limit. */
+	schedule_delayed_work(&limit_work, 1);
 }
 
 static DEFINE_IRQ_WORK(hurry_work, start_limit);
@@ -218,59 +292,124 @@ static DEFINE_IRQ_WORK(hurry_work, start_limit);
 /* An inbox holds more than it may. Any context, under any lock. */
 void gophership_reclaim_hurry(void)
 {
-	if (!work_pending(&limit_work))
+	if (!delayed_work_pending(&limit_work))
 		irq_work_queue(&hurry_work);
+}
+
+static void free_doomed(struct work_struct *work)
+{
+	gophership_doomed_expedite();
+}
+
+static void start_doomed(struct irq_work *work)
+{
+	queue_work(system_unbound_wq, &doomed_work);
+}
+
+static DEFINE_IRQ_WORK(doomed_irq_work, start_doomed);
+
+/* Something waits for gophership_doomed_expedite(). Any context, under any lock. */
+void gophership_reclaim_expedite(void)
+{
+	irq_work_queue(&doomed_irq_work);
+}
+
+/* What was doomed before is free, or waits for rcu_barrier(). Context: process. */
+void gophership_reclaim_settle(void)
+{
+	irq_work_sync(&doomed_irq_work);
+	flush_work(&doomed_work);
+}
+
+static void start_tell(struct irq_work *work)
+{
+	schedule_delayed_work(&tell_work, TELL_JIFFIES);
+}
+
+static DEFINE_IRQ_WORK(tell_irq_work, start_tell);
+
+/* The machine's counter is not up to date. Any context, under any lock. */
+void gophership_reclaim_tell(void)
+{
+	if (!delayed_work_pending(&tell_work))
+		irq_work_queue(&tell_irq_work);
 }
 
 static unsigned long count_objects(struct shrinker *unused, struct shrink_control *sc)
 {
-	struct gophership_pool *pool;
-	unsigned long pages = 0;
-
 	/* Also if the pool has nothing to give: what is on lease may lie idle. */
 	gophership_pressure_raise();
-	if (!mutex_trylock(&gophership_pools_lock))
-		return 0;
-	list_for_each_entry(pool, &gophership_pools, entry)
-		pages += pool_cached_pages(pool);
-	mutex_unlock(&gophership_pools_lock);
-	return pages ?: SHRINK_EMPTY;
+	return gophership_cached_pages(sc->nid) ?: SHRINK_EMPTY;
 }
 
-/* Pages of @pool on their way to the page allocator, about @want. */
-static unsigned long shrink_depots(struct gophership_pool *pool, unsigned long want)
+/*
+ * Pages that @nid lacks to be above kswapd's mark. Reclaim ends when it has a few pages;
+ * of a machine that lacks more, somebody may be killed while the rest lies idle here.
+ */
+static unsigned long lacking_pages(int nid)
 {
-	unsigned long pages = 0;
-	unsigned int i, order;
+	unsigned long pages = 0, free, mark;
+	struct zone *zone;
+	int i;
 
-	for (i = 0; i < gophership_pool_nr_depots() && pages < want; i++) {
-		struct gophership_depot *depot = &pool->depots[i];
-
-		order = gophership_class_order(depot->class);
-		pages += (unsigned long)gophership_depot_trim(depot,
-				((want - pages - 1) >> order) + 1) << order;
+	for (i = 0; i < MAX_NR_ZONES; i++) {
+		zone = &NODE_DATA(nid)->node_zones[i];
+		if (!populated_zone(zone))
+			continue;
+		free = zone_page_state(zone, NR_FREE_PAGES);
+		mark = low_wmark_pages(zone);
+		pages += mark > free ? mark - free : 0;
 	}
 	return pages;
 }
 
-static unsigned long scan_objects(struct shrinker *unused, struct shrink_control *sc)
+/* About @want pages of @pool on @nid; see gophership_depot_trim(). */
+static unsigned long shrink_pool(struct gophership_pool *pool, int nid, unsigned long want,
+				 struct gophership_doomed *doomed)
+{
+	unsigned long pages = 0;
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES && pages < want; class++)
+		pages += gophership_depot_trim(gophership_pool_depot(pool, nid, class),
+					       want - pages, doomed);
+	return pages;
+}
+
+/* First what lies in the depots, then what the CPUs have. Context: in pools_srcu. */
+static unsigned long shrink_pools(int nid, unsigned long want, struct gophership_doomed *doomed)
 {
 	struct gophership_pool *pool;
-	unsigned long want = sc->nr_to_scan, pages = 0;
+	unsigned long pages = 0;
 
-	if (!mutex_trylock(&gophership_pools_lock))
-		return SHRINK_STOP;
-	list_for_each_entry(pool, &gophership_pools, entry) {
+	gophership_for_each_pool(pool)
 		if (pages < want)
-			pages += shrink_depots(pool, want - pages);
+			pages += shrink_pool(pool, nid, want - pages, doomed);
+	gophership_for_each_pool(pool) {
 		if (pages >= want)
 			break;
-		gophership_pool_flush(pool);
-		pages += shrink_depots(pool, want - pages);
+		flush_node(pool, nid);
+		pages += shrink_pool(pool, nid, want - pages, doomed);
 	}
-	mutex_unlock(&gophership_pools_lock);
-	/* A grace period away, but progress. */
-	gophership_account_reclaimed(pages);
+	return pages;
+}
+
+/*
+ * What this returns is free: most at once, since its grace period has gone by while it
+ * lay in the depot, the rest after one that is waited for here. No lock is held for it
+ * that others wait for: a pool that is destroyed waits for this.
+ */
+static unsigned long scan_objects(struct shrinker *unused, struct shrink_control *sc)
+{
+	unsigned long want = max(sc->nr_to_scan, lacking_pages(sc->nid)), pages;
+	struct gophership_doomed doomed = {};
+	int idx;
+
+	idx = srcu_read_lock(&gophership_pools_srcu);
+	shrink_pools(sc->nid, want, &doomed);
+	pages = gophership_doomed_free(&doomed);
+	srcu_read_unlock(&gophership_pools_srcu, idx);
+	sc->nr_scanned = max(sc->nr_scanned, pages);
 	return pages ?: SHRINK_STOP;
 }
 
@@ -278,90 +417,10 @@ static struct shrinker shrinker_model = {
 	.count_objects = count_objects,
 	.scan_objects = scan_objects,
 	.seeks = DEFAULT_SEEKS,
+	.flags = SHRINKER_NUMA_AWARE,
+	/* Pages a scan: several magazines for one grace period. */
+	.batch = 1024,
 };
-
-/* About @want pages on their way to the page allocator, from whatever pool. */
-static unsigned long trim_pools(unsigned long want)
-{
-	struct gophership_pool *pool;
-	unsigned long pages = 0;
-
-	mutex_lock(&gophership_pools_lock);
-	list_for_each_entry(pool, &gophership_pools, entry) {
-		gophership_pool_flush(pool);
-		if (pages < want)
-			pages += shrink_depots(pool, min(want - pages, pool_cached_pages(pool)));
-		cond_resched();
-	}
-	mutex_unlock(&gophership_pools_lock);
-	return pages;
-}
-
-static unsigned long cached_pages(void)
-{
-	struct gophership_pool *pool;
-	unsigned long pages = 0;
-
-	mutex_lock(&gophership_pools_lock);
-	list_for_each_entry(pool, &gophership_pools, entry)
-		pages += pool_cached_pages(pool);
-	mutex_unlock(&gophership_pools_lock);
-	return pages;
-}
-
-/*
- * All that is idle now, until it is free, or for a second. In rounds: without any
- * memory an inbox gives back no more than one magazine's worth in a grace period. What
- * is released meanwhile does not count. Returns the pages.
- */
-static unsigned long give_all(void)
-{
-	unsigned long pages = gophership_doomed_pages(), want = cached_pages(), more;
-	unsigned long end = jiffies + HZ;
-
-	do {
-		more = trim_pools(want);
-		want -= min(want, more);
-		pages += more;
-		if (pages)
-			rcu_barrier();
-	} while (more && want && time_before(jiffies, end));
-	return pages;
-}
-
-/* So many times in a row a kill is put off: until a second has passed without one. */
-#define OOM_TRIES	8
-
-/*
- * The machine (not a memory cgroup) has no memory left for somebody, and the next step
- * is to kill. What the shrinker gave back may still wait for a grace period, for which
- * reclaim has no patience; and a shrinker that finds the list locked gives up. Here
- * there is time for both, though who else runs out of memory waits for us.
- *
- * Not for ever: drivers may fill the pool again as fast as this empties it, and what
- * comes back need not be of the node or the order that is wanted.
- */
-static int oom_notify(struct notifier_block *unused, unsigned long zero, void *freed)
-{
-	/* Both protected by oom_lock. */
-	static unsigned long last;
-	static unsigned int tries;
-	unsigned long pages;
-
-	if (jiffies - last >= HZ)
-		tries = 0;
-	if (tries == OOM_TRIES)
-		return NOTIFY_DONE;
-	pages = give_all();
-	if (!pages)
-		return NOTIFY_DONE;
-	tries++;
-	last = jiffies;
-	*(unsigned long *)freed += pages;
-	return NOTIFY_OK;
-}
-
-static struct notifier_block oom_block = { .notifier_call = oom_notify };
 
 /* @cpu is dead: its heads are ours. What interrupts it had are over, too. */
 static int cpu_dead(unsigned int cpu)
@@ -401,20 +460,20 @@ int __init gophership_reclaim_init(void)
 		cpuhp_remove_state_nocalls(hotplug_state);
 		return -ENOMEM;
 	}
-	register_oom_notifier(&oom_block);
 	return 0;
 }
 
 void gophership_reclaim_exit(void)
 {
-	unregister_oom_notifier(&oom_block);
 	gophership_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
-	/* No pool is left, so from here on neither work starts anything. */
+	/* No pool is left, so from here on no work starts anything. */
 	cancel_delayed_work_sync(&age_work);
-	cancel_work_sync(&limit_work);
+	cancel_delayed_work_sync(&limit_work);
 	irq_work_sync(&clock_work);
 	irq_work_sync(&hurry_work);
+	irq_work_sync(&tell_irq_work);
 	cancel_delayed_work_sync(&age_work);
-	cancel_work_sync(&limit_work);
+	cancel_delayed_work_sync(&limit_work);
+	cancel_delayed_work_sync(&tell_work);
 }

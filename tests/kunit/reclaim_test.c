@@ -4,6 +4,7 @@
  */
 #include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/vmstat.h>
@@ -250,27 +251,122 @@ static void reclaim_ageing(struct kunit *test)
 	KUNIT_EXPECT_GE(test, gk_stats(GK_MACHINE, 2).cached, 1);
 }
 
-/* max_cached_mb=1: the depots keep that much, the magazines some more. */
-static void reclaim_max_cached(struct kunit *test)
+/* All that lies idle in the machine's pool, in bytes. */
+static u64 idle_bytes(void)
 {
 	unsigned int class;
 	u64 bytes = 0;
 
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		bytes += gk_stats(GK_MACHINE, class).cached * gk_capacity(class);
+	return bytes;
+}
+
+static void fill_all_classes(unsigned int id, void *arg)
+{
+	struct gophership_buf **bufs = arg;
+	unsigned int class, got;
+
+	bufs += id * MOST;
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		got = gophership_buf_acquire_bulk(gk_capacity(class), GFP_KERNEL, MOST >> class,
+						  bufs);
+		gophership_buf_release_bulk(bufs, got);
+	}
+}
+
+/*
+ * max_cached_mb=1: no more, with what the CPUs have. What is released above it may be
+ * on its way for a moment.
+ */
+static void reclaim_max_cached(struct kunit *test)
+{
+	struct gophership_buf **bufs;
+
 	if (!gk_loaded_with("max_cached_mb", "1"))
 		kunit_skip(test, "gophership was not loaded with max_cached_mb=1");
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
-		struct gophership_buf **bufs = kunit_kcalloc(test, 800, sizeof(*bufs), GFP_KERNEL);
-
-		KUNIT_ASSERT_NOT_NULL(test, bufs);
-		KUNIT_ASSERT_EQ(test, gophership_buf_acquire_bulk(gk_capacity(class), GFP_KERNEL,
-								  800, bufs), 800);
-		KUNIT_EXPECT_EQ(test, gophership_buf_release_bulk(bufs, 800), 800);
-		bytes += gk_stats(GK_MACHINE, class).cached * gk_capacity(class);
-	}
-	/* Per CPU and class two magazines of half a MiB; and one too many. */
-	KUNIT_EXPECT_LE(test, bytes, SZ_1M + 5 * GK_CPUS * SZ_1M + SZ_512K);
-	KUNIT_EXPECT_GE(test, bytes, SZ_512K);
+	bufs = kunit_kcalloc(test, GK_CPUS * MOST, sizeof(*bufs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bufs);
+	gk_run(test, GK_CPUS, fill_all_classes, bufs);
+	KUNIT_EXPECT_TRUE(test, gk_eventually(idle_bytes() <= SZ_1M));
+	/* Not for want of use: there is room for a magazine. */
+	fill(test, GK_MACHINE, 4, 8);
+	KUNIT_EXPECT_GE(test, idle_bytes(), 8 * gk_capacity(4));
+	KUNIT_EXPECT_TRUE(test, gk_eventually(idle_bytes() <= SZ_1M));
 	gk_expect_sound(test, GK_MACHINE, gk_capacity(4));
+}
+
+static long reclaimable(void)
+{
+	return global_node_page_state_pages(NR_KERNEL_MISC_RECLAIMABLE);
+}
+
+/* What lies idle is in the machine's counter, and so in MemAvailable; what is leased not. */
+static void reclaim_is_available(struct kunit *test)
+{
+	long slack = SZ_2M >> PAGE_SHIFT, before, idle;
+	struct gophership_pool_params params = { .name = "kunit-reclaim" };
+	struct gophership_pool *pool;
+
+	/* None is on its way any more. */
+	KUNIT_ASSERT_TRUE(test, gk_eventually(!idle_bytes() && reclaimable() < slack));
+	before = reclaimable();
+	pool = gophership_pool_create(&params);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	fill(test, pool, 4, 256);
+	idle = gk_stats(pool, 4).cached << 4;
+	KUNIT_EXPECT_GE(test, idle, SZ_8M >> PAGE_SHIFT);
+	KUNIT_EXPECT_TRUE(test, gk_eventually(reclaimable() >= before + idle - slack));
+	KUNIT_EXPECT_LE(test, reclaimable(), before + idle + slack);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(pool), 0);
+	KUNIT_EXPECT_TRUE(test, gk_eventually(reclaimable() <= before + slack));
+}
+
+struct stall {
+	struct completion begun;
+	long enough;	/* free pages to wait for */
+	bool came;
+};
+
+/* No grace period ends while this runs: so long as it takes, or for some seconds. */
+static int stall_main(void *data)
+{
+	unsigned long deadline = jiffies + 5 * HZ;
+	struct stall *stall = data;
+
+	preempt_disable();
+	complete(&stall->begun);
+	while (!stall->came && time_before(jiffies, deadline)) {
+		stall->came = global_zone_page_state(NR_FREE_PAGES) >= stall->enough;
+		cpu_relax();
+	}
+	preempt_enable();
+	return 0;
+}
+
+/* What lay in the depots for a grace period is free at once when the shrinker comes. */
+static void reclaim_needs_no_grace_period(struct kunit *test)
+{
+	struct stall stall = { .came = false };
+	struct task_struct *task;
+
+	if (gk_loaded_with("poison", "Y"))
+		kunit_skip(test, "with poison=1 all lies on inboxes, and waits");
+	init_completion(&stall.begun);
+	fill(test, GK_MACHINE, 4, 256);
+	synchronize_rcu();
+	/* Half of 16 MiB: some is in the CPUs' magazines, some in the allocator's lists. */
+	stall.enough = global_zone_page_state(NR_FREE_PAGES) + (SZ_8M >> PAGE_SHIFT);
+	task = kthread_create(stall_main, &stall, "gophership/stall");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	get_task_struct(task);
+	kthread_bind(task, GK_CPUS - 1);
+	wake_up_process(task);
+	wait_for_completion(&stall.begun);
+	KUNIT_EXPECT_TRUE(test, gk_shell("echo 2 >/proc/sys/vm/drop_caches"));
+	kthread_stop(task);
+	put_task_struct(task);
+	KUNIT_EXPECT_TRUE(test, stall.came);
 }
 
 /* Each begins with room below max_cached_mb. */
@@ -291,6 +387,8 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(reclaim_under_pressure),
 	KUNIT_CASE_SLOW(reclaim_ageing),
 	KUNIT_CASE(reclaim_max_cached),
+	KUNIT_CASE(reclaim_is_available),
+	KUNIT_CASE(reclaim_needs_no_grace_period),
 	{}
 };
 

@@ -38,6 +38,8 @@ typedef unsigned int gfp_t;
 #define PAGE_OFFSET	0UL
 #define BITS_PER_LONG	64
 #define HZ		100
+#define SZ_1M		0x100000
+#define SZ_4M		0x400000
 #define jiffies		0UL
 #define time_after_eq(a, b)	((long)((a) - (b)) >= 0)
 
@@ -70,6 +72,7 @@ typedef unsigned int gfp_t;
 #define BIT(n)			(1UL << (n))
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define max(a, b)		((a) > (b) ? (a) : (b))
+#define min_t(t, a, b)		min((t)(a), (t)(b))
 #define clamp_t(t, v, a, b)	((t)min(max((t)(v), (t)(a)), (t)(b)))
 #define DIV_ROUND_UP(a, b)	(((a) + (b) - 1) / (b))
 #define ilog2(n)		(63 - __builtin_clzl(n))
@@ -168,6 +171,9 @@ typedef struct { long counter; } atomic_long_t;
 #define atomic_long_inc(v)		((void)(v)->counter++)
 #define atomic_long_dec(v)		((void)(v)->counter--)
 #define atomic_long_add(n, v)		((void)((v)->counter += (n)))
+#define atomic_long_sub(n, v)		((void)((v)->counter -= (n)))
+#define atomic_long_add_return(n, v)	((v)->counter += (n))
+#define atomic_long_sub_return(n, v)	((v)->counter -= (n))
 
 /* CPUs: a pointer into the first CPU's part stands for all of them. */
 #define per_cpu_ptr(p, cpu)	((__typeof__(p))((char *)(p) + (cpu) * sizeof(model_percpu[0])))
@@ -209,6 +215,8 @@ void *__alloc_percpu(size_t size, size_t align);
 
 /* One memory node */
 #define nr_node_ids		1
+#define NODE_DATA(nid)		((void)(nid), NULL)
+#define mod_node_page_state(node, item, pages)	((void)(node), (void)(pages))
 #define for_each_node_state(node, state) for ((node) = 0; (node) < 1; (node)++)
 #define cpu_to_mem(cpu)		0
 #define NUMA_NO_NODE		(-1)
@@ -284,7 +292,7 @@ struct list_head { struct list_head *next, *prev; };
 	     &(p)->member != (head);						\
 	     (p) = container_of((p)->member.next, __typeof__(*(p)), member))
 
-static inline void list_add_tail(struct list_head *entry, struct list_head *head)
+static inline void list_add_tail_rcu(struct list_head *entry, struct list_head *head)
 {
 	entry->next = head;
 	entry->prev = head->prev;
@@ -292,11 +300,10 @@ static inline void list_add_tail(struct list_head *entry, struct list_head *head
 	head->prev = entry;
 }
 
-static inline void list_del_init(struct list_head *entry)
+static inline void list_del_rcu(struct list_head *entry)
 {
 	entry->prev->next = entry->next;
 	entry->next->prev = entry->prev;
-	INIT_LIST_HEAD(entry);
 }
 
 /* The registry's array: a flag for each descriptor that there can be. */
@@ -338,7 +345,16 @@ struct rcu_head {
 };
 void call_rcu(struct rcu_head *rcu, void (*func)(struct rcu_head *rcu));
 void synchronize_rcu(void);
+#define synchronize_rcu_expedited()	synchronize_rcu()
 void rcu_barrier(void);
+unsigned long get_state_synchronize_rcu(void);
+bool poll_state_synchronize_rcu(unsigned long cookie);
+#define gophership_call_rcu(rcu, func)	call_rcu(rcu, func)
+
+/* The shrinker: its walk is not modelled. */
+struct srcu_struct { int unused; };
+#define DEFINE_SRCU(name)	struct srcu_struct name
+#define synchronize_srcu(s)	((void)(s))
 
 /* Interrupts that are asked for: nothing of what is modelled needs them. */
 struct irq_work { int unused; };

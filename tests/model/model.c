@@ -29,6 +29,8 @@
 #include "../../gophership_nesting.c"
 #include "../../gophership_head.c"
 #undef pr_fmt
+#include "../../gophership_cached.c"
+#undef pr_fmt
 #include "../../gophership_depot.c"
 #undef pr_fmt
 #include "../../gophership_large.c"
@@ -45,6 +47,7 @@
 #define RCU_THREAD	(THREADS - 1)
 #define STEPS_MAX	4000
 #define CALLBACKS	64
+#define COOKIES		64
 #define STACK		(64UL << 10)
 #define HEAP		(40UL << 10)
 
@@ -105,6 +108,8 @@ static int current = -1;
 static unsigned int preemptions;
 static struct callback callbacks[CALLBACKS];
 static unsigned int nr_callbacks;
+static struct callback cookies[COOKIES];	/* grace periods that others ask about */
+static unsigned int nr_cookies;
 
 /* What the scenarios share. */
 static struct gophership_pool *pool;
@@ -405,6 +410,20 @@ void synchronize_rcu(void)
 	model_wait(is_over, &grace);
 }
 
+unsigned long get_state_synchronize_rcu(void)
+{
+	if (nr_cookies == COOKIES)
+		model_fail("more grace periods than the model has room for", NULL);
+	begin(&cookies[nr_cookies]);
+	return nr_cookies++;
+}
+
+/* As early as can be. */
+bool poll_state_synchronize_rcu(unsigned long cookie)
+{
+	return over(&cookies[cookie]);
+}
+
 static bool all_called(void *nr)
 {
 	for (unsigned int i = 0; i < *(unsigned int *)nr; i++)
@@ -574,6 +593,8 @@ bool gophership_payload_shared(const struct gophership_buf *buf)
 
 void gophership_payload_drop(struct gophership_buf *buf)
 {
+	if (owner[buf - bufs])
+		model_fail("the payload of a buffer is freed that somebody has", buf);
 	buf->data = NULL;
 }
 
@@ -629,6 +650,18 @@ void gophership_reclaim_hurry(void)
 {
 }
 
+void gophership_reclaim_tell(void)
+{
+}
+
+void gophership_reclaim_expedite(void)
+{
+}
+
+void gophership_reclaim_settle(void)
+{
+}
+
 int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 {
 	(void)call_site;
@@ -672,6 +705,8 @@ static void have(struct gophership_buf *buf, size_t size)
 		model_fail("a buffer is handed out that somebody has", buf);
 	if (buf->capacity != PAGE_SIZE << gophership_class(size))
 		model_fail("a buffer of another class is handed out", buf);
+	if (!buf->data)
+		model_fail("a buffer without payload is handed out", buf);
 	if (stale && READ_ONCE(buf->len))
 		model_fail("a buffer is handed out with a length", buf);
 	if (!buf->data)
@@ -774,6 +809,16 @@ static void trim(void)
 	gophership_pool_trim(pool);
 }
 
+/* As the shrinker does it. */
+static void scan(void)
+{
+	struct gophership_doomed doomed = {};
+
+	gophership_pool_flush(pool);
+	gophership_depot_trim(gophership_pool_depot(pool, 0, 0), 1, &doomed);
+	gophership_doomed_free(&doomed);
+}
+
 /* Then the descriptor may live again, in another class, on that one's inbox. */
 static void trim_and_reuse(void)
 {
@@ -814,6 +859,9 @@ static const struct scenario scenarios[] = {
 	{ "two releases and a trim", 3, { release_shared, release_shared, trim } },
 	{ "two releases, one past the magazine, and a trim", 3,
 	  { release_shared, release_on_top, trim } },
+	{ "two releases and a scan", 3, { release_shared, release_shared, scan } },
+	{ "two releases, one past the magazine, and a scan", 3,
+	  { release_shared, release_on_top, scan } },
 	{ "a stale entry and a second life", 3,
 	  { release_shared, release_on_top, take_on_top, trim_and_reuse } },
 	{ "two releases and a destruction", 3, { release_shared, release_shared, destroy } },
@@ -877,7 +925,7 @@ static void prepare(const struct scenario *scenario)
 	gophership_bounds.secret = 0x5a5a5a5a5a5a5a5a;
 	gophership_bounds.hot_secret = gophership_bounds.secret;
 	gophership_bounds.span = ~0UL;
-	if (gophership_depots_init() || gophership_pools_init())
+	if (gophership_cached_init() || gophership_depots_init() || gophership_pools_init())
 		abort();
 	before_pool = allocations();
 	pool = gophership_pool_create(&params);
@@ -903,6 +951,9 @@ static void prepare(const struct scenario *scenario)
 /* After all threads: one more, which finds what is left. */
 static void sum_up(void)
 {
+	for (unsigned int i = 0; i < MODEL_BUFS; i++)
+		if (alive[i] && !bufs[i].data && !is_doomed(&bufs[i]))
+			model_fail("a release has given a buffer without payload back", NULL);
 	/* The free of one may be left to the unlinking of another. */
 	for (unsigned int round = 0; round < 4; round++) {
 		if (pool)

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: how much lies idle on each memory node, the bound of all
+ * of it (max_cached_mb), and the machine's counter that shows it (MemAvailable).
+ *
+ * Charged are: a magazine that holds buffers or may get some, as if it were full,
+ * whether a head has it or a depot; each buffer of an inbox; and what others add. A
+ * charge is two or three words off the hot path: a head charges when it gets a
+ * magazine, not when it puts a buffer into it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cache.h>
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/vmstat.h>
+
+#include "gophership_pool.h"
+
+/* Pages that may come or go before the machine's counter follows. */
+#define TELL_PAGES	(SZ_1M >> PAGE_SHIFT)
+
+/**
+ * struct idle_node - what lies idle on a memory node
+ * @charged: pages that count against the bound; by atomics, any context
+ * @others: of those, the pages that are not the pools'; as @charged
+ * @told_at: @charged when the counter was last brought up to date, written by
+ *	gophership_cached_tell() alone; others may see a stale value
+ * @told: pages in the machine's counter; protected as gophership_cached_tell() says
+ */
+struct idle_node {
+	atomic_long_t charged;
+	atomic_long_t others;
+	long told_at;
+	long told;
+} ____cacheline_aligned;
+
+static struct idle_node *idle_nodes;
+
+static unsigned long max_cached_mb;
+module_param(max_cached_mb, ulong, 0444);
+MODULE_PARM_DESC(max_cached_mb,
+		 "MiB of idle payload that the magazines of all CPUs, the depots and the inboxes may keep together (0, the default: 1/16 of memory)");
+
+/* The same in pages; constant after init. */
+static unsigned long max_cached __ro_after_init;
+
+/* Pages charged on all nodes. */
+static unsigned long charged_pages(void)
+{
+	unsigned long pages = 0;
+	int node;
+
+	for (node = 0; node < nr_node_ids; node++)
+		pages += atomic_long_read(&idle_nodes[node].charged);
+	return pages;
+}
+
+static void tell_later(const struct idle_node *idle, long charged)
+{
+	if (abs(charged - READ_ONCE(idle->told_at)) >= TELL_PAGES)
+		gophership_reclaim_tell();
+}
+
+/**
+ * gophership_cached_charge() - count pages as idle if the bound allows it
+ * @nid: their memory node
+ * @pages: how many
+ *
+ * Exact: of two that are at it at once, each adds before it sums up, and one of
+ * them at least sees both. (atomic_long_add_return() is fully ordered.)
+ *
+ * Context: any.
+ * Return: false if they would be too many; then nothing is charged.
+ */
+bool gophership_cached_charge(int nid, unsigned long pages)
+{
+	struct idle_node *idle = &idle_nodes[nid];
+	long charged = atomic_long_add_return(pages, &idle->charged);
+
+	if (charged_pages() > max_cached) {
+		atomic_long_sub(pages, &idle->charged);
+		return false;
+	}
+	tell_later(idle, charged);
+	return true;
+}
+
+/**
+ * gophership_cached_force() - count pages as idle, be they too many
+ * @nid: their memory node
+ * @pages: how many
+ *
+ * For what has no other place to go to. What is above the bound goes at once, by a
+ * work: gophership_reclaim_hurry().
+ *
+ * Context: any.
+ */
+void gophership_cached_force(int nid, unsigned long pages)
+{
+	struct idle_node *idle = &idle_nodes[nid];
+
+	tell_later(idle, atomic_long_add_return(pages, &idle->charged));
+	if (charged_pages() > max_cached)
+		gophership_reclaim_hurry();
+}
+
+/**
+ * gophership_cached_uncharge() - pages are idle no more
+ * @nid: their memory node
+ * @pages: how many were charged
+ *
+ * Context: any.
+ */
+void gophership_cached_uncharge(int nid, unsigned long pages)
+{
+	struct idle_node *idle = &idle_nodes[nid];
+
+	tell_later(idle, atomic_long_sub_return(pages, &idle->charged));
+}
+
+/**
+ * gophership_cached_add() - what lies idle outside of the pools comes or goes
+ * @nid: the memory node of the pages
+ * @pages: how many more; less than 0: how many less
+ *
+ * They count against max_cached_mb and, within a second, in the machine's counter
+ * NR_KERNEL_MISC_RECLAIMABLE. The pool's shrinker neither counts nor frees them: the
+ * caller has one of its own.
+ *
+ * Context: any.
+ * Return: false if they would be too many; then nothing has changed, and the caller
+ * must not keep them. Always true for less than 0.
+ */
+bool gophership_cached_add(int nid, long pages)
+{
+	if (pages < 0)
+		gophership_cached_uncharge(nid, -pages);
+	else if (!gophership_cached_charge(nid, pages))
+		return false;
+	atomic_long_add(pages, &idle_nodes[nid].others);
+	return true;
+}
+
+/**
+ * gophership_cached_excess() - pages that must go for @room more to fit
+ * @room: pages
+ *
+ * Context: any; a peek.
+ * Return: their number, 0 if there is room.
+ */
+unsigned long gophership_cached_excess(unsigned long room)
+{
+	unsigned long pages = charged_pages() + room;
+
+	return pages > max_cached ? pages - max_cached : 0;
+}
+
+/**
+ * gophership_cached_headroom() - what is made free when there was no room
+ *
+ * Return: pages: an eighth of the bound.
+ */
+unsigned long gophership_cached_headroom(void)
+{
+	return max_cached / 8;
+}
+
+/**
+ * gophership_cached_pages() - what the pools may have idle on a node
+ * @nid: the memory node
+ *
+ * Context: any; a peek.
+ * Return: pages, magazines counted as if they were full.
+ */
+unsigned long gophership_cached_pages(int nid)
+{
+	long pages = atomic_long_read(&idle_nodes[nid].charged) -
+		     atomic_long_read(&idle_nodes[nid].others);
+
+	return max(pages, 0L);
+}
+
+/**
+ * gophership_cached_tell() - bring the machine's counter up to date
+ * @nid: a memory node
+ * @pages: what lies idle in the pools there
+ *
+ * Context: process, one at a time: the work of gophership_reclaim_tell(), or nobody
+ * else is left.
+ */
+void gophership_cached_tell(int nid, unsigned long pages)
+{
+	struct idle_node *idle = &idle_nodes[nid];
+	long now;
+
+	WRITE_ONCE(idle->told_at, atomic_long_read(&idle->charged));
+	now = pages + atomic_long_read(&idle->others);
+	if (now == idle->told)
+		return;
+	mod_node_page_state(NODE_DATA(nid), NR_KERNEL_MISC_RECLAIMABLE, now - idle->told);
+	idle->told = now;
+}
+
+/* 0, -EINVAL for a parameter that is out of range, or -ENOMEM. */
+int __init gophership_cached_init(void)
+{
+	unsigned long ram_mb = (totalram_pages() - totalhigh_pages()) >> (20 - PAGE_SHIFT);
+
+	if (max_cached_mb > ram_mb) {
+		pr_err("max_cached_mb=%lu is out of range: 0 to %lu (all memory)\n",
+		       max_cached_mb, ram_mb);
+		return -EINVAL;
+	}
+	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << (20 - PAGE_SHIFT);
+	idle_nodes = kvcalloc(nr_node_ids, sizeof(*idle_nodes), GFP_KERNEL);
+	return idle_nodes ? 0 : -ENOMEM;
+}
+
+/* Nothing lies idle any more, and nobody tells. */
+void gophership_cached_exit(void)
+{
+	int node;
+
+	for (node = 0; node < nr_node_ids; node++) {
+		WARN_ON_ONCE(atomic_long_read(&idle_nodes[node].charged));
+		if (idle_nodes[node].told)
+			gophership_cached_tell(node, 0);
+	}
+	kvfree(idle_nodes);
+}
