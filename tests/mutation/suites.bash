@@ -12,7 +12,7 @@
 #   lib PROGRAM [TEST]           of tests/lib, on this machine, without a device
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
 #   pressure                     tests/pressure
-#   driver late|lend             of tests/driver, on debian-6.1
+#   driver late|lend|numa        of tests/driver, on debian-6.1
 #   libguest PROGRAM             of tests/lib, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
 #                                of tests/user, with parameters for the module
@@ -53,11 +53,12 @@ run_user()
 # run_driver COPY PART: as tests/driver/run does it.
 run_driver()
 {
-	local copy=$1 part=$2 machine=
-	[[ $part != late ]] || machine='--numa 2 --late-cpu'
+	local copy=$1 part=$2 machine='--cpus 4'
+	[[ $part != late ]] || machine='--cpus 4 --numa 2 --late-cpu'
+	[[ $part != numa ]] || machine='--cpus 2 --numa 2'
 	make --no-print-directory -s -C "$copy/tests/driver" O="$copy/build/tests/driver"
 	# shellcheck disable=SC2086 # several options
-	"$copy/tests/vm/run" --kernel debian-6.1 --cpus 4 --mem 512M $machine --no-load \
+	"$copy/tests/vm/run" --kernel debian-6.1 --mem 512M $machine --no-load \
 		--build "$copy/tests/driver/torture" --build "$copy/tests/driver/lend" \
 		--with "$copy/build/tests/driver/pipe" --with "$copy/tests/driver/guest" --timeout 150 -- \
 		sh -c "sh guest $part | tee /tmp/part && ! grep '^not ok' /tmp/part"

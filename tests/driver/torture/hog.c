@@ -81,6 +81,20 @@ void torture_hog(unsigned long left)
 	mutex_unlock(&lock);
 }
 
+/* Take all pages of one memory node, as far as reclaim of that node alone has some. */
+void torture_hog_node(unsigned long nid)
+{
+	struct page *page;
+
+	mutex_lock(&lock);
+	while ((page = alloc_pages_node(nid, GFP_KERNEL | __GFP_THISNODE | __GFP_NORETRY |
+					     __GFP_NOWARN, 0))) {
+		keep(page, 0);
+		cond_resched();
+	}
+	mutex_unlock(&lock);
+}
+
 /* The stall and the grab that it is for wait for each other so long, in seconds. */
 #define MEETING		15
 

@@ -428,6 +428,8 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return forget();
 	if (!strcmp(command, "hog"))
 		return torture_hog(a), 0;
+	if (!strcmp(command, "hognode"))
+		return torture_hog_node(a), 0;
 	if (!strcmp(command, "stall"))
 		return torture_stall(a), 0;
 	if (!strcmp(command, "grab"))

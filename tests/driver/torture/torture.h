@@ -28,6 +28,7 @@ void torture_hog(unsigned long left);
 void torture_hog_blocks(unsigned int order);
 void torture_stall(unsigned long milliseconds);
 int torture_grab(unsigned long nr, unsigned long nr_stalled);
+void torture_hog_node(unsigned long nid);
 void torture_unhog(void);
 
 /* must.c */
