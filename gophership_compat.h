@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
 
@@ -30,6 +31,13 @@
 #define GOPHERSHIP_MAX_ORDER	MAX_ORDER
 #else
 #define GOPHERSHIP_MAX_ORDER	(MAX_ORDER - 1)
+#endif
+
+/* A cache of objects that others' are not to be mixed with: since 6.5. */
+#ifdef SLAB_NO_MERGE
+#define GOPHERSHIP_SLAB_NO_MERGE	SLAB_NO_MERGE
+#else
+#define GOPHERSHIP_SLAB_NO_MERGE	0
 #endif
 
 /* The bulk calls that fill an array became the only ones in 6.14. */
@@ -74,9 +82,13 @@ static inline unsigned long gophership_direct_base(void)
 		*(value) = READ_ONCE(*(word));				\
 	} while (0)
 #else
+/*
+ * On x86 the first MiB has the memory of the VGA adapter and firmware in it; the kernel
+ * keeps all of it to itself (reserve_real_mode()), so no descriptor is there.
+ */
 static inline unsigned long gophership_direct_base(void)
 {
-	return PAGE_OFFSET;
+	return PAGE_OFFSET + (IS_ENABLED(CONFIG_X86) ? SZ_1M : 0);
 }
 
 #define gophership_get_nofault(value, word, fault)			\

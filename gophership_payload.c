@@ -68,6 +68,9 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	if (!buf)
 		goto free_page;
 
+	/* The bounds have no room for it. */
+	if (WARN_ON_ONCE(gophership_distance(buf) > LONG_MAX))
+		goto free_buf;
 	memset(buf, 0, sizeof(*buf));
 	buf->data = page_address(page);
 	buf->capacity = PAGE_SIZE << order;
@@ -224,7 +227,8 @@ void gophership_payload_check(struct gophership_buf *buf)
 int gophership_payload_init(void)
 {
 	descriptors = kmem_cache_create("gophership_buf", sizeof(struct gophership_buf),
-					__alignof__(struct gophership_buf), 0, NULL);
+					__alignof__(struct gophership_buf),
+					GOPHERSHIP_SLAB_NO_MERGE, NULL);
 	return descriptors ? 0 : -ENOMEM;
 }
 

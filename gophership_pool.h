@@ -331,12 +331,14 @@ extern struct srcu_struct gophership_pools_srcu;
  * @hot_secret: what the hot path judges seals by: @secret, or while a tracer
  *	listens something that no seal fits, so that all take the slow path;
  *	protected by watchers_lock (gophership_trace.c); read any time
- * @base: where the direct mapping begins; constant after init
+ * @base: where the direct mapping begins, or the memory in it that anybody can get;
+ *	constant after init
  * @span: no descriptor ever began that many bytes or more above @base; only rises
  *
  * Descriptors are slab memory, so they lie in the direct mapping. What lies
  * between the bounds is kernel memory that may be unmapped but never user
- * space, a device or non-canonical. @span is written by whoever allocates a
+ * space or non-canonical. Nor is it a device, but for memory of one that a driver has
+ * put between the machine's own (ZONE_DEVICE below the highest descriptor). @span is written by whoever allocates a
  * descriptor beyond it, which soon stops to happen: the line is as good as
  * constant.
  */
