@@ -6,8 +6,10 @@
 #define GOPHERSHIP_BUF_H
 
 #include <linux/bits.h>
+#include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/llist.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
 /**
@@ -31,9 +33,15 @@
  * of its own (gophership_pool_create()) with a private reserve and a report of
  * what was never released. gophership_buf_release() finds the pool by itself.
  *
+ * All functions may be called by any number of callers at once; only
+ * gophership_pool_destroy() wants its pool for itself. A buffer may be handed on, and
+ * be released in another context, by another task and on another CPU than acquired it.
+ *
  * All functions are exported to modules with a GPL-compatible licence. A module
- * that imports them is built with KBUILD_EXTRA_SYMBOLS naming the Module.symvers
- * of gophership, and is loaded after it.
+ * that imports them is built with ``ccflags-y += -I`` and the directory of this
+ * header, and with ``KBUILD_EXTRA_SYMBOLS=`` and the Module.symvers of gophership for
+ * the same kernel ("make install-driver" puts them into PREFIX/include/gophership and
+ * PREFIX/lib/gophership/RELEASE), and is loaded after gophership.
  */
 
 /**
@@ -156,7 +164,7 @@ struct gophership_pool;
  *		kernel); the holder's to write
  *
  * One cache line. The holder may write @len, @cookie and the payload and nothing
- * else; from release on, nothing at all.
+ * else; from gophership_buf_release() or gophership_buf_retire() on, nothing at all.
  */
 struct gophership_buf {
 	void *data;
@@ -212,8 +220,8 @@ struct gophership_pool_params {
  *
  * The memory cgroup of the task that makes the pool allocate a buffer pays for its
  * payload. A buffer that a cgroup (other than the root) pays for is not kept: its
- * release gives the payload back to the page allocator at once, as the reclaim of
- * that cgroup could not reach it. The reserve is charged to the task that creates the
+ * release gives the payload back to the page allocator, as the reclaim of that
+ * cgroup could not reach it; at once, or with interrupts off after an RCU grace period. The reserve is charged to the task that creates the
  * pool, until the pool is destroyed. Releases take a slower path.
  */
 #define GOPHERSHIP_POOL_ACCOUNT	BIT(0)
@@ -222,7 +230,8 @@ struct gophership_pool_params {
  *
  * A release looks whether the pages have a reference beside the pool's own, or are
  * mapped. If so, the buffer is retired as by gophership_buf_retire(). Releases take a
- * slower path. (What is in a reserve is looked at in each pool, before it is handed out.)
+ * slower path. (What is in a reserve is looked at in each pool, before it is handed out;
+ * what is larger than GOPHERSHIP_MAX_POOLED is never reused.)
  */
 #define GOPHERSHIP_POOL_CHECK_REFS BIT(1)
 
@@ -398,7 +407,8 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
  * @pool: from gophership_pool_create(); NULL and error pointers are ignored
  *
  * The caller sees to it that nobody acquires from the pool any more, and that
- * nobody sleeps in gophership_pool_must_acquire(). Buffers that are still leased are
+ * nobody sleeps in gophership_pool_must_acquire(), and has given back what it holds
+ * itself. Buffers that are still leased are
  * named in the log, each with the call site that acquired it; they stay valid, and
  * their release, at any later time, frees them.
  *

@@ -271,7 +271,7 @@ static int forget(void)
  */
 static struct gophership_pool *accounted;
 
-static int account(unsigned long nr, unsigned long class)
+static int lease_accounted(unsigned long nr, unsigned long class)
 {
 	const struct gophership_pool_params params = {
 		.name = "torture-account", .flags = GOPHERSHIP_POOL_ACCOUNT,
@@ -295,7 +295,7 @@ static int account(unsigned long nr, unsigned long class)
 	return got == nr && back == nr ? 0 : -EIO;
 }
 
-static int unaccount(void)
+static int destroy_accounted(void)
 {
 	int leaked = gophership_pool_destroy(accounted);
 
@@ -421,9 +421,9 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 	if (!strcmp(command, "life"))
 		return life();
 	if (!strcmp(command, "account"))
-		return account(a, b);
+		return lease_accounted(a, b);
 	if (!strcmp(command, "unaccount"))
-		return unaccount();
+		return destroy_accounted();
 	if (!strcmp(command, "forget"))
 		return forget();
 	if (!strcmp(command, "hog"))
@@ -508,7 +508,7 @@ static void __exit torture_exit(void)
 	debugfs_remove(directory);
 	torture_empty_locker();
 	torture_unhog();
-	unaccount();
+	destroy_accounted();
 }
 module_exit(torture_exit);
 
