@@ -3,6 +3,7 @@
  * Programs that lock their memory: mlockall(MCL_FUTURE) with the RLIMIT_MEMLOCK
  * of an ordinary user, far below the length of the windows.
  */
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -140,6 +141,38 @@ TEST_F(memlock, windows_of_odd_length_disturb_nothing)
 	gophership_close(gs);
 	for (unsigned int i = 0; i < ARRAY_SIZE(mine); i++)
 		memset(mine[i], 1, PAGE);
+}
+
+static void *acquire_waiting(void *argument)
+{
+	return gophership_acquire_wait(argument, PAGE, 60000);
+}
+
+/* The kernel's limit, which another handle has used up: nothing tells, but it is seen. */
+TEST_F_TIMEOUT(memlock, waits_for_what_another_has, 120)
+{
+	struct gophership *other, *gs;
+	pthread_t thread;
+	void *bufs[16];
+	void *buf;
+
+	ASSERT_EQ(0, limit_memlock(8 * PAGE));
+	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	ASSERT_EQ(0, gophership_open(&other, NULL));
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	ASSERT_EQ(8, acquire_all(other, PAGE, bufs, ARRAY_SIZE(bufs)));
+	EXPECT_EQ(EDQUOT, errno);
+	EXPECT_EQ(NULL, gophership_acquire_wait(gs, PAGE, 10));
+	EXPECT_EQ(ETIMEDOUT, errno);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, acquire_waiting, gs));
+	while (stats_of(gs).waiting != 1)
+		sched_yield();
+	gophership_close(other);
+	pthread_join(thread, &buf);
+	EXPECT_NE(NULL, buf);
+	EXPECT_EQ(0, gophership_release(gs, buf));
+	gophership_close(gs);
 }
 
 TEST_F(memlock, no_room_for_the_tables_is_EAGAIN)

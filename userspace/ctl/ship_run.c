@@ -42,20 +42,22 @@ static enum status complain_engine(const struct ship_run *run, const struct fail
 static enum status complain_end(const struct pass *pass, const struct failure *failure)
 {
 	const struct ship_file *file = failure->culprit;
+	bool has_size = ship_file_has_size(file, pass->size);
 
-	if (!ship_file_has_size(file, pass->size)) {
-		complain("%s became shorter %s (it ended at %" PRIu64 " of %" PRIu64 " bytes)",
-			 file->path, pass->out ? "while it was read" : "after it was written",
-			 failure->offset, pass->size);
-		if (pass->out)
-			advise("Ship it again when nobody cuts it.");
-	} else if (pass->out) {
+	if (has_size && pass->out)
 		return ship_file_complain_size(file, pass->size);
-	} else {
+	if (has_size) {
 		complain("%s cannot be read back whole: it ended at %" PRIu64 " of %" PRIu64
 			 " bytes", file->path, failure->offset, pass->size);
+		return STATUS_DIFFERS;
 	}
-	return pass->out ? STATUS_FAILED : STATUS_DIFFERS;
+	complain("%s became shorter %s (it ended at %" PRIu64 " of %" PRIu64 " bytes)", file->path,
+		 pass->out ? "while it was read" : "after it was written", failure->offset,
+		 pass->size);
+	if (!pass->out)
+		return STATUS_DIFFERS;
+	advise("Ship it again when nobody cuts it.");
+	return STATUS_FAILED;
 }
 
 static const char *verb_of(const struct pass *pass, const struct failure *failure)

@@ -19,7 +19,7 @@ struct ship_run {
 	bool progress;
 };
 
-/* 0, or the errno that says why no engine will do; then it has been said. */
+/* The engine that is @wanted, or the best there is. Complains by itself. */
 enum status ship_run_choose(struct ship_run *run, const struct engine *wanted);
 /*
  * Runs a pass, of which the caller has filled in files, size, buffers and what to
