@@ -199,7 +199,7 @@ static void reclaim_under_pressure(struct kunit *test)
 	gk_expect_sound(test, GK_MACHINE, gk_capacity(4));
 }
 
-/* Takes @nr at once and gives them back: more than the CPU's magazines have comes from the depot. */
+/* Takes @nr at once and gives them back: the depot has what is more than the magazines. */
 static void use(struct kunit *test, unsigned int class, unsigned int nr,
 		struct gophership_buf **bufs)
 {

@@ -144,7 +144,7 @@ TEST(ceiling_is_exact_for_all_classes_together)
 
 				got = gophership_acquire_bulk(gs, size, 64, bufs);
 				EXPECT_EQ(wanted, got) {
-					TH_LOG("%u of %zu held, %zu asked for", nr, held_size, size);
+					TH_LOG("%u of class %u held, class %u", nr, a, b);
 				}
 				EXPECT_GE(40 * PAGE, stats_of(gs).leased_bytes);
 				EXPECT_EQ(got, gophership_release_bulk(gs, bufs, got));

@@ -271,9 +271,12 @@ TEST_F(pointer, each_counter_counts_its_own)
 	now = stats_of(self->gs);
 	EXPECT_LE(1, now.refills);
 	EXPECT_LE(2, now.leases);
-	wanted.acquires = wanted.system_calls = wanted.threads = 1;
+	wanted.acquires = 1;
+	wanted.system_calls = 1;
+	wanted.threads = 1;
 	wanted.refills = now.refills;
-	wanted.leases = wanted.classes[1].leased = now.leases;
+	wanted.leases = now.leases;
+	wanted.classes[1].leased = now.leases;
 	wanted.leased_bytes = now.leases * 2 * PAGE;
 	wanted.classes[1].used = 1;
 	wanted.classes[1].idle = now.leases - 1;
