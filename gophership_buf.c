@@ -672,22 +672,3 @@ unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned 
 	return done;
 }
 EXPORT_SYMBOL_GPL(gophership_buf_release_bulk);
-
-/* For the device: see gophership_pool.h. */
-struct gophership_buf *gophership_pool_fresh(struct gophership_pool *pool, size_t size,
-					     gfp_t gfp)
-{
-	unsigned int class = gophership_class(size);
-	struct gophership_buf *buf;
-
-	if (class == GOPHERSHIP_CLASS_LARGE)
-		return NULL;
-	buf = gophership_payload_alloc(pool, class, gophership_class_order(class), gfp);
-	if (!buf)
-		return NULL;
-	gophership_reclaim_arm();
-	this_cpu_inc(pool->heads[class].misses);
-	this_cpu_inc(pool->heads[class].slow_acquires);
-	WRITE_ONCE(buf->acquired_by, _RET_IP_);
-	return buf;
-}

@@ -12,12 +12,14 @@
 #error "gophership needs Linux 6.1 or newer"
 #endif
 
+#include <linux/list_lru.h>
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -186,6 +188,17 @@ static inline void gophership_call_rcu(struct rcu_head *rcu, rcu_callback_t func
 #endif
 }
 
+/* Pages that a shrinker has freed: renamed and wrapped in 6.4. */
+static inline void gophership_account_reclaimed(unsigned long pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+	mm_account_reclaimed_pages(pages);
+#else
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += pages;
+#endif
+}
+
 /* The flags of a VMA are changed by a function since 6.3. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 static inline void gophership_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
@@ -224,22 +237,26 @@ static inline bool gophership_memcg_charges(void)
 	return !mem_cgroup_disabled();
 }
 
+/* The cgroup that the task is in; NULL for the root. Context: rcu_read_lock(). */
+static inline struct mem_cgroup *gophership_memcg_current(void)
+{
+	struct mem_cgroup *memcg = mem_cgroup_from_task(current);
+
+	return memcg && parent_mem_cgroup(memcg) ? memcg : NULL;
+}
+
 /*
  * Whether the cgroup that pays for @page (the head of pages that were allocated
  * with __GFP_ACCOUNT) is the current task's. Nobody pays for the root's pages.
  */
 static inline bool gophership_memcg_match(struct page *page)
 {
-	struct mem_cgroup *task;
 	bool match;
 
 	if (!gophership_memcg_online())
 		return true;
 	rcu_read_lock();
-	task = mem_cgroup_from_task(current);
-	if (task && !parent_mem_cgroup(task))
-		task = NULL;
-	match = page_memcg_check(page) == task;
+	match = page_memcg_check(page) == gophership_memcg_current();
 	rcu_read_unlock();
 	return match;
 }
@@ -260,26 +277,39 @@ static inline bool gophership_memcg_charged(struct page *page)
 	return charged;
 }
 
-static inline bool gophership_memcg_half_full(struct mem_cgroup *memcg)
-{
-	unsigned long limit = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+/**
+ * struct gophership_memcg_scope - allocations on behalf of one cgroup
+ * @memcg: which one, with a reference; NULL if there is nothing to charge
+ * @old: the one that was active before
+ */
+struct gophership_memcg_scope {
+	struct mem_cgroup *memcg;
+	struct mem_cgroup *old;
+};
 
-	return page_counter_read(&memcg->memory) > limit / 2;
-}
-
-/* Whether a cgroup that pays for @page has used up half of what it may use. */
-static inline bool gophership_memcg_tight(struct page *page)
+/* What is allocated from here on is charged to the cgroup that the task is in now. */
+static inline void gophership_memcg_enter(struct gophership_memcg_scope *scope)
 {
 	struct mem_cgroup *memcg;
-	bool tight = false;
 
+	scope->memcg = NULL;
 	if (!gophership_memcg_online())
-		return false;
+		return;
 	rcu_read_lock();
-	for (memcg = page_memcg_check(page); memcg && !tight; memcg = parent_mem_cgroup(memcg))
-		tight = gophership_memcg_half_full(memcg);
+	memcg = mem_cgroup_from_task(current);
+	if (memcg && css_tryget(&memcg->css))
+		scope->memcg = memcg;
 	rcu_read_unlock();
-	return tight;
+	if (scope->memcg)
+		scope->old = set_active_memcg(scope->memcg);
+}
+
+static inline void gophership_memcg_leave(struct gophership_memcg_scope *scope)
+{
+	if (!scope->memcg)
+		return;
+	set_active_memcg(scope->old);
+	mem_cgroup_put(scope->memcg);
 }
 #else
 static inline bool gophership_memcg_charges(void)
@@ -297,10 +327,61 @@ static inline bool gophership_memcg_charged(struct page *page)
 	return false;
 }
 
-static inline bool gophership_memcg_tight(struct page *page)
+static inline struct mem_cgroup *gophership_memcg_current(void)
 {
-	return false;
+	return NULL;
+}
+
+struct gophership_memcg_scope {
+};
+
+static inline void gophership_memcg_enter(struct gophership_memcg_scope *scope)
+{
+}
+
+static inline void gophership_memcg_leave(struct gophership_memcg_scope *scope)
+{
 }
 #endif
+
+/* The lists took the cgroup and the node of the item, and can be told them since 6.8. */
+static inline void gophership_lru_add(struct list_lru *lru, struct list_head *item)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	list_lru_add_obj(lru, item);
+#else
+	list_lru_add(lru, item);
+#endif
+}
+
+/*
+ * What a walk of a list_lru calls, with the list's lock held: one of each list since
+ * 6.13, one of each node before.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define GOPHERSHIP_LRU_CALLBACK(name, item, list, arg)			\
+	enum lru_status name(struct list_head *item, struct list_lru_one *list, void *arg)
+#else
+#define GOPHERSHIP_LRU_CALLBACK(name, item, list, arg)			\
+	enum lru_status name(struct list_head *item, struct list_lru_one *list,	\
+			     spinlock_t *lock, void *arg)
+#endif
+
+/*
+ * What a callback returns when the rest of the list is of no interest. Since 6.13 it
+ * drops the lock before. Old kernels cannot end a walk: there the callback is called
+ * for the rest, too.
+ */
+static inline enum lru_status gophership_lru_stop(struct list_lru_one *list)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	spin_unlock(&list->lock);
+	return LRU_STOP;
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	return LRU_STOP;
+#else
+	return LRU_SKIP;
+#endif
+}
 
 #endif /* GOPHERSHIP_COMPAT_H */

@@ -10,9 +10,10 @@
  *    PTE for it can appear after that: see gophership_window.c.
  * 3. If the pages have a reference beyond the pool's own, somebody may still
  *    read or write them (O_DIRECT or io_uring in flight, a pipe, a debugger):
- *    the buffer is retired, and its pages go with their last reference.
- *    Otherwise it goes back to the pool.
- * 4. Only then the slot is free, and the pages are paid for no more.
+ *    the buffer is kept aside and paid for until that is over
+ *    (device/pinned.c). Otherwise it lies idle for the next lease
+ *    (device/idle.c), and is paid for no more.
+ * 4. The slot is free as soon as nothing of it is mapped.
  *
  * One look at the reference count is enough in step 3:
  *  - A mapped page has a reference for each PTE. Whoever clears a PTE, on
@@ -25,8 +26,8 @@
  *    PTE's own was dropped; who sees the second sees the first.
  *  - A fast one that finds the PTE changed drops its reference without a look
  *    at the page, and so does anyone who tries pages by their number. Seen at
- *    step 3, such a reference costs a needless retirement; later it does
- *    nothing at all. The pages are freed by whoever drops the last one.
+ *    step 3, such a reference costs a needless wait; later it does nothing at
+ *    all. The pages are freed by whoever drops the last one.
  *  - New references come from old references or from PTEs only, and there are
  *    none of either.
  *
@@ -40,10 +41,9 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitfield.h>
-#include <linux/jiffies.h>
+#include <linux/bitops.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
-#include <linux/mutex.h>
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -71,12 +71,9 @@ static_assert((GOPHERSHIP_NR_CLASSES - 1) * (HANDLE_SLOT + 1) <= HANDLE_CLASS);
 #define GOPHERSHIP_FS_MAGIC	0x676f7068	/* "goph" */
 
 /* At the end of memory, or of the cgroup's, the caller gets ENOMEM: no OOM kill. */
-#define GFP_LEASE	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#define GFP_SLOT	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-static struct kmem_cache *loan_cache;
 static struct vfsmount *inode_mount;
-
-static DEFINE_MUTEX(trim_lock);	/* for gophership_pool_trim() */
 
 static atomic64_t last_id = ATOMIC64_INIT(0);
 static atomic_long_t nr_contexts = ATOMIC_LONG_INIT(0);
@@ -134,30 +131,6 @@ static struct gophership_loan *find_loan(struct gophership_context *context, u64
  * Leasing
  */
 
-static struct gophership_buf *take_buf(unsigned int class)
-{
-	size_t size = PAGE_SIZE << class;
-	struct gophership_buf *buf;
-
-	buf = gophership_pool_acquire(gophership_user_pool, size, GFP_LEASE);
-	if (!buf)
-		return NULL;
-	/*
-	 * Without memory the pool gives what it has, and it has larger ones. The
-	 * slot and the charge are for this size: make memory of it.
-	 */
-	if (buf->capacity != size) {
-		gophership_buf_retire(buf);
-		return NULL;
-	}
-	if (gophership_memcg_match(virt_to_page(buf->data)) && !gophership_payload_damaged(buf))
-		return buf;
-
-	/* Another memory cgroup pays for its pages, or they failed while they lay idle. */
-	gophership_buf_retire(buf);
-	return gophership_pool_fresh(gophership_user_pool, size, GFP_LEASE);
-}
-
 /*
  * Hide what others wrote. vm_insert_page() does the cache flushes that some
  * architectures need between this and user space. Returns whether there was
@@ -179,21 +152,15 @@ static int lease_charged(struct gophership_context *context, unsigned int class,
 	bool cleared;
 	int ret;
 
-	loan = kmem_cache_zalloc(loan_cache, GFP_LEASE);
+	loan = gophership_loan_acquire(class);
 	if (!loan)
-		return -ENOMEM;
-	loan->class = class;
-	loan->buf = take_buf(class);
-	if (!loan->buf) {
-		ret = -ENOMEM;
-		goto free_loan;
-	}
+		return -ENOBUFS;
 	cleared = clear_buf(context, loan->buf);
 
 	ret = xa_alloc(&context->loans[class], &loan->slot, loan,
-		       XA_LIMIT(0, gophership_window_slots(class) - 1), GFP_LEASE);
+		       XA_LIMIT(0, gophership_window_slots(class) - 1), GFP_SLOT);
 	if (ret)
-		goto release_buf;
+		goto give_back;
 
 	lease->offset = gophership_window_offset(class, loan->slot);
 	lease->capacity = loan->buf->capacity;
@@ -208,35 +175,11 @@ static int lease_charged(struct gophership_context *context, unsigned int class,
 	up_write(&context->lock);
 	return 0;
 
-release_buf:
+give_back:
+	gophership_loan_released(loan);
+	gophership_idle_add(loan);
 	/* The charge bounds the slots, so none is missing; be correct anyway. */
-	if (ret == -EBUSY)
-		ret = -EDQUOT;
-	gophership_buf_release(loan->buf);
-free_loan:
-	kmem_cache_free(loan_cache, loan);
-	return ret;
-}
-
-/*
- * What lies idle in the pool is no reason to refuse: some of it may be charged
- * to the very cgroup that is at its limit. A trim takes the cache from all, so
- * nobody can have one more than once a second; who came just after one tries
- * again all the same. Returns whether a new try makes sense.
- */
-static bool free_idle(void)
-{
-	static unsigned long last_trim = INITIAL_JIFFIES - HZ;	/* protected by trim_lock */
-
-	if (mutex_lock_killable(&trim_lock))
-		return false;
-	/* Not time_after(): half the range of jiffies may go by without a trim. */
-	if (jiffies - last_trim >= HZ) {
-		gophership_pool_trim(gophership_user_pool);
-		last_trim = jiffies;
-	}
-	mutex_unlock(&trim_lock);
-	return true;
+	return ret == -EBUSY ? -EDQUOT : -ENOBUFS;
 }
 
 /**
@@ -245,9 +188,12 @@ static bool free_idle(void)
  * @class: size class of the buffer
  * @lease: where to tell of it
  *
+ * What lies idle is no reason to refuse: the cgroup at its limit, or the machine,
+ * gets it back while it looks for memory for this one.
+ *
  * Context: process, may sleep.
  * Return: 0; -EDQUOT if the context's quota or the owner's RLIMIT_MEMLOCK is
- * used up; -ENOMEM if the machine's limit or its memory is.
+ * used up; -ENOMEM if the machine's limit is; -ENOBUFS if there is no memory.
  */
 int gophership_context_lease(struct gophership_context *context, unsigned int class,
 			     struct gophership_lease *lease)
@@ -258,8 +204,6 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 	if (ret)
 		return ret;
 	ret = lease_charged(context, class, lease);
-	if (ret == -ENOMEM && free_idle())
-		ret = lease_charged(context, class, lease);
 	if (ret)
 		gophership_account_uncharge(context->account, 1L << class);
 	return ret;
@@ -270,32 +214,21 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
  */
 
 /*
- * Part with the buffer of a loan that nobody maps and nobody can map: step 3
- * above. Returns whether its pages were still in use, or can never be again.
+ * Part with a loan that nobody maps and nobody can map: step 3 above. Returns the
+ * pages that are paid for no more.
  */
-static bool return_buf(struct gophership_buf *buf)
+static long give_back(struct gophership_context *context, struct gophership_loan *loan,
+		      bool pinned)
 {
-	struct page *page = virt_to_page(buf->data);
+	long pages = 1L << loan->class;
 
-	if (page_count(page) > 1 || gophership_payload_damaged(buf)) {
-		gophership_buf_retire(buf);
-		return true;
+	gophership_loan_released(loan);
+	if (pinned) {
+		gophership_pinned_add(loan, context->account);
+		return 0;
 	}
-	/*
-	 * The reclaim of a cgroup knows nothing of the pool, which would keep
-	 * the pages charged to it: do not let them lie where they are missed.
-	 */
-	if (gophership_memcg_tight(page)) {
-		gophership_buf_retire(buf);
-		return false;
-	}
-	/*
-	 * What others did to the pages before they dropped their references
-	 * (a full barrier) is done before anything that comes from here on.
-	 */
-	smp_mb();
-	gophership_buf_release(buf);
-	return false;
+	gophership_idle_add(loan);
+	return pages;
 }
 
 /*
@@ -323,11 +256,30 @@ static unsigned int detach_loans(struct gophership_context *context, const u64 *
 	return i;
 }
 
-/* Free the slots: step 4. */
-static void forget_loans(struct gophership_context *context, struct gophership_loan **loans,
-			 unsigned int nr, unsigned int retired)
+/*
+ * Which of the loans are pinned, a bit for each; *@retired: how many cannot be used
+ * again now. (The machine itself may keep a reference to damaged pages, for ever.)
+ */
+static u32 find_pinned(struct gophership_loan **loans, unsigned int nr, unsigned int *retired)
 {
-	long pages = 0;
+	u32 pinned = 0;
+	unsigned int i;
+
+	*retired = 0;
+	for (i = 0; i < nr; i++) {
+		if (gophership_payload_damaged(loans[i]->buf))
+			++*retired;
+		else if (gophership_payload_shared(loans[i]->buf))
+			pinned |= BIT(i);
+	}
+	*retired += hweight32(pinned);
+	return pinned;
+}
+
+/* Step 4. */
+static void free_slots(struct gophership_context *context, struct gophership_loan **loans,
+		       unsigned int nr, unsigned int retired)
+{
 	unsigned int i;
 
 	down_write(&context->lock);
@@ -335,12 +287,6 @@ static void forget_loans(struct gophership_context *context, struct gophership_l
 	for (i = 0; i < nr; i++)
 		xa_erase(&context->loans[loans[i]->class], loans[i]->slot);
 	up_write(&context->lock);
-
-	for (i = 0; i < nr; i++) {
-		pages += 1L << loans[i]->class;
-		kmem_cache_free(loan_cache, loans[i]);
-	}
-	gophership_account_uncharge(context->account, pages);
 }
 
 /**
@@ -358,18 +304,21 @@ int gophership_context_release(struct gophership_context *context, const u64 *ha
 			       unsigned int nr, unsigned int *done)
 {
 	struct gophership_loan *loans[GOPHERSHIP_RELEASE_CHUNK];
-	unsigned int retired = 0;
-	unsigned int i;
+	unsigned int retired, i;
+	long pages = 0;
+	u32 pinned;
 	int error;
 
 	nr = detach_loans(context, handles, nr, loans, &error);
-	if (nr) {
-		gophership_window_unmap(context, loans, nr);
-		for (i = 0; i < nr; i++)
-			retired += return_buf(loans[i]->buf);
-		forget_loans(context, loans, nr, retired);
-	}
 	*done = nr;
+	if (!nr)
+		return error;
+	gophership_window_unmap(context, loans, nr);
+	pinned = find_pinned(loans, nr, &retired);
+	free_slots(context, loans, nr, retired);
+	for (i = 0; i < nr; i++)
+		pages += give_back(context, loans[i], pinned & BIT(i));
+	gophership_account_uncharge(context->account, pages);
 	return error;
 }
 
@@ -393,11 +342,10 @@ struct gophership_context *gophership_context_new(void)
 	context = kzalloc(sizeof(*context), GFP_KERNEL_ACCOUNT);
 	if (!context)
 		return ERR_PTR(-ENOMEM);
+	ret = -ENOMEM;
 	context->account = gophership_account_new();
-	if (!context->account) {
-		ret = -ENOMEM;
+	if (!context->account)
 		goto free_context;
-	}
 	context->inode = alloc_anon_inode(inode_mount->mnt_sb);
 	if (IS_ERR(context->inode)) {
 		ret = PTR_ERR(context->inode);
@@ -425,12 +373,13 @@ free_context:
 static void free_loans(struct gophership_context *context, struct xarray *loans)
 {
 	struct gophership_loan *loan;
+	unsigned int retired;
 	unsigned long slot;
+	long pages;
 
 	xa_for_each(loans, slot, loan) {
-		return_buf(loan->buf);
-		gophership_account_uncharge(context->account, 1L << loan->class);
-		kmem_cache_free(loan_cache, loan);
+		pages = give_back(context, loan, find_pinned(&loan, 1, &retired));
+		gophership_account_uncharge(context->account, pages);
 		cond_resched();
 	}
 	xa_destroy(loans);
@@ -489,14 +438,16 @@ static struct file_system_type inode_fs = {
 	.kill_sb = kill_anon_super,
 };
 
-int gophership_contexts_init(void)
+int __init gophership_contexts_init(void)
 {
-	loan_cache = KMEM_CACHE(gophership_loan, SLAB_ACCOUNT);
-	if (!loan_cache)
-		return -ENOMEM;
+	int ret;
+
+	ret = gophership_idle_init();
+	if (ret)
+		return ret;
 	inode_mount = kern_mount(&inode_fs);
 	if (IS_ERR(inode_mount)) {
-		kmem_cache_destroy(loan_cache);
+		gophership_idle_exit();
 		return PTR_ERR(inode_mount);
 	}
 	return 0;
@@ -505,5 +456,6 @@ int gophership_contexts_init(void)
 void gophership_contexts_exit(void)
 {
 	kern_unmount(inode_mount);
-	kmem_cache_destroy(loan_cache);
+	gophership_pinned_exit();
+	gophership_idle_exit();
 }

@@ -5,7 +5,8 @@
  * One open of /dev/gophership is one context: a trust domain that has buffers
  * of the user pool on loan, shows them in its windows and names them by
  * handles. gophership_dev.c talks to user space, gophership_context.c knows
- * what is on loan and who pays for it, gophership_window.c maps and unmaps.
+ * what is on loan, gophership_window.c maps and unmaps, device/account.c knows who
+ * pays, device/idle.c and device/pinned.c have what is not on loan.
  *
  * Locks, outermost first: mmap_lock or a VMA's lock, context->lock, page table
  * locks. Nothing touches user memory or allocates under context->lock, except
@@ -16,6 +17,7 @@
 
 #include <linux/atomic.h>
 #include <linux/fs.h>
+#include <linux/list.h>
 #include <linux/rwsem.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
@@ -42,18 +44,25 @@
 #endif
 
 /**
- * struct gophership_loan - a slot in use: one buffer that a context has
+ * struct gophership_loan - a buffer of the device: lent, idle or still pinned
+ * @idle: where it lies when it is not lent: in a list of device/idle.c, which
+ *	protects it, or of device/pinned.c
  * @buf: the buffer; constant
+ * @account: who pays while it is pinned after its lease; constant then
+ * @since: when it became idle, in jiffies; constant while it is
  * @handle: what user space names the loan by; 0 while the buffer is on its way
  *	in or out: such a loan can be neither faulted in nor released. Protected
  *	by the context's lock
- * @slot: index in the context's table of @class; constant once it is there
+ * @slot: index in the context's table of @class; constant while it is there
  * @class: size class; constant
  * @faulted: a page of it was mapped at least once. Set under the read side of
  *	the context's lock, read after the write side was held
  */
 struct gophership_loan {
+	struct list_head idle;
 	struct gophership_buf *buf;
+	struct gophership_account *account;
+	unsigned long since;
 	u64 handle;
 	u32 slot;
 	u8 class;
@@ -115,6 +124,21 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 int gophership_context_release(struct gophership_context *context, const u64 *handles,
 			       unsigned int nr, unsigned int *done);
 void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats);
+
+/* device/idle.c: loans, and what lies idle of them */
+int gophership_idle_init(void);
+void gophership_idle_exit(void);
+struct gophership_loan *gophership_loan_acquire(unsigned int class);
+void gophership_loan_released(struct gophership_loan *loan);
+void gophership_loan_free(struct gophership_loan *loan);
+void gophership_idle_add(struct gophership_loan *loan);
+void gophership_idle_stats(unsigned int class, struct gophership_class_counters *row);
+
+/* device/pinned.c: what was given back and is still pinned */
+bool gophership_loan_pinned(const struct gophership_loan *loan);
+void gophership_pinned_add(struct gophership_loan *loan, struct gophership_account *account);
+unsigned int gophership_pinned_look(unsigned int max);
+void gophership_pinned_exit(void);
 
 u32 gophership_window_slots(unsigned int class);
 u64 gophership_window_offset(unsigned int class, u32 slot);

@@ -14,6 +14,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -37,6 +38,16 @@ static_assert(GOPHERSHIP_NR_CLASSES + 1 <= GOPHERSHIP_CLASSES_MAX);
 
 /* Leases that ACQUIRE need not allocate memory for. */
 #define FEW_LEASES		16
+
+/*
+ * Buffers that were given back while they were pinned, of which an ACQUIRE looks at so
+ * many: at first, and if it would fail otherwise.
+ */
+#define LOOK_FIRST		32
+#define LOOK_LAST		1024
+
+/* Pages of which an ACQUIRE gives back what it can when there is no memory for more. */
+#define SPARE_PAGES		64
 
 static unsigned int quota_mb = 256;
 module_param(quota_mb, uint, 0444);
@@ -112,37 +123,28 @@ static long ioctl_info(void __user *arg)
 }
 
 /*
- * Lease up to @count buffers. Returns how many, or why there is none. A signal
- * ends the call early, but one that does not kill lets it have one first: it
+ * Lease up to @count buffers. Returns how many; *@error is why there are no more. A
+ * signal ends the call early, but one that does not kill lets it have one first: it
  * would never get anywhere under a fast timer otherwise. Task work (of an
  * io_uring that closes, say) is no signal.
  */
-static int lease_some(struct gophership_context *context, unsigned int class, u32 count,
-		      struct gophership_lease *leases)
+static u32 lease_run(struct gophership_context *context, unsigned int class, u32 count,
+		     struct gophership_lease *leases, int *error)
 {
 	u32 granted;
-	int ret = 0;
 
+	*error = 0;
 	for (granted = 0; granted < count; granted++) {
 		if (granted ? task_sigpending(current) : fatal_signal_pending(current)) {
-			ret = -EINTR;
+			*error = -EINTR;
 			break;
 		}
-		ret = gophership_context_lease(context, class, &leases[granted]);
-		if (ret)
+		*error = gophership_context_lease(context, class, &leases[granted]);
+		if (*error)
 			break;
 		cond_resched();
 	}
-	return granted ? granted : ret;
-}
-
-/* Tell the caller, who shall have either all that it was granted or nothing. */
-static int report_leases(struct gophership_acquire __user *arg, void __user *to,
-			 const struct gophership_lease *leases, u32 granted)
-{
-	if (copy_to_user(to, leases, array_size(granted, sizeof(*leases))))
-		return -EFAULT;
-	return put_user(granted, &arg->granted);
+	return granted;
 }
 
 /* A thread that guessed a handle may have released it already: no matter. */
@@ -158,6 +160,58 @@ static void take_back(struct gophership_context *context, const struct gophershi
 	}
 }
 
+/*
+ * There is no memory for more than these: the caller's cgroup is full to the brim, and
+ * if it then needs a page it is killed. Leave some that its reclaim can find. Returns
+ * how many remain: one at least.
+ */
+static u32 leave_some(struct gophership_context *context, unsigned int class,
+		      const struct gophership_lease *leases, u32 granted)
+{
+	u32 nr = min_t(u32, DIV_ROUND_UP(SPARE_PAGES, 1U << class), granted / 2);
+
+	take_back(context, leases + granted - nr, nr);
+	return granted - nr;
+}
+
+/* As lease_run(). Returns how many buffers were leased, or why there is none. */
+static int lease_some(struct gophership_context *context, unsigned int class, u32 count,
+		      struct gophership_lease *leases)
+{
+	u32 granted;
+	int error;
+
+	gophership_pinned_look(LOOK_FIRST);
+	granted = lease_run(context, class, count, leases, &error);
+	if (error && error != -EINTR && gophership_pinned_look(LOOK_LAST))
+		granted += lease_run(context, class, count - granted, leases + granted, &error);
+	if (error == -ENOBUFS && granted)
+		granted = leave_some(context, class, leases, granted);
+	if (error == -ENOBUFS)
+		error = -ENOMEM;
+	return granted ? granted : error;
+}
+
+/*
+ * Have the memory that the caller is told in before the buffers take what there is.
+ * Where it is not to be had report_leases() will say so.
+ */
+static void fault_in(struct gophership_acquire __user *arg, const struct gophership_acquire *acquire)
+{
+	fault_in_safe_writeable((char __user *)arg, sizeof(*arg));
+	fault_in_safe_writeable(user_pointer(acquire->leases),
+				array_size(acquire->count, sizeof(struct gophership_lease)));
+}
+
+/* Tell the caller, who shall have either all that it was granted or nothing. */
+static int report_leases(struct gophership_acquire __user *arg, void __user *to,
+			 const struct gophership_lease *leases, u32 granted)
+{
+	if (copy_to_user(to, leases, array_size(granted, sizeof(*leases))))
+		return -EFAULT;
+	return put_user(granted, &arg->granted);
+}
+
 static int acquire_into(struct gophership_context *context,
 			const struct gophership_acquire *acquire,
 			struct gophership_acquire __user *arg, struct gophership_lease *leases)
@@ -165,6 +219,7 @@ static int acquire_into(struct gophership_context *context,
 	unsigned int class = get_order(max_t(u64, acquire->min_size, 1));
 	int granted;
 
+	fault_in(arg, acquire);
 	granted = lease_some(context, class, acquire->count, leases);
 	if (granted <= 0)
 		return granted;
@@ -282,6 +337,14 @@ static noinline_for_stack void pool_stats(struct gophership_stats *stats,
 	}
 }
 
+static void idle_stats(struct gophership_stats *stats)
+{
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		gophership_idle_stats(class, &stats->classes[class]);
+}
+
 static long ioctl_stats(struct gophership_context *context, void __user *arg)
 {
 	struct gophership_stats stats;
@@ -301,6 +364,8 @@ static long ioctl_stats(struct gophership_context *context, void __user *arg)
 	gophership_context_stats(context, &stats);
 	pool_stats(&stats, pool == GOPHERSHIP_POOL_USER ? gophership_user_pool :
 							  gophership_kernel_pool);
+	if (pool == GOPHERSHIP_POOL_USER)
+		idle_stats(&stats);
 	return copy_to_user(arg, &stats, min_t(size_t, size, sizeof(stats))) ? -EFAULT : 0;
 }
 

@@ -59,6 +59,18 @@ static int home_node(const struct gophership_pool *pool)
 	return node_online(node) ? node : numa_mem_id();
 }
 
+/*
+ * Pages for drivers are near the CPU, those for programs where the task's memory
+ * policy wants them. (Its cpuset holds for both.)
+ */
+static struct page *payload_pages(const struct gophership_pool *pool, unsigned int order,
+				  gfp_t gfp)
+{
+	if (pool->flags & GOPHERSHIP_POOL_LENDS)
+		return alloc_pages(page_gfp(pool, gfp), order);
+	return alloc_pages_node(home_node(pool), page_gfp(pool, gfp), order);
+}
+
 /* Of @page, or if it cannot be, gives that back. */
 static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
 					   unsigned int order, gfp_t gfp, struct page *page)
@@ -107,7 +119,7 @@ struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 	struct page *page;
 
 	gophership_allocator_enter(gfp);
-	page = alloc_pages_node(home_node(pool), page_gfp(pool, gfp), order);
+	page = payload_pages(pool, order, gfp);
 	if (page)
 		buf = payload_make(pool, class, order, gfp, page);
 	gophership_allocator_leave(gfp);

@@ -553,7 +553,7 @@ int __init gophership_pools_init(void)
 		goto free_orphans;
 	gophership_kernel_heads = gophership_kernel_pool->heads;
 	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED,
-					   GOPHERSHIP_POOL_ACCOUNT);
+					   GOPHERSHIP_POOL_ACCOUNT | GOPHERSHIP_POOL_LENDS);
 	if (IS_ERR(gophership_user_pool))
 		goto destroy_kernel;
 	return 0;

@@ -19,7 +19,9 @@
  *   GOPHERSHIP_SEAL_CLAIMED made ready (length, poison), on its way to free
  *   address of a slot + 1   on its way back to the page allocator, carried by
  *                           the magazine with that slot
- *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, retired)
+ *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, lent)
+ *   GOPHERSHIP_SEAL_LENT    the device's: lent to a program, or idle there. No
+ *                           release takes it (gophership_lent.c)
  *
  * A release by the hot path reads the seal and, if it says leased, stores the
  * slot: no locked instruction. Two CPUs that release one buffer at once may
@@ -100,6 +102,7 @@ enum {
 #define GOPHERSHIP_SEAL_RESERVED	4UL
 #define GOPHERSHIP_SEAL_DOOMED		6UL
 #define GOPHERSHIP_SEAL_CLAIMED		8UL
+#define GOPHERSHIP_SEAL_LENT		10UL
 /* With a slot's address: doomed, carried by that slot's magazine. */
 #define GOPHERSHIP_SEAL_DOOM_BIT	1UL
 
@@ -271,6 +274,8 @@ struct gophership_depot {
  * stay NULL, so that the hot path sends all releases to the slow one, and need not ask.
  */
 #define GOPHERSHIP_POOL_CLAIMS		BIT(29)
+/* Not for callers, either: the pool of the device, see gophership_lent.c. */
+#define GOPHERSHIP_POOL_LENDS		BIT(30)
 
 /**
  * struct gophership_pool - a named pool
@@ -717,17 +722,29 @@ void gophership_reject_stats(struct gophership_pool_stats *stats);
  */
 
 /**
- * gophership_pool_fresh() - a buffer straight from the page allocator
- * @pool: the pool that the buffer belongs to and is released to
- * @size: bytes, at most GOPHERSHIP_MAX_POOLED
+ * gophership_lend() - a buffer that only the device has to do with
+ * @pool: the pool that counts it, one with GOPHERSHIP_POOL_LENDS
+ * @class: size class
  * @gfp: as for the page allocator
  *
- * For who must not get a cached one (its pages are charged to somebody else).
+ * Fresh from the page allocator, on the node that the task's memory policy and cpuset
+ * say. No release takes it: it ends by gophership_lent_free().
  *
- * Context: as @gfp says.
+ * Context: process.
  * Return: the buffer, or NULL without memory.
  */
-struct gophership_buf *gophership_pool_fresh(struct gophership_pool *pool, size_t size,
-					     gfp_t gfp);
+struct gophership_buf *gophership_lend(struct gophership_pool *pool, unsigned int class,
+				       gfp_t gfp);
+
+/**
+ * gophership_lent_free() - free a buffer of gophership_lend()
+ * @buf: the buffer
+ *
+ * The pool's reference to the pages is dropped at once, so they go now or with their
+ * last reference. The descriptor follows after a grace period.
+ *
+ * Context: process, or reclaim's.
+ */
+void gophership_lent_free(struct gophership_buf *buf);
 
 #endif /* GOPHERSHIP_POOL_H */

@@ -233,8 +233,8 @@ static unsigned long age_pool(struct gophership_pool *pool)
 	/* Again what there was no memory for. */
 	for (i = 0; i < gophership_pool_nr_depots(); i++)
 		gophership_depot_limit(&pool->depots[i], 0);
-	/* What is leased of it is leaked, and no reason to come back. */
-	if (pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING)
+	/* What is leased of it is leaked, or the device's, and no reason to come back. */
+	if (pool->flags & (GOPHERSHIP_POOL_KEEPS_NOTHING | GOPHERSHIP_POOL_LENDS))
 		return !depots_are_empty(pool);
 
 	on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);

@@ -74,11 +74,10 @@ bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_si
 	return !keep;
 }
 
-/* Is each release of @head's buffers a claim? (The device ends a lease only once.) */
+/* Is each release of @head's buffers a claim? */
 static bool is_exact(const struct gophership_head *head)
 {
-	return head->class >= GOPHERSHIP_NR_CLASSES || head->pool == gophership_user_pool ||
-	       head->pool->flags & GOPHERSHIP_POOL_CLAIMS;
+	return head->class >= GOPHERSHIP_NR_CLASSES || head->pool->flags & GOPHERSHIP_POOL_CLAIMS;
 }
 
 /* In @mag, which is empty, @buf goes for good; without, by the inbox of no pool. */

@@ -11,7 +11,8 @@
 
 /**
  * struct gophership_account - what the pages of one context are charged to
- * @refs: the context, and each of its ports: those may outlive it
+ * @refs: the context, each of its ports, and each loan that is still pinned after its
+ *	lease (pinned.c): those may outlive it
  * @owner: the user whose locked memory the pages count as, or NULL: no user's.
  *	Constant
  * @pages: pages charged; by atomics

@@ -140,7 +140,8 @@ struct gophership_lease {
  *  EDQUOT: the context's quota, its table of slots, or the user's
  *	RLIMIT_MEMLOCK (without CAP_IPC_LOCK) is used up.
  *  ENOMEM: the machine-wide limit is reached, the memory cgroup is at its
- *	limit, or there is no memory.
+ *	limit, or there is no memory. (A call that was granted some before gives a few
+ *	of them back, so that the caller's next page fault finds memory.)
  *  EINTR: a fatal signal came before the first lease.
  */
 struct gophership_acquire {
@@ -163,8 +164,9 @@ struct gophership_acquire {
  *
  * The handles are taken in order, and the first bad one ends the call. A
  * buffer given back is unmapped everywhere: touching it is SIGBUS. Where its
- * pages are pinned (O_DIRECT or io_uring in flight, vmsplice), they are never
- * reused but freed when the last pin goes.
+ * pages are pinned (O_DIRECT or io_uring in flight, vmsplice), they are not
+ * reused before the last pin has gone, and are paid for until then: by the quota,
+ * RLIMIT_MEMLOCK and the machine's limit, even if the context is closed before.
  *
  * Errors:
  *  EBADF: the file is not open for writing.
@@ -188,7 +190,8 @@ struct gophership_release {
  * @capacity: bytes of a buffer; 0: the row of requests above the largest class
  * @reserved: 0
  * @acquires: buffers handed out
- * @hits: of those, served from the CPU's own magazine
+ * @hits: of those, served from the CPU's own magazine; in the pool behind the
+ *	device, from what lay idle
  * @misses: requests that went to the page allocator
  * @releases: buffers taken back
  * @shrunk: idle buffers given back to the page allocator
@@ -219,17 +222,19 @@ struct gophership_class_counters {
  * @nr_classes: out: entries of @classes in use (the last one is the row of the
  *	requests above the largest class)
  * @leased: out: this context's leases now, in buffers
- * @leased_bytes: out: the same in bytes
+ * @leased_bytes: out: bytes that the context pays for: on lease, or given back and
+ *	still pinned
  * @acquires: out: leases this context was granted
  * @releases: out: leases it gave back
  * @foreign: out: handles refused with EINVAL
  * @doubled: out: handles refused with EALREADY
  * @cleared: out: buffers zeroed before this context got them
- * @retired: out: buffers given back while their pages were pinned, or after the
- *	machine reported an error in their memory, so not reused
+ * @retired: out: buffers given back while their pages were pinned, so not reused at
+ *	once, or after the machine reported an error in their memory, so never
  * @faults: out: page faults served
  * @contexts: out: contexts open on the machine
- * @machine_bytes: out: bytes on lease to all contexts
+ * @machine_bytes: out: bytes that the machine's limit counts: as @leased_bytes, of
+ *	all contexts, and of those that were closed with pinned buffers
  * @pool_foreign: out: kernel releases refused, machine-wide: no buffer of ours
  * @pool_doubled: out: kernel releases refused, machine-wide: released before
  * @pool_poisoned: out: writes after release that poison=1 found

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: buffers that were given back while they were pinned.
+ *
+ * A pipe, direct I/O or io_uring keeps the pages as long as it likes. Until it lets
+ * go they are paid for as if they were still on loan: by the context's quota, its
+ * user's locked memory and the machine's limit. Otherwise a program could lease,
+ * pin and give back without end. The account outlives the context for that.
+ *
+ * The kernel tells nobody when a pin goes, so the list is looked through: at each
+ * ACQUIRE, and more if it is about to fail; when reclaim looks for memory; and once a
+ * second. Each look is bounded. It goes on where the one before ended, as what is
+ * still pinned moves to the end of the list.
+ *
+ * What is pinned no more is as any buffer whose pages were never pinned: see "When a
+ * buffer leaves its context" in gophership_context.c, of which this is step 3, later.
+ * A reference can come from an older one or a PTE only, and here are neither.
+ *
+ * @pinned_lock is innermost and is never held while a loan is freed.
+ */
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "gophership_context.h"
+#include "gophership_pool.h"
+
+/* Loans that are looked at with the lock held. */
+#define LOOK_BATCH	32
+
+static void look_at_all(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(look_work, look_at_all);
+
+static DEFINE_SPINLOCK(pinned_lock);
+/* Linked by @idle; the account of each has a reference. Protected by pinned_lock. */
+static LIST_HEAD(pinned);
+/* Their number. Protected by pinned_lock; others may peek. */
+static unsigned long nr_pinned;
+
+/**
+ * gophership_pinned_add() - keep a loan until its last pin goes
+ * @loan: one that is mapped nowhere
+ * @account: who goes on paying
+ *
+ * Context: process.
+ */
+void gophership_pinned_add(struct gophership_loan *loan, struct gophership_account *account)
+{
+	gophership_account_get(account);
+	loan->account = account;
+	spin_lock(&pinned_lock);
+	list_add_tail(&loan->idle, &pinned);
+	WRITE_ONCE(nr_pinned, nr_pinned + 1);
+	spin_unlock(&pinned_lock);
+	queue_delayed_work(system_power_efficient_wq, &look_work, HZ);
+}
+
+/* The lease is over for good: nobody pays for the pages any more. */
+static void settle(struct gophership_loan *loan)
+{
+	gophership_account_uncharge(loan->account, 1L << loan->class);
+	gophership_account_put(loan->account);
+	loan->account = NULL;
+}
+
+static void let_go(struct gophership_loan *loan)
+{
+	list_del_init(&loan->idle);
+	settle(loan);
+	gophership_idle_add(loan);
+}
+
+/* Has it to wait on? Not where the machine keeps a reference to damaged pages. */
+static bool is_pinned(const struct gophership_loan *loan)
+{
+	return gophership_payload_shared(loan->buf) && !gophership_payload_damaged(loan->buf);
+}
+
+/* Look at the next @max. Returns how many are pinned no more. */
+static unsigned int look(unsigned int max)
+{
+	struct gophership_loan *loan, *next;
+	unsigned int free = 0;
+	LIST_HEAD(found);
+
+	spin_lock(&pinned_lock);
+	while (max-- && !list_empty(&pinned)) {
+		loan = list_first_entry(&pinned, struct gophership_loan, idle);
+		if (is_pinned(loan)) {
+			list_move_tail(&loan->idle, &pinned);
+			continue;
+		}
+		list_move_tail(&loan->idle, &found);
+		free++;
+	}
+	WRITE_ONCE(nr_pinned, nr_pinned - free);
+	spin_unlock(&pinned_lock);
+
+	list_for_each_entry_safe(loan, next, &found, idle)
+		let_go(loan);
+	return free;
+}
+
+/**
+ * gophership_pinned_look() - look for buffers that are pinned no more
+ * @max: how many to look at
+ *
+ * Context: process, may sleep.
+ * Return: how many there were; they are paid for no more.
+ */
+unsigned int gophership_pinned_look(unsigned int max)
+{
+	unsigned int left = min_t(unsigned long, max, READ_ONCE(nr_pinned));
+	unsigned int found = 0, batch;
+
+	for (; left; left -= batch) {
+		batch = min_t(unsigned int, left, LOOK_BATCH);
+		found += look(batch);
+		cond_resched();
+	}
+	return found;
+}
+
+static void look_at_all(struct work_struct *work)
+{
+	gophership_pinned_look(UINT_MAX);
+	if (READ_ONCE(nr_pinned))
+		queue_delayed_work(system_power_efficient_wq, &look_work, HZ);
+}
+
+/*
+ * No context is left. What is pinned still goes by its last reference, and the users
+ * whose it is are as good as rid of it: there is nobody to count it any more.
+ */
+void gophership_pinned_exit(void)
+{
+	struct gophership_loan *loan, *next;
+
+	cancel_delayed_work_sync(&look_work);
+	list_for_each_entry_safe(loan, next, &pinned, idle) {
+		settle(loan);
+		gophership_loan_free(loan);
+		cond_resched();
+	}
+}
