@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory cgroups: a cgroup has the use of what it pays for, dies of nothing that lies
+ * idle, and is not disturbed by others.
+ */
+#include <fcntl.h>
+#include <kselftest_harness.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "device.h"
+#include "memory.h"
+
+#define ROOT	"/sys/fs/cgroup"
+#define MB	0x100000UL
+#define PAGE	4096UL
+#define LARGE	(16 * PAGE)
+#define MOST	1024
+/* Seconds that a test may take where machines are slow and busy. */
+#define PATIENCE	240
+
+static const char *const names[] = { "gophership-a", "gophership-b", "gophership-c" };
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	ssize_t written;
+
+	if (fd < 0)
+		return -errno;
+	written = write(fd, text, strlen(text));
+	close(fd);
+	return written == (ssize_t)strlen(text) ? 0 : -EIO;
+}
+
+static int write_cgroup(const char *name, const char *file, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), ROOT "/%s/%s", name, file);
+	return write_file(path, text);
+}
+
+/* The value of @key in a file of lines "key value". */
+static long read_event(const char *name, const char *key)
+{
+	char path[128], word[64];
+	long value, found = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), ROOT "/%s/memory.events", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	while (fscanf(file, "%63s %ld", word, &value) == 2)
+		if (!strcmp(word, key))
+			found = value;
+	fclose(file);
+	return found;
+}
+
+static int status_of(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/* What @work says in the cgroup: its status, 1000 and more if it was killed. */
+static int in_cgroup(const char *name, int (*work)(void))
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(write_cgroup(name, "cgroup.procs", "0") ? 100 : work());
+	return status_of(child);
+}
+
+FIXTURE(cgroup)
+{
+	int fd;
+};
+
+FIXTURE_SETUP(cgroup)
+{
+	struct gophership_info info;
+	cpu_set_t one;
+	char path[128];
+
+	self->fd = device_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, device_info(self->fd, &info));
+	if (!(info.features & GOPHERSHIP_FEATURE_MEMCG) ||
+	    write_file(ROOT "/cgroup.subtree_control", "+memory"))
+		SKIP(return, "no memory cgroup to be had");
+	/* Cgroups that take turns meet on one processor. */
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), ROOT "/%s", names[i]);
+		ASSERT_EQ(0, mkdir(path, 0755));
+		write_cgroup(names[i], "memory.swap.max", "0");
+	}
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	char path[128];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), ROOT "/%s", names[i]);
+		rmdir(path);
+	}
+	close(self->fd);
+}
+
+/* Lease @nr, give them back; 0, or the number of the step that went wrong. */
+static int turn(int fd, size_t size, int nr)
+{
+	static struct gophership_lease leases[MOST];
+
+	if (device_acquire(fd, size, nr, leases) != nr)
+		return 2;
+	return device_release_leases(fd, leases, nr) ? 3 : 0;
+}
+
+static int touch(size_t size)
+{
+	char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (data == MAP_FAILED)
+		return 1;
+	for (size_t i = 0; i < size; i += PAGE)
+		data[i] = 1;
+	return munmap(data, size) ? 1 : 0;
+}
+
+static int leave_idle(void)
+{
+	return turn(device_open(), LARGE, 12 * MB / LARGE);
+}
+
+static int need_nearly_all(void)
+{
+	return touch(24 * MB);
+}
+
+/* Less than half of what the cgroup may use lies idle, and then all of it is wanted. */
+TEST_F_TIMEOUT(cgroup, idle_buffers_kill_nobody, PATIENCE)
+{
+	ASSERT_EQ(0, write_cgroup(names[0], "memory.max", "32M"));
+	EXPECT_EQ(0, in_cgroup(names[0], need_nearly_all));
+	EXPECT_EQ(0, in_cgroup(names[0], leave_idle));
+	EXPECT_EQ(0, in_cgroup(names[0], need_nearly_all));
+	EXPECT_EQ(0, read_event(names[0], "oom_kill"));
+}
+
+/* A sibling uses memory again and again, while buffers come and go. */
+static int come_and_go(void)
+{
+	static struct gophership_lease leases[MOST];
+	int fd = device_open(), loops, nr;
+	cpu_set_t two;
+	pid_t sibling;
+
+	/* Both at once. */
+	CPU_ZERO(&two);
+	CPU_SET(0, &two);
+	CPU_SET(1, &two);
+	sched_setaffinity(0, sizeof(two), &two);
+	sibling = fork();
+	if (!sibling)
+		for (;;)
+			touch(8 * MB);
+	for (loops = 0; loops < 60; loops++) {
+		nr = device_acquire(fd, LARGE, 20 * MB / LARGE, leases);
+		if (nr > 0 && device_release_leases(fd, leases, nr))
+			break;
+		if (waitpid(sibling, NULL, WNOHANG))
+			return 4;
+	}
+	kill(sibling, SIGKILL);
+	waitpid(sibling, NULL, 0);
+	return loops < 60 ? 3 : 0;
+}
+
+TEST_F_TIMEOUT(cgroup, buffers_given_back_kill_nobody, PATIENCE)
+{
+	ASSERT_EQ(0, write_cgroup(names[0], "memory.max", "32M"));
+	EXPECT_EQ(0, in_cgroup(names[0], come_and_go));
+	EXPECT_EQ(0, read_event(names[0], "oom_kill"));
+}
+
+#define ALLOCATED	20
+
+/* Lease 256 pages and give them back: 0, or ALLOCATED if not all of them lay idle. */
+static int take_turn(void)
+{
+	struct gophership_stats before, after;
+	int fd = device_open(), ret;
+
+	if (device_stats(fd, &before))
+		return 10;
+	ret = turn(fd, PAGE, 256);
+	if (ret)
+		return ret;
+	if (device_stats(fd, &after))
+		return 11;
+	return after.classes[0].misses > before.classes[0].misses ? ALLOCATED : 0;
+}
+
+TEST_F_TIMEOUT(cgroup, cgroups_in_turn_disturb_nobody, PATIENCE)
+{
+	EXPECT_EQ(ALLOCATED, in_cgroup(names[0], take_turn));
+	EXPECT_EQ(ALLOCATED, in_cgroup(names[1], take_turn));
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(0, in_cgroup(names[0], take_turn));
+		EXPECT_EQ(0, in_cgroup(names[1], take_turn));
+	}
+}
+
+static int lease_beyond_the_limit(void)
+{
+	static struct gophership_lease leases[4096];
+	int fd = device_open();
+	int nr = device_acquire(fd, PAGE, 4096, leases);
+
+	if (nr == 4096 || (nr < 0 && nr != -ENOMEM))
+		return 2;
+	/* And it can go on: it is not alone in the world. */
+	return touch(16 * PAGE);
+}
+
+TEST_F_TIMEOUT(cgroup, at_its_limit_one_takes_nothing_from_others, PATIENCE)
+{
+	ASSERT_EQ(0, write_cgroup(names[2], "memory.max", "8M"));
+	EXPECT_EQ(ALLOCATED, in_cgroup(names[0], take_turn));
+	EXPECT_EQ(0, in_cgroup(names[2], lease_beyond_the_limit));
+	EXPECT_EQ(0, read_event(names[2], "oom_kill"));
+	EXPECT_EQ(0, in_cgroup(names[0], take_turn));
+}
+
+/* The array for the result is touched by the kernel first, when all is leased. */
+TEST_F_TIMEOUT(cgroup, a_full_cgroup_is_told_so, PATIENCE)
+{
+	for (int i = 0; i < 8; i++) {
+		char limit[32];
+
+		snprintf(limit, sizeof(limit), "%lu", 8 * MB + i * 5 * PAGE);
+		ASSERT_EQ(0, write_cgroup(names[0], "memory.max", limit));
+		EXPECT_EQ(0, in_cgroup(names[0], lease_beyond_the_limit));
+	}
+	EXPECT_EQ(0, read_event(names[0], "oom_kill"));
+}
+
+static int read_file_through(void)
+{
+	static char bytes[65536];
+	int fd = open("/mnt/cgroup-test", O_RDONLY);
+
+	if (fd < 0)
+		return 2;
+	while (read(fd, bytes, sizeof(bytes)) > 0)
+		;
+	close(fd);
+	return 0;
+}
+
+/* Every charge takes from the page cache, and a little from what lies idle, too. */
+static int take_turns(void)
+{
+	int ret = ALLOCATED;
+
+	for (int i = 0; i < 10 && ret == ALLOCATED; i++)
+		ret = take_turn();
+	return ret;
+}
+
+/* Page cache up to the limit is the usual state of a container. */
+TEST_F_TIMEOUT(cgroup, page_cache_is_no_reason_to_keep_nothing, PATIENCE)
+{
+	static char bytes[65536];
+	int fd = open("/mnt/cgroup-test", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0)
+		SKIP(return, "no disk at /mnt");
+	for (int i = 0; i < 24; i++)
+		for (int j = 0; j < 16; j++)
+			ASSERT_EQ(sizeof(bytes), write(fd, bytes, sizeof(bytes)));
+	ASSERT_EQ(0, fsync(fd));
+	ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	close(fd);
+	ASSERT_EQ(0, write_cgroup(names[0], "memory.max", "16M"));
+	ASSERT_EQ(0, in_cgroup(names[0], read_file_through));
+	EXPECT_LT(0, read_event(names[0], "max"));
+	EXPECT_EQ(0, in_cgroup(names[0], take_turns));
+	unlink("/mnt/cgroup-test");
+}
+
+TEST_HARNESS_MAIN
