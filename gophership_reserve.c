@@ -29,6 +29,8 @@ void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf
 	/* First, so that 0 means that there is none. */
 	atomic_inc(&pool->nr_reserve);
 	put(buf);
+	/* This sees the waiter, or the waiter sees the slot: pairs with waiters_raise(). */
+	smp_mb();
 	gophership_pool_wake(pool);
 }
 
