@@ -90,8 +90,8 @@ static __always_inline void count_release(struct gophership_head *head)
  * Put buffers that are leased to us into this CPU's magazine, as far as there
  * is room, the others on the inbox. They were never counted as acquired.
  */
-static void stock(struct gophership_pool *pool, unsigned int class,
-		  struct gophership_buf **bufs, unsigned int nr)
+void gophership_keep(struct gophership_pool *pool, unsigned int class,
+		     struct gophership_buf **bufs, unsigned int nr)
 {
 	struct gophership_magazine *none = NULL;
 	struct gophership_head *head;
@@ -142,8 +142,10 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 	struct gophership_buf *buf = NULL, *more[GOPHERSHIP_REFILL_MAX];
 	gfp_t modest;
 
-	if (!gophership_may_allocate(gfp))
+	if (!gophership_may_allocate(gfp)) {
+		gophership_refill_buffers(pool, class);
 		return NULL;
+	}
 	gfp = gophership_allocator_gfp(gfp);
 	modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC)) |
 		 __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_THISNODE;
@@ -163,7 +165,7 @@ static struct gophership_buf *refill(struct gophership_pool *pool, unsigned int 
 	batch = refill_batch(pool, class, gfp);
 	nr = gophership_payload_alloc_bulk(pool, class, modest, batch - 1, more);
 	if (nr)
-		stock(pool, class, more, nr);
+		gophership_keep(pool, class, more, nr);
 	gophership_reclaim_arm();
 	this_cpu_inc(pool->heads[class].misses);
 	trace_gophership_refill(pool->name, class, nr + 1);
@@ -207,6 +209,8 @@ static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsig
 	buf = refill(pool, class, gfp);
 	if (!buf)
 		buf = gophership_pool_steal(pool, class);
+	if (!buf && !gfpflags_allow_blocking(gfp) && !(gfp & __GFP_NOMEMALLOC))
+		buf = gophership_stock_take(pool, class);
 	if (!buf)
 		return NULL;
 	/* Whatever head the buffer goes back to will count its release. */
@@ -373,9 +377,10 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	gophership_head_leave(head);
 	if (room)
 		return 0;
-	if (IS_ERR(*mag))
-		return release_listed(head, buf, from, call_site);
-	return -EAGAIN;
+	if (!IS_ERR(*mag))
+		return -EAGAIN;
+	gophership_refill_magazine(head->pool, head->class);
+	return release_listed(head, buf, from, call_site);
 }
 
 static int release_with(struct gophership_buf *buf, unsigned long from, unsigned long call_site)

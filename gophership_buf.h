@@ -125,6 +125,24 @@
  */
 
 /**
+ * DOC: The stock
+ *
+ * gophership_pool_params.stock (for the machine's pool the module parameter stock) sets
+ * so many buffers of each class aside for tracers and for NMI and other handlers that
+ * may not allocate. A request without __GFP_DIRECT_RECLAIM and __GFP_NOMEMALLOC gets one
+ * of them, of its class or a larger one, when nothing is cached and the allocators cannot be
+ * asked, or fail. Such a buffer is released as any other. What was taken is replaced in
+ * the background, by what lies idle or by new ones, as soon as a task gets to run.
+ *
+ * So a burst of @stock requests of one class is served in any context; a longer one as far
+ * as the background keeps up. The stock costs its memory all the time: neither the
+ * shrinker, nor age, nor gophership_pool_trim() takes it. It is counted as cached.
+ *
+ * The reserve serves the same requests, after the stock, with buffers of one
+ * size that come back by their release alone.
+ */
+
+/**
  * DOC: Forward progress
  *
  * gophership_pool_params.reserve sets buffers aside. They are used when the allocators
@@ -205,13 +223,19 @@ struct gophership_buf {
  * @reserve_size: bytes that each buffer of the reserve must hold, at most
  *		GOPHERSHIP_MAX_POOLED; 0 for GOPHERSHIP_MAX_POOLED
  * @flags:	GOPHERSHIP_POOL_* bits; unknown ones are refused
+ * @stock:	buffers of each class kept idle for requests that may not allocate, at most
+ *		GOPHERSHIP_STOCK_MAX; 0 for none. See "The stock"
  */
 struct gophership_pool_params {
 	const char *name;
 	unsigned int reserve;
 	size_t reserve_size;
 	unsigned int flags;
+	unsigned int stock;
 };
+
+/** GOPHERSHIP_STOCK_MAX - the largest stock of a class, in buffers */
+#define GOPHERSHIP_STOCK_MAX	1024
 
 /** GOPHERSHIP_RESERVE_MAX - the largest reserve of a pool, in buffers */
 #define GOPHERSHIP_RESERVE_MAX	1024
@@ -276,6 +300,7 @@ struct gophership_class_stats {
  * @reserve:	buffers that the reserve holds now, those among them that something
  *		still refers to
  * @waiters:	tasks that sleep in must_acquire now
+ * @stock:	buffers in stock now, of all classes
  */
 struct gophership_pool_stats {
 	struct gophership_class_stats class[GOPHERSHIP_NR_CLASSES + 1];
@@ -284,6 +309,7 @@ struct gophership_pool_stats {
 	u64 poisoned;
 	u32 reserve;
 	u32 waiters;
+	u32 stock;
 };
 
 /**

@@ -37,6 +37,11 @@ module_param(reserve, uint, 0444);
 MODULE_PARM_DESC(reserve,
 		 "Buffers of 16 pages set aside for gophership_buf_must_acquire(), 0 to 1024 (default 4)");
 
+static unsigned int stock;
+module_param(stock, uint, 0444);
+MODULE_PARM_DESC(stock,
+		 "Buffers of each size class kept idle for requests to the machine's pool that may not allocate, 0 to 1024 (default 0)");
+
 static bool poison;
 module_param(poison, bool, 0444);
 MODULE_PARM_DESC(poison,
@@ -142,6 +147,7 @@ static void pool_free(struct gophership_pool *pool)
 	free_percpu(pool->heads);
 	kvfree(pool->depots);
 	kfree(pool->reserve);
+	kvfree(pool->stock);
 	kfree(pool);
 }
 
@@ -155,6 +161,7 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 	pool->flags = flags;
 	init_waitqueue_head(&pool->wait);
 	init_irq_work(&pool->wake, wake_waiters);
+	gophership_refill_init(pool);
 	INIT_LIST_HEAD(&pool->entry);
 	pool->heads = __alloc_percpu(sizeof(struct gophership_head) * GOPHERSHIP_NR_HEADS,
 				     __alignof__(struct gophership_head));
@@ -385,8 +392,10 @@ static bool pool_is_empty(struct gophership_pool *pool)
  */
 static void pool_empty(struct gophership_pool *pool)
 {
+	gophership_refill_stop(pool);
 	do {
 		gophership_pool_flush_unused(pool);
+		gophership_stock_drain(pool);
 		pool_trim(pool);
 		gophership_reserve_drain(pool);
 		gophership_large_sync();
@@ -418,7 +427,8 @@ static int pool_destroy(struct gophership_pool *pool)
 }
 
 static struct gophership_pool *pool_create(const char *name, unsigned int nr_reserve,
-					   size_t reserve_size, unsigned int flags)
+					   size_t reserve_size, unsigned int nr_stock,
+					   unsigned int flags)
 {
 	struct gophership_pool *pool = pool_alloc(name, flags);
 	int ret;
@@ -427,11 +437,12 @@ static struct gophership_pool *pool_create(const char *name, unsigned int nr_res
 		return ERR_PTR(-ENOMEM);
 	ret = gophership_reserve_fill(pool, nr_reserve, reserve_size);
 	if (!ret)
+		ret = gophership_stock_init(pool, nr_stock);
+	if (!ret)
 		ret = pool_list(pool);
 	if (!ret)
 		return pool;
-	gophership_reserve_drain(pool);
-	rcu_barrier();
+	pool_empty(pool);
 	pool_free(pool);
 	return ERR_PTR(ret);
 }
@@ -449,12 +460,12 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
 	flags = params->flags;
 	if (flags & ~(GOPHERSHIP_POOL_ACCOUNT | GOPHERSHIP_POOL_CHECK_REFS) ||
 	    params->reserve > GOPHERSHIP_RESERVE_MAX ||
-	    params->reserve_size > GOPHERSHIP_MAX_POOLED)
+	    params->reserve_size > GOPHERSHIP_MAX_POOLED || params->stock > GOPHERSHIP_STOCK_MAX)
 		return ERR_PTR(-EINVAL);
 	if (flags)
 		flags |= GOPHERSHIP_POOL_CLAIMS;
 	return pool_create(params->name, params->reserve,
-			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, flags);
+			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, params->stock, flags);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_create);
 
@@ -494,6 +505,8 @@ static void class_stats(struct gophership_pool *pool, unsigned int class,
 		for (node = 0; node < nr_node_ids; node++)
 			row->cached += gophership_depot_cached(gophership_pool_depot(pool, node,
 										    class));
+	if (class < GOPHERSHIP_NR_CLASSES)
+		row->cached += gophership_stock_cached(pool, class);
 	if (row->acquires > row->releases)
 		row->leased = row->acquires - row->releases;
 }
@@ -510,6 +523,8 @@ void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_
 	gophership_reject_stats(stats);
 	stats->reserve = atomic_read(&pool->nr_reserve);
 	stats->waiters = atomic_read(&pool->waiters);
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		stats->stock += gophership_stock_cached(pool, class);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_stats);
 
@@ -537,6 +552,10 @@ int __init gophership_pools_init(void)
 		pr_err("reserve=%u is out of range: 0 to %d\n", reserve, GOPHERSHIP_RESERVE_MAX);
 		return -EINVAL;
 	}
+	if (stock > GOPHERSHIP_STOCK_MAX) {
+		pr_err("stock=%u is out of range: 0 to %d\n", stock, GOPHERSHIP_STOCK_MAX);
+		return -EINVAL;
+	}
 	gophership_bounds.base = gophership_direct_base();
 	get_random_bytes(&gophership_bounds.secret, sizeof(gophership_bounds.secret));
 	gophership_watch_init();
@@ -548,11 +567,11 @@ int __init gophership_pools_init(void)
 
 	if (orphans_init())
 		return -ENOMEM;
-	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, 0);
+	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, stock, 0);
 	if (IS_ERR(gophership_kernel_pool))
 		goto free_orphans;
 	gophership_kernel_heads = gophership_kernel_pool->heads;
-	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED,
+	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED, 0,
 					   GOPHERSHIP_POOL_ACCOUNT | GOPHERSHIP_POOL_LENDS);
 	if (IS_ERR(gophership_user_pool))
 		goto destroy_kernel;

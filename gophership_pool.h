@@ -13,7 +13,7 @@
  * ownership and the place:
  *
  *   state 0                 leased
- *   address of a slot       free, in that slot of a magazine
+ *   address of a slot       free, in that slot of a magazine or of the stock
  *   GOPHERSHIP_SEAL_LISTED  free, on a depot's inbox
  *   GOPHERSHIP_SEAL_RESERVED free, in a pool's reserve
  *   GOPHERSHIP_SEAL_CLAIMED made ready (length, poison), on its way to free
@@ -84,6 +84,7 @@
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "gophership_buf.h"
 #include "gophership_compat.h"
@@ -292,6 +293,13 @@ struct gophership_depot {
  * @reserve_slots: their number; constant
  * @nr_reserve: buffers in the slots; by atomics, counted before they are put there
  * @reserve_size: bytes each of them holds; constant
+ * @stock: [class * @stock_slots + i], the slots of the stock; constant but for the slots:
+ *	taken by exchange in any context, filled by @refill_work (gophership_stock.c)
+ * @stock_slots: slots of each class; constant
+ * @nr_stock: buffers in the slots of each class; by atomics
+ * @wanted: what contexts that may not allocate lacked (gophership_refill.c); by atomic bits
+ * @refill_kick: queues @refill_work, from any context
+ * @refill_work: makes it
  * @entry: in gophership_pools; protected by gophership_pools_lock, read in
  *	gophership_pools_srcu
  * @name: constant
@@ -308,6 +316,12 @@ struct gophership_pool {
 	unsigned int reserve_slots;
 	atomic_t nr_reserve;
 	size_t reserve_size;
+	struct gophership_buf **stock;
+	unsigned int stock_slots;
+	atomic_t nr_stock[GOPHERSHIP_NR_CLASSES];
+	unsigned long wanted;
+	struct irq_work refill_kick;
+	struct work_struct refill_work;
 	struct list_head entry;
 	char name[GOPHERSHIP_POOL_NAME_LEN];
 };
@@ -509,6 +523,9 @@ struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool
 						    gfp_t gfp, unsigned long call_site);
 int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site);
 
+void gophership_keep(struct gophership_pool *pool, unsigned int class,
+		     struct gophership_buf **bufs, unsigned int nr);
+
 /* The most buffers that one refill allocates. */
 #define GOPHERSHIP_REFILL_MAX	16
 
@@ -660,6 +677,20 @@ void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf
 struct gophership_buf *gophership_reserve_take(struct gophership_pool *pool, size_t size);
 int gophership_reserve_fill(struct gophership_pool *pool, unsigned int nr, size_t size);
 void gophership_reserve_drain(struct gophership_pool *pool);
+
+/* gophership_stock.c: idle buffers for contexts that may not allocate */
+struct gophership_buf *gophership_stock_take(struct gophership_pool *pool, unsigned int class);
+bool gophership_stock_fill(struct gophership_pool *pool, gfp_t gfp);
+int gophership_stock_init(struct gophership_pool *pool, unsigned int nr);
+void gophership_stock_drain(struct gophership_pool *pool);
+unsigned int gophership_stock_cached(const struct gophership_pool *pool, unsigned int class);
+
+/* gophership_refill.c: what is made for them in the background */
+void gophership_refill_kick(struct gophership_pool *pool);
+void gophership_refill_buffers(struct gophership_pool *pool, unsigned int class);
+void gophership_refill_magazine(struct gophership_pool *pool, unsigned int class);
+void gophership_refill_init(struct gophership_pool *pool);
+void gophership_refill_stop(struct gophership_pool *pool);
 
 /* gophership_trace.c: who watches the hot path */
 void gophership_watch_init(void);

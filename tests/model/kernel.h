@@ -358,6 +358,7 @@ struct srcu_struct { int unused; };
 
 /* Interrupts that are asked for: nothing of what is modelled needs them. */
 struct irq_work { int unused; };
+struct work_struct { int unused; };
 #define init_irq_work(w, fn)	((void)(w), (void)(fn))
 #define DEFINE_IRQ_WORK(name, fn) struct irq_work name; void (*name##_fn)(struct irq_work *) = fn
 #define irq_work_queue(w)	((void)(w))

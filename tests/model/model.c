@@ -41,6 +41,7 @@
 #undef pr_fmt
 #include "../../gophership_registry.c"
 #undef pr_fmt
+#include "../../gophership_stock.c"
 #include "../../gophership_pool.c"
 
 #define THREADS		NR_CPUS		/* the last one is RCU's */
@@ -642,6 +643,27 @@ void gophership_watch_init(void)
 {
 }
 
+void gophership_refill_init(struct gophership_pool *whose)
+{
+}
+
+void gophership_refill_kick(struct gophership_pool *whose)
+{
+}
+
+void gophership_refill_buffers(struct gophership_pool *whose, unsigned int class)
+{
+}
+
+void gophership_refill_magazine(struct gophership_pool *whose, unsigned int class)
+{
+}
+
+/* Nothing else refills: what does so in a scenario is over by then. */
+void gophership_refill_stop(struct gophership_pool *whose)
+{
+}
+
 void gophership_reclaim_arm(void)
 {
 }
@@ -804,6 +826,23 @@ static void take_on_top(void)
 		give(buf);
 }
 
+/* As the background does it. */
+static void fill_stock(void)
+{
+	gophership_stock_fill(pool, GFP_KERNEL);
+}
+
+static void take_from_stock(void)
+{
+	struct gophership_buf *buf = take_class(pool, 0, GOPHERSHIP_SEAL_LEASED);
+
+	if (!buf)
+		return;
+	this_cpu_inc(buf->heads->slow_acquires);
+	have(buf, 1);
+	give(buf);
+}
+
 static void trim(void)
 {
 	gophership_pool_trim(pool);
@@ -845,6 +884,7 @@ struct scenario {
 	unsigned int bound;
 	void (*threads[RCU_THREAD])(void);
 	unsigned int row;	/* of the heads: what is shared */
+	unsigned int stock;	/* slots, empty at first */
 	bool stale;		/* an earlier second release has left an entry of it */
 	unsigned int flags;	/* of the pool; with one that looks, what is shared is pinned */
 };
@@ -870,7 +910,9 @@ static const struct scenario scenarios[] = {
 	{ "two releases past the magazine, one of a new lease", 3,
 	  { release_and_pass_on, release_on_top } },
 	{ "a stale entry and a release past the magazine", 4,
-	  { release_on_top, take_on_top }, 0, true },
+	  { release_on_top, take_on_top }, .stale = true },
+	{ "two releases, one past the magazine, and the stock", 2,
+	  { release_shared, release_on_top, fill_stock, take_from_stock }, .stock = 1 },
 	{ "three releases of a large buffer", 3,
 	  { release_shared, release_shared, release_shared }, GOPHERSHIP_CLASS_LARGE },
 	{ "two releases of the reserve and a destruction", 3,
@@ -930,6 +972,10 @@ static void prepare(const struct scenario *scenario)
 	before_pool = allocations();
 	pool = gophership_pool_create(&params);
 	heads = pool->heads;
+	if (scenario->stock) {
+		pool->stock = kvcalloc(GOPHERSHIP_NR_CLASSES, sizeof(*pool->stock), GFP_KERNEL);
+		pool->stock_slots = scenario->stock;
+	}
 	shared = lease_shared(scenario->row);
 	/* Every CPU has a magazine: the hot path is the one to be seen. */
 	for (current = 0; current < THREADS; current++) {
@@ -956,6 +1002,8 @@ static void sum_up(void)
 			model_fail("a release has given a buffer without payload back", NULL);
 	/* The free of one may be left to the unlinking of another. */
 	for (unsigned int round = 0; round < 4; round++) {
+		if (pool)
+			gophership_stock_drain(pool);
 		if (pool)
 			gophership_pool_trim(pool);
 		pool_trim(orphans);
