@@ -6,7 +6,6 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 DESTDIR ?=
 PREFIX ?= /usr/local
 MODULE_PARAMETERS ?=
-VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 # Blanks, or one of these characters, in the path: kbuild cannot build there, and a shell
 # would take part of it for a command. So nothing is begun.
@@ -42,15 +41,14 @@ need-kdir:
 
 user:
 	tests/vm/deps user
-	$(MAKE) -C userspace VERSION=$(VERSION)
+	$(MAKE) -C userspace
 
 modules_install: modules
 	$(kbuild) modules_install
 	$(if $(DESTDIR)$(INSTALL_MOD_PATH),,depmod -a)
 
 install-user: user
-	$(MAKE) -C userspace install VERSION=$(VERSION) DESTDIR=$(call quoted,$(DESTDIR)) \
-		PREFIX=$(call quoted,$(PREFIX))
+	$(MAKE) -C userspace install DESTDIR=$(call quoted,$(DESTDIR)) PREFIX=$(call quoted,$(PREFIX))
 
 # Man pages of section 9, from the header, by the kernel's own tool.
 doc: need-kdir
