@@ -15,7 +15,7 @@
 
 #define PAGE		4096UL
 #define SECONDS		3
-#define PATIENCE	15	/* more of them; the test ends after 30 */
+#define PATIENCE	(TEST_PATIENCE - 100)	/* more of them */
 #define LOANS_MIN	20
 
 /* Of a process: the tag is the top byte of each word that it writes. */
@@ -224,6 +224,10 @@ TEST_F(race, two_contexts_and_all_that_threads_can_do)
 		close(self->crew.fd);
 		self->crew.fd = device_open();
 		run_crew(&self->crew, 2);
+		printf("# the child: %lu loans, %lu wrong, %ld still on lease\n",
+		       (unsigned long)self->crew.loans, (unsigned long)self->crew.wrong,
+		       device_leased(self->crew.fd));
+		fflush(stdout);
 		_exit(self->crew.wrong || device_leased(self->crew.fd) ||
 		      self->crew.loans <= LOANS_MIN);
 	}
