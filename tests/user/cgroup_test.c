@@ -4,12 +4,12 @@
  * idle, and is not disturbed by others.
  */
 #include <fcntl.h>
-#include <kselftest_harness.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 
 #include "device.h"
+#include "harness.h"
 #include "memory.h"
 
 #define ROOT	"/sys/fs/cgroup"
@@ -17,8 +17,6 @@
 #define PAGE	4096UL
 #define LARGE	(16 * PAGE)
 #define MOST	1024
-/* Seconds that a test may take where machines are slow and busy. */
-#define PATIENCE	240
 
 static const char *const names[] = { "gophership-a", "gophership-b", "gophership-c" };
 
@@ -150,7 +148,7 @@ static int need_nearly_all(void)
 }
 
 /* Less than half of what the cgroup may use lies idle, and then all of it is wanted. */
-TEST_F_TIMEOUT(cgroup, idle_buffers_kill_nobody, PATIENCE)
+TEST_F(cgroup, idle_buffers_kill_nobody)
 {
 	ASSERT_EQ(0, write_cgroup(names[0], "memory.max", "32M"));
 	EXPECT_EQ(0, in_cgroup(names[0], need_nearly_all));
@@ -188,7 +186,7 @@ static int come_and_go(void)
 	return loops < 60 ? 3 : 0;
 }
 
-TEST_F_TIMEOUT(cgroup, buffers_given_back_kill_nobody, PATIENCE)
+TEST_F(cgroup, buffers_given_back_kill_nobody)
 {
 	ASSERT_EQ(0, write_cgroup(names[0], "memory.max", "32M"));
 	EXPECT_EQ(0, in_cgroup(names[0], come_and_go));
@@ -213,7 +211,7 @@ static int take_turn(void)
 	return after.classes[0].misses > before.classes[0].misses ? ALLOCATED : 0;
 }
 
-TEST_F_TIMEOUT(cgroup, cgroups_in_turn_disturb_nobody, PATIENCE)
+TEST_F(cgroup, cgroups_in_turn_disturb_nobody)
 {
 	EXPECT_EQ(ALLOCATED, in_cgroup(names[0], take_turn));
 	EXPECT_EQ(ALLOCATED, in_cgroup(names[1], take_turn));
@@ -235,7 +233,7 @@ static int lease_beyond_the_limit(void)
 	return touch(16 * PAGE);
 }
 
-TEST_F_TIMEOUT(cgroup, at_its_limit_one_takes_nothing_from_others, PATIENCE)
+TEST_F(cgroup, at_its_limit_one_takes_nothing_from_others)
 {
 	ASSERT_EQ(0, write_cgroup(names[2], "memory.max", "8M"));
 	EXPECT_EQ(ALLOCATED, in_cgroup(names[0], take_turn));
@@ -245,7 +243,7 @@ TEST_F_TIMEOUT(cgroup, at_its_limit_one_takes_nothing_from_others, PATIENCE)
 }
 
 /* The array for the result is touched by the kernel first, when all is leased. */
-TEST_F_TIMEOUT(cgroup, a_full_cgroup_is_told_so, PATIENCE)
+TEST_F(cgroup, a_full_cgroup_is_told_so)
 {
 	for (int i = 0; i < 8; i++) {
 		char limit[32];
@@ -281,7 +279,7 @@ static int take_turns(void)
 }
 
 /* Page cache up to the limit is the usual state of a container. */
-TEST_F_TIMEOUT(cgroup, page_cache_is_no_reason_to_keep_nothing, PATIENCE)
+TEST_F(cgroup, page_cache_is_no_reason_to_keep_nothing)
 {
 	static char bytes[65536];
 	int fd = open("/mnt/cgroup-test", O_RDWR | O_CREAT | O_TRUNC, 0600);
