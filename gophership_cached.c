@@ -43,7 +43,7 @@ static struct idle_node *idle_nodes;
 static unsigned long max_cached_mb;
 module_param(max_cached_mb, ulong, 0444);
 MODULE_PARM_DESC(max_cached_mb,
-		 "MiB of idle payload that the magazines of all CPUs, the depots and the inboxes may keep together (0, the default: 1/16 of memory)");
+		 "MiB of idle payload that the magazines of all CPUs, the depots, the inboxes and the device may keep together (0, the default: 1/16 of memory)");
 
 /* The same in pages; constant after init. */
 static unsigned long max_cached __ro_after_init;

@@ -188,7 +188,13 @@ static inline void gophership_call_rcu(struct rcu_head *rcu, rcu_callback_t func
 #endif
 }
 
-/* Pages that a shrinker has freed: renamed and wrapped in 6.4. */
+/*
+ * Tell reclaim of pages that a shrinker has freed: wrapped in 6.4. Reclaim does not look
+ * at what a shrinker returns; it counts pages of its own lists and what is told here, as
+ * slab does for its own. Without, kswapd takes itself for hopeless where all there is to
+ * free lies idle here. (Since 6.4 the reclaim of a cgroup counts none of these; it looks
+ * at what is left of the limit.)
+ */
 static inline void gophership_account_reclaimed(unsigned long pages)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)

@@ -36,7 +36,9 @@
 /*
  * Bits of gophership_info.features.
  * MEMCG: leased payloads are charged to the memory cgroup of the task that
- * leases them (unless the kernel was started with cgroup.memory=nokmem).
+ * leases them (unless the kernel was started with cgroup.memory=nokmem), and stay so
+ * while they lie idle: then they are lent in that cgroup alone, and its reclaim
+ * takes them.
  */
 #define GOPHERSHIP_FEATURE_MEMCG	(1ULL << 0)
 /* PRESSURE: there is a page that tells of memory pressure. */
@@ -195,7 +197,7 @@ struct gophership_release {
  * @misses: requests that went to the page allocator
  * @releases: buffers taken back
  * @shrunk: idle buffers given back to the page allocator
- * @cached: buffers idle in the pool now
+ * @cached: buffers idle in the pool now; behind the device, of all cgroups
  * @leased: buffers on loan now
  */
 struct gophership_class_counters {
