@@ -9,7 +9,9 @@
  */
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <uapi/linux/gophership.h>
 
 #include "gophership_compat.h"
@@ -17,13 +19,31 @@
 
 /* User space reads the line all the time; do not write it more often. */
 #define RAISE_PERIOD	(HZ / 10)
+/* Memory is short when less than this share of it is available, and less than so much. */
+#define SHORT_SHARE	16
+#define SHORT_PAGES	((unsigned long)SZ_1G >> PAGE_SHIFT)
 
 /* One page; its events are written by the winner of a RAISE_PERIOD alone. */
 static struct gophership_pressure *pressure;
 static atomic_long_t last_raise;	/* jiffies */
 
+/*
+ * Reclaim alone is no shortage: a file that is larger than memory keeps it at work for
+ * as long as the file is read, with most of memory available. The kernel's estimate has
+ * the high watermarks and reserves of all zones taken off already, and counts the files
+ * that reclaim can drop. It is about 0 when the OOM killer begins, so that the bound is
+ * met long before, on a small machine, too. A large one whose memory is in use on purpose
+ * (huge pages, a database) has more than enough with the second bound.
+ */
+static bool memory_is_short(void)
+{
+	return si_mem_available() < (long)min(totalram_pages() / SHORT_SHARE, SHORT_PAGES);
+}
+
 /**
- * gophership_pressure_raise() - tell user space that memory is short
+ * gophership_pressure_raise() - tell user space if memory is short
+ *
+ * For a caller that knows that somebody looks for memory.
  *
  * Context: any.
  */
@@ -34,7 +54,7 @@ void gophership_pressure_raise(void)
 	unsigned long now = jiffies;
 
 	/* Not time_before(): half the range of jiffies may go by without one. */
-	if (now - last < RAISE_PERIOD)
+	if (now - last < RAISE_PERIOD || !memory_is_short())
 		return;
 	if (atomic_long_cmpxchg(&last_raise, last, now) == last)
 		WRITE_ONCE(pressure->events, pressure->events + 1);

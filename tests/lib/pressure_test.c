@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kernel's page that tells of memory pressure, and what the library makes
- * of it.
+ * of it. For guests: memory really gets short here.
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -108,6 +109,96 @@ TEST_F(pressure, a_child_does_not_inherit_it)
 	EXPECT_EQ(0, status);
 }
 
+/* The sum of the values whose names begin with @name. */
+static unsigned long sum_of(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "r");
+	unsigned long sum = 0, value;
+	char line[128];
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)) && sscanf(line, "%*s %lu", &value) == 1)
+			sum += value;
+	fclose(file);
+	return sum;
+}
+
+static unsigned long available_kib(void)
+{
+	return sum_of("/proc/meminfo", "MemAvailable:");
+}
+
+/* With less than this available memory is short, as gophership(4) says. */
+static unsigned long short_kib(void)
+{
+	unsigned long kib = sum_of("/proc/meminfo", "MemTotal:") / 16;
+
+	return kib < 1UL << 20 ? kib : 1UL << 20;
+}
+
+/* Take memory until less than @kib is available. Returns whether it came to that. */
+static bool take_until(unsigned long kib)
+{
+	size_t size = sum_of("/proc/meminfo", "MemTotal:") << 10, has = 0, end;
+	unsigned long available;
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return false;
+	while ((available = available_kib()) >= kib && has < size) {
+		/* Half of what is too much, so that it slows down towards the end. */
+		end = has + (((available - kib) << 10) / 2 / PAGE + 16) * PAGE;
+		for (; has < end && has < size; has += PAGE)
+			memory[has] = 1;
+	}
+	return available < kib;
+}
+
+/*
+ * A child that has so much memory that less than @kib is available; 0 if it cannot. It
+ * ends with the caller, and is the first one to be killed.
+ */
+static pid_t hog_until(unsigned long kib)
+{
+	int pipes[2], score;
+	pid_t pid;
+	char word;
+
+	if (pipe(pipes))
+		return 0;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		score = open("/proc/self/oom_score_adj", O_WRONLY);
+		if (write(score, "1000", 4) == 4 && take_until(kib) &&
+		    write(pipes[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(pipes[1]);
+	if (pid > 0 && read(pipes[0], &word, 1) != 1) {
+		waitpid(pid, NULL, 0);
+		pid = 0;
+	}
+	close(pipes[0]);
+	return pid > 0 ? pid : 0;
+}
+
+/* From now on memory is short, and nobody has to wait for any. */
+static pid_t hog_until_short(void)
+{
+	return hog_until(short_kib() / 2);
+}
+
+static void end_hog(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void drop_caches(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
@@ -127,13 +218,16 @@ static long long clock_ms(void)
 }
 
 /* At most ten a second, however often the kernel asks. */
-TEST_F(pressure, events_are_few_and_tell)
+TEST_F_TIMEOUT(pressure, events_are_few_and_tell, 120)
 {
-	__u32 before = self->page->events, events;
+	pid_t hog = hog_until_short();
 	unsigned int asked = 0, most;
 	long long start, ms;
+	__u32 before, events;
 
+	ASSERT_NE(0, hog);
 	usleep(200000);
+	before = self->page->events;
 	drop_caches();
 	EXPECT_LE(1, self->page->events - before);
 	before = self->page->events;
@@ -147,6 +241,7 @@ TEST_F(pressure, events_are_few_and_tell)
 	EXPECT_LE(1, events);
 	most = ms / 100 + 1;
 	EXPECT_GE(most, events);
+	end_hog(hog);
 	if (asked <= 2 * most)
 		SKIP(return, "this machine drops its caches no more than %u times in %lld ms",
 		     asked, ms);
@@ -162,42 +257,134 @@ static void leave_many_idle(struct gophership *gs)
 	gophership_release_bulk(gs, bufs, nr);
 }
 
-TEST_F(pressure, the_library_gives_back)
+static void acquire_and_release(struct gophership *gs)
+{
+	/* It looks at the page now and then. */
+	for (int i = 0; i < 4096; i++)
+		gophership_release(gs, gophership_acquire(gs, PAGE));
+}
+
+TEST_F_TIMEOUT(pressure, the_library_gives_back, 120)
 {
 	struct gophership *gs;
 	void *held;
+	pid_t hog;
 
 	ASSERT_EQ(0, gophership_open(&gs, NULL));
 	held = gophership_acquire(gs, 4 * PAGE);
 	memset(held, 0x42, 4 * PAGE);
 	leave_many_idle(gs);
 	EXPECT_LE(1000 * 2 * PAGE, stats_of(gs).leased_bytes);
+	hog = hog_until_short();
+	ASSERT_NE(0, hog);
 	usleep(200000);
 	drop_caches();
-	for (int i = 0; i < 4096; i++)
-		gophership_release(gs, gophership_acquire(gs, PAGE));
+	acquire_and_release(gs);
 	EXPECT_EQ(1, stats_of(gs).pressure);
 	EXPECT_EQ(0, stats_of(gs).classes[1].leased);
 	EXPECT_LE(1000, stats_of(gs).given_back);
 	EXPECT_TRUE(memory_is(held, 0x42, 4 * PAGE));
 	EXPECT_EQ(0, gophership_release(gs, held));
+	end_hog(hog);
 	gophership_close(gs);
 }
 
-TEST_F(pressure, the_keeper_gives_back_while_the_program_sleeps)
+TEST_F(pressure, it_is_none_to_drop_caches)
+{
+	__u32 before = self->page->events;
+
+	if (available_kib() < short_kib())
+		SKIP(return, "only %lu KiB are available", available_kib());
+	usleep(200000);
+	drop_caches();
+	EXPECT_EQ(before, self->page->events);
+}
+
+/* Pages that reclaim looked at so far. */
+static unsigned long scanned(void)
+{
+	return sum_of("/proc/vmstat", "pgscan_kswapd") + sum_of("/proc/vmstat", "pgscan_direct");
+}
+
+/* Read @kib of a file from its beginning. Returns whether they are there. */
+static bool read_through(int fd, unsigned long kib)
+{
+	static char data[64 << 10];
+	off_t offset;
+
+	for (offset = 0; offset < (off_t)kib << 10; offset += sizeof(data))
+		if (pread(fd, data, sizeof(data), offset) != sizeof(data))
+			return false;
+	return true;
+}
+
+/* Read a file of so much again and again, until reclaim has been at work, or too long. */
+static bool read_until_reclaimed(int fd, unsigned long kib)
+{
+	unsigned long before = scanned();
+	long long end = clock_ms() + 120000;
+
+	while (scanned() - before < 1000)
+		if (clock_ms() > end || !read_through(fd, kib))
+			return false;
+	return true;
+}
+
+/*
+ * A file that is larger than what is available, while four times as much is available
+ * as would be short: reclaim is at work, and nothing is given back for it.
+ */
+TEST_F_TIMEOUT(pressure, it_is_none_to_read_a_large_file, 300)
+{
+	unsigned long kib = 8 * short_kib();
+	struct gophership *gs;
+	bool reclaimed;
+	__u32 before;
+	pid_t hog;
+	int fd;
+
+	ASSERT_EQ(0, gophership_open(&gs, NULL));
+	leave_many_idle(gs);
+	/* All of it is a hole, which takes as much of the page cache as anything. */
+	fd = open("/mnt/pressure", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, unlink("/mnt/pressure"));
+	ASSERT_EQ(0, ftruncate(fd, (off_t)kib << 10));
+	hog = hog_until(4 * short_kib());
+	ASSERT_NE(0, hog);
+	before = self->page->events;
+	reclaimed = read_until_reclaimed(fd, kib);
+	if (!reclaimed || available_kib() < 2 * short_kib()) {
+		end_hog(hog);
+		SKIP(return, "%s, %lu KiB are available",
+		     reclaimed ? "reclaimed" : "nothing was reclaimed", available_kib());
+	}
+	EXPECT_EQ(before, self->page->events);
+	acquire_and_release(gs);
+	EXPECT_EQ(0, stats_of(gs).pressure);
+	end_hog(hog);
+	close(fd);
+	gophership_close(gs);
+}
+
+TEST_F_TIMEOUT(pressure, the_keeper_gives_back_while_the_program_sleeps, 240)
 {
 	struct gophership_options options = { .size = sizeof(options),
 					      .flags = GOPHERSHIP_KEEPER };
 	struct gophership *gs;
+	pid_t hog;
 	int ms;
 
 	ASSERT_EQ(0, gophership_open(&gs, &options));
 	leave_many_idle(gs);
+	hog = hog_until_short();
+	ASSERT_NE(0, hog);
 	usleep(200000);
 	drop_caches();
 	for (ms = 0; ms < 60000 && stats_of(gs).leased_bytes; ms += 50)
 		usleep(50000);
 	EXPECT_EQ(0, stats_of(gs).leased_bytes);
+	end_hog(hog);
 	gophership_close(gs);
 }
 

@@ -92,8 +92,9 @@ struct gophership_info {
 /**
  * struct gophership_pressure - what the pressure page says
  * @size: bytes of the structure that the kernel fills
- * @events: changes when the kernel looks for memory to reclaim, at most ten
- *	times a second; wraps
+ * @events: changes when the kernel looks for memory to reclaim while less than
+ *	1/16 of memory, and less than 1 GiB, is available (MemAvailable), at most
+ *	ten times a second; wraps
  *
  * The page is the same for the whole machine: one page, MAP_SHARED, PROT_READ
  * and nothing else (EACCES), not inherited over fork. Who has idle buffers on
