@@ -86,7 +86,7 @@ run_lib_in_guest()
 	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
 	make -s -C "$copy/tests/lib" HARNESS="$harness" O="$copy/build/tests" \
 		"$copy/build/tests/lib/$program" || return 97
-	"$copy/tests/vm/run" --kernel "$kernel" --disk 64M --timeout 150 \
+	"$copy/tests/vm/run" --kernel "$kernel" --disk 64M --timeout 400 \
 		--with "$copy/build/tests/lib/$program" -- "$program"
 }
 
