@@ -42,6 +42,7 @@ struct registry_hold {
  * not preemptible.
  */
 static void registry_lock(struct registry_hold *hold)
+	__acquires(&registry.xa_lock)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		xa_lock(&registry);
@@ -53,6 +54,7 @@ static void registry_lock(struct registry_hold *hold)
 }
 
 static void registry_unlock(const struct registry_hold *hold)
+	__releases(&registry.xa_lock)
 {
 	xa_unlock(&registry);
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
