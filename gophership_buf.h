@@ -245,8 +245,9 @@ struct gophership_pool_params {
  * The memory cgroup of the task that makes the pool allocate a buffer pays for its
  * payload. A buffer that a cgroup (other than the root) pays for is not kept: its
  * release gives the payload back to the page allocator, as the reclaim of that
- * cgroup could not reach it; at once, or with interrupts off after an RCU grace period. The reserve is charged to the task that creates the
- * pool, until the pool is destroyed. Releases take a slower path.
+ * cgroup could not reach it; at once, or with interrupts off after an RCU grace period.
+ * The reserve is charged to the task that creates the pool, until the pool is destroyed.
+ * Releases take a slower path.
  */
 #define GOPHERSHIP_POOL_ACCOUNT	BIT(0)
 /**

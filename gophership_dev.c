@@ -196,7 +196,8 @@ static int lease_some(struct gophership_context *context, unsigned int class, u3
  * Have the memory that the caller is told in before the buffers take what there is.
  * Where it is not to be had report_leases() will say so.
  */
-static void fault_in(struct gophership_acquire __user *arg, const struct gophership_acquire *acquire)
+static void fault_in(struct gophership_acquire __user *arg,
+		     const struct gophership_acquire *acquire)
 {
 	fault_in_safe_writeable((char __user *)arg, sizeof(*arg));
 	fault_in_safe_writeable(user_pointer(acquire->leases),

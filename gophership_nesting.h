@@ -116,7 +116,7 @@ extern struct lockdep_map gophership_allocator_map;
  * of which gophership_may_allocate() or gophership_may_free() said that it may.
  *
  * A tracer within them finds the mark and does not ask again. A context that may
- * sleep has none, since it may go on on another CPU; the tracer is not preemptible and
+ * sleep has none, since it may continue on another CPU; the tracer is not preemptible and
  * has one of its own.
  *
  * Lockdep judges every kernel by the rules of PREEMPT_RT, and must be told that this is

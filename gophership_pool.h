@@ -357,9 +357,9 @@ extern struct srcu_struct gophership_pools_srcu;
  * Descriptors are slab memory, so they lie in the direct mapping. What lies
  * between the bounds is kernel memory that may be unmapped but never user
  * space or non-canonical. Nor is it a device, but for memory of one that a driver has
- * put between the machine's own (ZONE_DEVICE below the highest descriptor). @span is written by whoever allocates a
- * descriptor beyond it, which soon stops to happen: the line is as good as
- * constant.
+ * put between the machine's own (ZONE_DEVICE below the highest descriptor). @span is
+ * written when a descriptor beyond it is allocated, which soon stops to happen: the line
+ * is as good as constant.
  */
 struct gophership_bounds {
 	unsigned long secret;
