@@ -199,7 +199,8 @@ typedef struct { long counter; } atomic_long_t;
 #define raw_smp_processor_id()	model_cpu()
 #define preempt_disable()	model_preempt(1)
 #define preempt_enable()	model_preempt(-1)
-#define preemptible()		true
+bool model_preemptible(void);
+#define preemptible()		model_preemptible()
 bool model_in_nmi(void);
 #define virt_to_page(address)	(address)
 #define gophership_memcg_charged(page)	false
@@ -230,11 +231,14 @@ typedef raw_spinlock_t spinlock_t;
 struct mutex { raw_spinlock_t lock; };
 #define DEFINE_MUTEX(name)		struct mutex name
 void model_lock(raw_spinlock_t *lock);
+bool model_trylock(raw_spinlock_t *lock);
 void model_unlock(raw_spinlock_t *lock);
+/* What a tracer listens to: a lock was waited for, memory is allocated. */
+void model_event(void);
 #define raw_spin_lock_init(l)		((l)->held = false)
 #define spin_lock_init(l)		raw_spin_lock_init(l)
-#define raw_spin_lock(l)		model_lock(l)
-#define raw_spin_trylock(l)		({ model_lock(l); true; })
+#define raw_spin_lock(l)		({ model_lock(l); model_event(); })
+#define raw_spin_trylock(l)		model_trylock(l)
 #define raw_spin_unlock(l)		model_unlock(l)
 #define spin_lock(l)			model_lock(l)
 #define spin_unlock(l)			model_unlock(l)
@@ -322,12 +326,13 @@ static inline void *xa_load(struct xarray *xa, unsigned long key)
 	return found == key ? entry : NULL;
 }
 
-#define xa_lock(xa)			model_lock(&(xa)->lock)
+#define xa_lock(xa)			raw_spin_lock(&(xa)->lock)
 #define xa_unlock(xa)			model_unlock(&(xa)->lock)
 struct xa_state { struct xarray *xa; unsigned long key; };
 #define XA_STATE(name, array, index)	struct xa_state name = { array, index }
 #define xas_store(xas, entry) \
-	({ (void)(entry); (xas)->xa->present[model_buf_number((xas)->key)] = true; })
+	({ (void)(entry); model_event();					\
+	   (xas)->xa->present[model_buf_number((xas)->key)] = true; })
 #define xas_nomem(xas, gfp)		((void)(gfp), false)
 #define xas_error(xas)			((void)(xas), 0)
 #define __xa_erase(xa, key)		\

@@ -83,6 +83,7 @@ struct thread {
 	void (*fn)(void);
 	bool started, done, interrupted;
 	bool nmi;
+	bool traced, tracing;		/* a tracer listens here; it is at work */
 	int preempt, irqs;
 	unsigned long region;		/* of code that RCU waits for; counts */
 	bool (*ready)(void *arg);	/* waits for this */
@@ -118,6 +119,7 @@ static struct gophership_head *heads;	/* its own, whatever becomes of it */
 static struct gophership_buf *shared;
 static unsigned int before_pool;	/* allocations */
 static bool stale;			/* there is an entry of it on the inbox already */
+static bool slots;			/* what happens to a slot of the stock matters */
 static bool pinned;			/* its pages have a reference beside the pool's */
 
 /*
@@ -211,6 +213,9 @@ static bool matters(const volatile void *address)
 		       (stale && offset == offsetof(struct gophership_buf, len)) ||
 		       offset == offsetof(struct gophership_buf, listed);
 	}
+	/* The first slot of the stock, where that is what it is about. */
+	if (slots && at == (char *)pool->stock)
+		return true;
 	/* Inboxes and locks; the rest of the heap only to peek at. */
 	return !address;
 }
@@ -295,6 +300,11 @@ bool model_irqs_disabled(void)
 	return current >= 0 && threads[current].irqs;
 }
 
+bool model_preemptible(void)
+{
+	return current < 0 || !in_region(&threads[current]);
+}
+
 int model_cpu(void)
 {
 	return current < 0 ? 0 : threads[current].cpu;
@@ -313,6 +323,16 @@ void model_lock(raw_spinlock_t *lock)
 			model_wait(lock_is_free, lock);
 	}
 	lock->held = true;
+}
+
+bool model_trylock(raw_spinlock_t *lock)
+{
+	if (current >= 0)
+		maybe_switch("trylock", 0);
+	if (lock->held)
+		return false;
+	lock->held = true;
+	return true;
 }
 
 void model_unlock(raw_spinlock_t *lock)
@@ -609,27 +629,34 @@ void gophership_payload_check(struct gophership_buf *buf)
 	(void)buf;
 }
 
+struct flush {
+	struct gophership_pool *pool;
+	unsigned int class;
+};
+
 static void flush_here(void *argument)
 {
-	struct gophership_pool *whose = argument;
+	struct flush *flush = argument;
 
-	for (unsigned int class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		gophership_head_flush(this_cpu_ptr(whose->heads + class));
+	for (unsigned int class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
+		gophership_head_flush(this_cpu_ptr(flush->pool->heads + class));
 }
 
-static bool has_any(int cpu, struct gophership_pool *whose)
+static bool has_any(int cpu, const struct flush *flush)
 {
-	for (unsigned int class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		if (gophership_head_cached(per_cpu_ptr(whose->heads + class, cpu)))
+	for (unsigned int class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
+		if (gophership_head_cached(per_cpu_ptr(flush->pool->heads + class, cpu)))
 			return true;
 	return false;
 }
 
-void gophership_pool_flush(struct gophership_pool *whose)
+void gophership_pool_flush(struct gophership_pool *whose, unsigned int class)
 {
+	struct flush flush = { .pool = whose, .class = class };
+
 	for (int cpu = 0; cpu < NR_CPUS; cpu++)
-		if (has_any(cpu, whose))
-			model_on_cpu(cpu, flush_here, whose);
+		if (has_any(cpu, &flush))
+			model_on_cpu(cpu, flush_here, &flush);
 }
 
 void gophership_pool_flush_unused(struct gophership_pool *whose)
@@ -757,6 +784,25 @@ static void give(struct gophership_buf *buf)
 	gophership_buf_release(buf);
 }
 
+/* The tracer, upon whatever its thread is in the midst of. */
+void model_event(void)
+{
+	struct gophership_buf *buf;
+	struct thread *thread;
+
+	if (current < 0 || !threads[current].traced || threads[current].tracing)
+		return;
+	thread = &threads[current];
+	thread->tracing = true;
+	/* It thinks that it knows where it is. */
+	buf = gophership_pool_acquire(pool, 1, GFP_ATOMIC);
+	if (buf) {
+		have(buf, 1);
+		give(buf);
+	}
+	thread->tracing = false;
+}
+
 /* The shared buffer is given back, by whoever comes. */
 static void release_shared(void)
 {
@@ -832,6 +878,15 @@ static void fill_stock(void)
 	gophership_stock_fill(pool, GFP_KERNEL);
 }
 
+/* The first slot, twice if it was taken meanwhile. */
+static void release_and_fill_slot(void)
+{
+	gophership_buf_release(shared);
+	for (unsigned int i = 0; i < 2; i++)
+		if (!READ_ONCE(pool->stock[0]))
+			fill_slot(pool, 0, &pool->stock[0], GFP_KERNEL);
+}
+
 static void take_from_stock(void)
 {
 	struct gophership_buf *buf = take_class(pool, 0, GOPHERSHIP_SEAL_LEASED);
@@ -848,12 +903,26 @@ static void trim(void)
 	gophership_pool_trim(pool);
 }
 
+static void traced_take(void)
+{
+	threads[current].traced = true;
+	give(take(1));
+}
+
+/* With something to trim. */
+static void traced_trim(void)
+{
+	give(take(1));
+	threads[current].traced = true;
+	gophership_pool_trim(pool);
+}
+
 /* As the shrinker does it. */
 static void scan(void)
 {
 	struct gophership_doomed doomed = {};
 
-	gophership_pool_flush(pool);
+	gophership_pool_flush(pool, 0);
 	gophership_depot_trim(gophership_pool_depot(pool, 0, 0), 1, &doomed);
 	gophership_doomed_free(&doomed);
 }
@@ -886,6 +955,7 @@ struct scenario {
 	unsigned int row;	/* of the heads: what is shared */
 	unsigned int stock;	/* slots, empty at first */
 	bool stale;		/* an earlier second release has left an entry of it */
+	bool slots;		/* of the stock: the first one matters */
 	unsigned int flags;	/* of the pool; with one that looks, what is shared is pinned */
 };
 
@@ -913,6 +983,10 @@ static const struct scenario scenarios[] = {
 	  { release_on_top, take_on_top }, .stale = true },
 	{ "two releases, one past the magazine, and the stock", 2,
 	  { release_shared, release_on_top, fill_stock, take_from_stock }, .stock = 1 },
+	{ "two takers from the stock", 2,
+	  { release_and_fill_slot, take_from_stock, take_from_stock }, .stock = 1, .slots = true },
+	{ "a tracer upon one who makes a buffer", 2, { traced_take, release_on_top } },
+	{ "a tracer upon one who trims", 2, { traced_trim, release_on_top } },
 	{ "three releases of a large buffer", 3,
 	  { release_shared, release_shared, release_shared }, GOPHERSHIP_CLASS_LARGE },
 	{ "two releases of the reserve and a destruction", 3,
@@ -984,6 +1058,7 @@ static void prepare(const struct scenario *scenario)
 	}
 	current = -1;
 	stale = scenario->stale;
+	slots = scenario->slots;
 	pinned = scenario->flags & GOPHERSHIP_POOL_CHECK_REFS;
 	if (stale) {
 		WRITE_ONCE(shared->len, 1);
