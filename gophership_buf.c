@@ -345,7 +345,7 @@ static int release_listed(struct gophership_head *head, struct gophership_buf *b
 		return -EALREADY;
 	this_cpu_inc(pool->heads[class].slow_releases);
 	gophership_depot_list(depot, buf);
-	gophership_pool_wake(pool);
+	gophership_pool_wake(pool, class);
 	return 0;
 }
 
@@ -366,7 +366,7 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	*class = head->class;
 	if (head->class >= GOPHERSHIP_NR_CLASSES)
 		return release_unpooled(head, buf, from, call_site);
-	if (!use_heads() || atomic_read(&head->pool->waiters) ||
+	if (!use_heads() || atomic_read(&head->pool->waiters[head->class]) ||
 	    buf->nid != head->node || !gophership_head_enter(head))
 		return release_listed(head, buf, from, call_site);
 	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);

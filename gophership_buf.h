@@ -336,7 +336,8 @@ struct gophership_buf *gophership_buf_acquire(size_t size, gfp_t gfp);
  * The promise of forward progress: without memory the buffer comes from the
  * reserve of the pool (module parameter reserve), and if that is used up, the
  * caller sleeps until a buffer that is large enough is released. So it must not wait for
- * a buffer that only itself could release.
+ * a buffer that only itself could release. While it sleeps, releases of all buffers of
+ * the pool that would do take the slow path; those of smaller classes do not.
  *
  * It takes no flags. A caller on the way of writeback or I/O sets the scope of its
  * task: between memalloc_noio_save() and memalloc_noio_restore() (or the same of nofs)

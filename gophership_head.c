@@ -31,11 +31,14 @@ static void set_limit(struct gophership_head *head)
 {
 	struct gophership_magazine *mag = head->loaded;
 
-	if (head->pool->flags & GOPHERSHIP_POOL_CLAIMS)
+	/* The rows beyond the classes have none, either. */
+	if (!mag || head->pool->flags & GOPHERSHIP_POOL_CLAIMS) {
+		WRITE_ONCE(head->limit, NULL);
 		return;
-	WRITE_ONCE(head->limit, mag ? mag->slot + mag->capacity : NULL);
+	}
+	WRITE_ONCE(head->limit, mag->slot + mag->capacity);
 	smp_mb(); /* pairs with waiters_raise() */
-	if (unlikely(atomic_read(&head->pool->waiters)))
+	if (unlikely(atomic_read(&head->pool->waiters[head->class])))
 		WRITE_ONCE(head->limit, NULL);
 }
 
@@ -87,7 +90,7 @@ static void drain_inbox(struct gophership_head *head)
 	struct gophership_magazine *mag = head->loaded;
 
 	/* Those who wait shall find it there. */
-	if (!mag || atomic_read(&head->pool->waiters))
+	if (!mag || atomic_read(&head->pool->waiters[head->class]))
 		return;
 	set_loaded_nr(head, gophership_depot_unlist(head->depot, mag, loaded_nr(head),
 						    mag->capacity));

@@ -75,10 +75,10 @@ static void wake_waiters(struct irq_work *work)
 	wake_up_all(&container_of(work, struct gophership_pool, wake)->wait);
 }
 
-/* A buffer came back where a waiter can find it. In any context. */
-void gophership_pool_wake(struct gophership_pool *pool)
+/* A buffer of @class came back where a waiter can find it. In any context. */
+void gophership_pool_wake(struct gophership_pool *pool, unsigned int class)
 {
-	if (unlikely(atomic_read(&pool->waiters)))
+	if (unlikely(atomic_read(&pool->waiters[class])))
 		irq_work_queue(&pool->wake);
 }
 
@@ -261,31 +261,38 @@ struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsig
 }
 
 /*
- * Soon every release takes the slow path, sees the waiter and puts the buffer
- * where the waiter can get it; one that read the limit before this goes into a
- * magazine, for which the waiter's timeout is there. A CPU that restores its
- * limit at this very moment sees the count: the barrier pairs with the one in
- * set_limit().
+ * A task waits for a buffer of @class or a larger one. Soon every release of those
+ * takes the slow path, sees the waiter and puts the buffer where the waiter can get it;
+ * one that read the limit before this goes into a magazine, for which the waiter's
+ * timeout is there. A CPU that restores its limit at this very moment sees the count:
+ * the barrier pairs with the one in set_limit(). What is too small for the task stays
+ * on the hot path.
  */
-static void waiters_raise(struct gophership_pool *pool)
+static void waiters_raise(struct gophership_pool *pool, unsigned int class)
 {
-	unsigned int class;
+	unsigned int i;
 	int cpu;
 
-	atomic_inc(&pool->waiters);
+	for (i = class; i < GOPHERSHIP_NR_CLASSES; i++)
+		atomic_inc(&pool->waiters[i]);
 	smp_mb__after_atomic(); /* pairs with set_limit() */
 	for_each_possible_cpu(cpu) {
 		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
 
-		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-			WRITE_ONCE(heads[class].limit, NULL);
+		for (i = class; i < GOPHERSHIP_NR_CLASSES; i++)
+			WRITE_ONCE(heads[i].limit, NULL);
 	}
 }
 
-/* Heads restore their limit with the next release that takes the slow path. */
-static void waiters_lower(struct gophership_pool *pool)
+/*
+ * The first release on a CPU finds no limit, takes the slow path and restores it for
+ * the others. (Only the head's own CPU knows which magazine it has, and an interrupt
+ * for each CPU would cost more than that one release.)
+ */
+static void waiters_lower(struct gophership_pool *pool, unsigned int class)
 {
-	atomic_dec(&pool->waiters);
+	for (; class < GOPHERSHIP_NR_CLASSES; class++)
+		atomic_dec(&pool->waiters[class]);
 }
 
 static struct gophership_buf *must_try(struct gophership_pool *pool, size_t size, gfp_t gfp,
@@ -305,19 +312,20 @@ static struct gophership_buf *must_try(struct gophership_pool *pool, size_t size
 static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t size,
 					unsigned long call_site)
 {
+	unsigned int class = gophership_class(size);
 	unsigned long flush_at = jiffies;
 	struct gophership_buf *buf;
 	DEFINE_WAIT(wait);
 
-	waiters_raise(pool);
+	waiters_raise(pool, class);
 	for (;;) {
 		/*
 		 * What lies in other CPUs' magazines is out of reach. Not only after
-		 * an undisturbed sleep: others' releases, of what is too small for
-		 * us, wake us all the time.
+		 * an undisturbed sleep: releases of what is too small for us wake us
+		 * if another task waits for that.
 		 */
 		if (time_after_eq(jiffies, flush_at)) {
-			gophership_pool_flush(pool);
+			gophership_pool_flush(pool, class);
 			flush_at = jiffies + WAIT_JIFFIES;
 		}
 		prepare_to_wait(&pool->wait, &wait, TASK_UNINTERRUPTIBLE);
@@ -331,7 +339,7 @@ static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t siz
 			break;
 	}
 	finish_wait(&pool->wait, &wait);
-	waiters_lower(pool);
+	waiters_lower(pool, class);
 	return buf;
 }
 
@@ -351,7 +359,7 @@ static unsigned long pool_trim(struct gophership_pool *pool)
 	unsigned long nr = 0, pages;
 	unsigned int i;
 
-	gophership_pool_flush(pool);
+	gophership_pool_flush(pool, 0);
 	for (i = 0; i < gophership_pool_nr_depots(); i++) {
 		depot = &pool->depots[i];
 		pages = gophership_depot_trim(depot, ULONG_MAX, NULL);
@@ -522,7 +530,7 @@ void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_
 		class_stats(pool, class, &stats->class[class]);
 	gophership_reject_stats(stats);
 	stats->reserve = atomic_read(&pool->nr_reserve);
-	stats->waiters = atomic_read(&pool->waiters);
+	stats->waiters = atomic_read(&pool->waiters[GOPHERSHIP_CLASS_MAX]);
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		stats->stock += gophership_stock_cached(pool, class);
 }
@@ -533,7 +541,7 @@ static int __init orphans_init(void)
 	orphans = pool_alloc("orphans", GOPHERSHIP_POOL_KEEPS_NOTHING);
 	if (!orphans)
 		return -ENOMEM;
-	atomic_inc(&orphans->waiters);
+	waiters_raise(orphans, 0);
 	return pool_list(orphans);
 }
 

@@ -90,6 +90,9 @@
 #include "gophership_compat.h"
 #include "gophership_nesting.h"
 
+/* The largest class: a buffer of it serves every request of the classes. */
+#define GOPHERSHIP_CLASS_MAX	(GOPHERSHIP_NR_CLASSES - 1)
+
 /* Rows of a pool's heads beyond the size classes; neither has a magazine. */
 enum {
 	GOPHERSHIP_CLASS_LARGE = GOPHERSHIP_NR_CLASSES,	/* never pooled */
@@ -181,8 +184,9 @@ extern struct gophership_magazine gophership_nothing;
  *	gophership_nothing without @loaded. Protected by @idle; others may peek
  * @limit: how far the hot path may raise @top: the end of the magazine, or NULL
  *	to send every release to the slow path (no magazine; a task waits for a
- *	buffer; a row that is never pooled; a pool whose releases claim). Written
- *	under @idle; must_acquire writes NULL from other CPUs, see waiters_raise().
+ *	buffer of the class or a smaller one; a row that is never pooled; a pool whose
+ *	releases claim). Written under @idle; must_acquire writes NULL from other
+ *	CPUs, see waiters_raise().
  * @loaded: the magazine the hot path works on, or NULL; protected by @idle
  * @hits: acquires served here; protected by @idle; others may peek
  * @releases: releases that ended here; as @hits
@@ -264,8 +268,8 @@ struct gophership_depot {
 } ____cacheline_aligned;
 
 /*
- * Of gophership_pool.flags, not for callers: the pool keeps nothing. Its count of
- * waiters is raised for good, so that no release ends in a magazine, and what is
+ * Of gophership_pool.flags, not for callers: the pool keeps nothing. Its counts of
+ * waiters are raised for good, so that no release ends in a magazine, and what is
  * on its inboxes goes back to the page allocator at once.
  */
 #define GOPHERSHIP_POOL_KEEPS_NOTHING	BIT(31)
@@ -284,8 +288,9 @@ struct gophership_depot {
  * @depots: [node * GOPHERSHIP_NR_CLASSES + class]; constant
  * @flags: GOPHERSHIP_POOL_*; constant
  * @nr_bufs: buffers of the size classes that exist; by atomics
- * @waiters: tasks in must_acquire that found nothing (and one more in a pool
- *	that keeps nothing); by atomics
+ * @waiters: [class] tasks in must_acquire that found nothing and whom a buffer of the
+ *	class would serve (and one more in a pool that keeps nothing); by atomics. In
+ *	GOPHERSHIP_CLASS_MAX all tasks count
  * @wait: where they sleep
  * @wake: wakes them, from any context
  * @reserve: the reserve, a slot for each buffer, NULL while that is leased; constant
@@ -309,7 +314,7 @@ struct gophership_pool {
 	struct gophership_depot *depots;
 	unsigned int flags;
 	atomic_long_t nr_bufs;
-	atomic_t waiters;
+	atomic_t waiters[GOPHERSHIP_NR_CLASSES];
 	wait_queue_head_t wait;
 	struct irq_work wake;
 	struct gophership_buf **reserve;
@@ -666,7 +671,7 @@ struct gophership_buf *gophership_pool_steal_class(struct gophership_pool *pool,
 unsigned int gophership_pool_nr_depots(void);
 struct gophership_depot *gophership_pool_orphanage(int node, unsigned int class);
 void gophership_pool_place(struct gophership_pool *pool, int cpu);
-void gophership_pool_wake(struct gophership_pool *pool);
+void gophership_pool_wake(struct gophership_pool *pool, unsigned int class);
 struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool *pool, size_t size,
 							 unsigned long call_site);
 int gophership_pools_init(void);
@@ -701,7 +706,7 @@ void gophership_reclaim_hurry(void);
 void gophership_reclaim_tell(void);
 void gophership_reclaim_expedite(void);
 void gophership_reclaim_settle(void);
-void gophership_pool_flush(struct gophership_pool *pool);
+void gophership_pool_flush(struct gophership_pool *pool, unsigned int class);
 void gophership_pool_flush_unused(struct gophership_pool *pool);
 int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);

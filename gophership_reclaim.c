@@ -37,23 +37,38 @@ static DECLARE_WORK(doomed_work, free_doomed);
 static struct shrinker *shrinker;
 static int hotplug_state;
 
-/* The loaded magazines of this CPU; an interrupt, or with preemption off. */
+/**
+ * struct flush - which heads are flushed
+ * @pool: of that pool
+ * @class: of that class and the larger ones
+ * @nid: on the CPUs whose buffers are of that memory node, or NUMA_NO_NODE
+ */
+struct flush {
+	struct gophership_pool *pool;
+	unsigned int class;
+	int nid;
+};
+
+/* The magazines of this CPU; an interrupt, or with preemption off. */
 static void flush_cpu(void *data)
 {
-	struct gophership_pool *pool = data;
+	const struct flush *flush = data;
 	unsigned int class;
 
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		gophership_head_flush(this_cpu_ptr(pool->heads + class));
+	for (class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
+		gophership_head_flush(this_cpu_ptr(flush->pool->heads + class));
 }
 
 static bool cpu_has_any(int cpu, void *data)
 {
-	struct gophership_pool *pool = data;
+	const struct flush *flush = data;
+	const struct gophership_head *heads = per_cpu_ptr(flush->pool->heads, cpu);
 	unsigned int class;
 
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		if (gophership_head_cached(per_cpu_ptr(pool->heads + class, cpu)))
+	if (flush->nid != NUMA_NO_NODE && heads->node != flush->nid)
+		return false;
+	for (class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
+		if (gophership_head_cached(heads + class))
 			return true;
 	return false;
 }
@@ -61,40 +76,25 @@ static bool cpu_has_any(int cpu, void *data)
 /**
  * gophership_pool_flush() - move what the CPUs' heads hold to the depots
  * @pool: the pool
+ * @class: the smallest class of which they do; all larger ones follow
  *
  * A head that is at work at this moment keeps its magazines.
  *
  * Context: process, interrupts on.
  */
-void gophership_pool_flush(struct gophership_pool *pool)
+void gophership_pool_flush(struct gophership_pool *pool, unsigned int class)
 {
-	on_each_cpu_cond(cpu_has_any, flush_cpu, pool, true);
+	struct flush flush = { .pool = pool, .class = class, .nid = NUMA_NO_NODE };
+
+	on_each_cpu_cond(cpu_has_any, flush_cpu, &flush, true);
 }
 
-struct pool_on_node {
-	struct gophership_pool *pool;
-	int nid;
-};
-
-static bool cpu_has_any_there(int cpu, void *data)
-{
-	struct pool_on_node *where = data;
-
-	return per_cpu_ptr(where->pool->heads, cpu)->node == where->nid &&
-	       cpu_has_any(cpu, where->pool);
-}
-
-static void flush_cpu_there(void *data)
-{
-	flush_cpu(((struct pool_on_node *)data)->pool);
-}
-
-/* gophership_pool_flush() for the CPUs whose buffers are of one memory node. */
+/* All classes, for the CPUs whose buffers are of one memory node. */
 static void flush_node(struct gophership_pool *pool, int nid)
 {
-	struct pool_on_node where = { .pool = pool, .nid = nid };
+	struct flush flush = { .pool = pool, .nid = nid };
 
-	on_each_cpu_cond(cpu_has_any_there, flush_cpu_there, &where, true);
+	on_each_cpu_cond(cpu_has_any, flush_cpu, &flush, true);
 }
 
 /**

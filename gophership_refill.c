@@ -64,7 +64,7 @@ static void refill(struct work_struct *work)
 			make_buffers(pool, class);
 	}
 	/* What a task waits for is not taken away from it. */
-	if (!atomic_read(&pool->waiters))
+	if (!atomic_read(&pool->waiters[GOPHERSHIP_CLASS_MAX]))
 		gophership_stock_fill(pool, GFP_BACKGROUND);
 	gophership_reclaim_arm();
 }

@@ -31,7 +31,7 @@ void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf
 	put(buf);
 	/* This sees the waiter, or the waiter sees the slot: pairs with waiters_raise(). */
 	smp_mb();
-	gophership_pool_wake(pool);
+	gophership_pool_wake(pool, GOPHERSHIP_CLASS_MAX);
 }
 
 /* One that nothing refers to, or @any. Context: any. */

@@ -731,6 +731,93 @@ static void fault_wait_pooled_irq(struct kunit *test)
 	wait_for_one(test, true, GIVE_FROM_IRQ);
 }
 
+/* A task that waits for class 2, while others have only a buffer of class 3. */
+struct narrow {
+	struct gophership_pool *pool;
+	struct gophership_buf *held;
+	bool got_it;
+	unsigned int failed;
+	unsigned long pairs;
+	u64 hits;
+	u64 hits_after;
+};
+
+static void pair(struct narrow *narrow, unsigned int class)
+{
+	struct gophership_buf *buf;
+
+	buf = gophership_pool_acquire(narrow->pool, gk_capacity(class), GFP_KERNEL);
+	narrow->failed += !buf || gophership_buf_release(buf);
+}
+
+/* For several of the looks that the waiter takes, ten a second. */
+static void pairs_of_smaller(struct narrow *narrow)
+{
+	unsigned long until = jiffies + HZ;
+
+	while (time_before(jiffies, until)) {
+		pair(narrow, 0);
+		narrow->pairs++;
+		cond_resched();
+	}
+}
+
+static void narrow_main(unsigned int id, void *arg)
+{
+	struct narrow *narrow = arg;
+	struct gophership_buf *buf;
+	unsigned int i;
+
+	if (id == 1) {
+		starve(true);
+		buf = gophership_pool_must_acquire(narrow->pool, gk_capacity(2));
+		starve(false);
+		narrow->failed += !buf || buf->capacity != gk_capacity(3);
+		narrow->failed += !buf || gophership_buf_release(buf);
+		WRITE_ONCE(narrow->got_it, true);
+		return;
+	}
+	for (i = 0; i < 10; i++)
+		pair(narrow, 0);
+	narrow->failed += !gk_eventually(stats_of(narrow->pool).waiters == 1);
+	narrow->hits = gk_stats(narrow->pool, 0).hits;
+	pairs_of_smaller(narrow);
+	narrow->hits = gk_stats(narrow->pool, 0).hits - narrow->hits;
+	narrow->failed += READ_ONCE(narrow->got_it);
+	narrow->failed += !!gophership_buf_release(narrow->held);
+	narrow->failed += !gk_eventually(READ_ONCE(narrow->got_it));
+	narrow->hits_after = gk_stats(narrow->pool, 3).hits;
+	for (i = 0; i < 100; i++)
+		pair(narrow, 3);
+	narrow->hits_after = gk_stats(narrow->pool, 3).hits - narrow->hits_after;
+}
+
+/*
+ * Who waits takes the hot path away from what can serve the wait alone, and for no longer
+ * than it takes: smaller classes hit all the time, a larger one serves, and hits again.
+ */
+static void fault_wait_is_narrow(struct kunit *test)
+{
+	struct narrow narrow = {};
+
+	if (gk_loaded_with("poison", "Y"))
+		kunit_skip(test, "with poison=1 nothing hits");
+	narrow.pool = make_pool(test, 0, 0);
+	narrow.held = gophership_pool_acquire(narrow.pool, gk_capacity(3), GFP_ATOMIC);
+	KUNIT_ASSERT_NOT_NULL(test, narrow.held);
+	gk_run(test, 2, narrow_main, &narrow);
+	kunit_info(test, "%llu hits in %lu pairs while a task waited, %llu in 100 after",
+		   narrow.hits, narrow.pairs, narrow.hits_after);
+	KUNIT_EXPECT_TRUE(test, narrow.got_it);
+	KUNIT_EXPECT_EQ(test, narrow.failed, 0);
+	/* The machine may be short of memory meanwhile, and the shrinker empty a head. */
+	KUNIT_EXPECT_LE(test, narrow.pairs - narrow.hits, 2);
+	/* One that finds no magazine, and one that finds no limit. */
+	KUNIT_EXPECT_GE(test, narrow.hits_after, 98);
+	KUNIT_EXPECT_EQ(test, stats_of(narrow.pool).waiters, 0);
+	KUNIT_EXPECT_EQ(test, gophership_pool_destroy(narrow.pool), 0);
+}
+
 #define LATE_NS	(60 * NSEC_PER_MSEC)
 
 /* One buffer goes to and fro between two CPUs, each of which waits for it. */
@@ -895,6 +982,7 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(fault_reserve_scramble),
 	KUNIT_CASE(fault_reserve_referenced),
 	KUNIT_CASE(fault_wait_for_atomic),
+	KUNIT_CASE(fault_wait_is_narrow),
 	KUNIT_CASE(fault_reserve_released_twice),
 	KUNIT_CASE(fault_reserve_counts),
 	KUNIT_CASE(fault_reserve_of_machine),
