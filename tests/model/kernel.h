@@ -44,6 +44,8 @@ typedef unsigned int gfp_t;
 #define time_after_eq(a, b)	((long)((a) - (b)) >= 0)
 
 /* Words of the compiler and of kbuild */
+#define __acquires(x)
+#define __releases(x)
 #define __percpu
 #define __user
 #define __init
