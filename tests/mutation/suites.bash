@@ -39,15 +39,15 @@ run_lib()
 run_user()
 {
 	local copy=$1 programs=${2//,/ } program prepare=true
-	local -a with=() machine=()
+	local -a with=() nodes=()
 	shift 2
 	for program in $programs; do
 		with+=(--with "$repository/build/tests/user/$program")
 	done
-	[[ $programs != numa_test ]] || machine=(--cpus 2 --numa 2)
+	[[ $programs != numa_test ]] || nodes=(--cpus 2 --numa 2)
 	((!$#)) || prepare='chmod 0666 /dev/gophership'
 	"$copy/tests/vm/run" --kernel "${kernel:?}" --disk 64M --modprobe nbd --params "$*" \
-		--append init_on_alloc=0 "${machine[@]}" "${with[@]}" --timeout $((100 + 50 * ${#with[@]} / 2)) -- \
+		--append init_on_alloc=0 "${nodes[@]}" "${with[@]}" --timeout $((100 + 50 * ${#with[@]} / 2)) -- \
 		sh -c "$prepare; for program in $programs; do \$program || exit 1; done"
 }
 
