@@ -354,7 +354,10 @@ static inline void gophership_memcg_leave(struct gophership_memcg_scope *scope)
 static inline void gophership_lru_add(struct list_lru *lru, struct list_head *item)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	/* Up to 6.10 it looks at the item's cgroup, which may go, without a lock of its own. */
+	rcu_read_lock();
 	list_lru_add_obj(lru, item);
+	rcu_read_unlock();
 #else
 	list_lru_add(lru, item);
 #endif
@@ -376,8 +379,15 @@ static inline void gophership_lru_add(struct list_lru *lru, struct list_head *it
 /*
  * What a callback returns when the rest of the list is of no interest. Since 6.13 it
  * drops the lock before. Old kernels cannot end a walk: there the callback is called
- * for the rest, too.
+ * for the rest, too, and a walk that takes few items at a time would look at the rest
+ * again and again. So there it takes many.
  */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define GOPHERSHIP_LRU_WALK	128
+#else
+#define GOPHERSHIP_LRU_WALK	65536
+#endif
+
 static inline enum lru_status gophership_lru_stop(struct list_lru_one *list)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)

@@ -60,9 +60,6 @@
 #define AGE_JIFFIES	(5 * HZ)
 #define AGE_QUIET	2
 
-/* Loans that one walk of the lists takes, so that nobody waits long for the lock. */
-#define WALK_MAX	128
-
 /* Idle loans that turn out to be unfit before a lease gives up and allocates. */
 #define TAKE_TRIES	4
 
@@ -410,7 +407,7 @@ static void free_aged(unsigned int class, unsigned long before)
 			unsigned long steps = ULONG_MAX;
 
 			INIT_LIST_HEAD(&walk.loans);
-			walk.left = WALK_MAX;
+			walk.left = GOPHERSHIP_LRU_WALK;
 			list_lru_walk_node(&idle[class], node, take_aged, &walk, &steps);
 			free_loans(&walk.loans);
 			cond_resched();
