@@ -343,8 +343,9 @@ static unsigned long count_objects(struct shrinker *unused, struct shrink_contro
 }
 
 /*
- * Pages that @nid lacks to be above kswapd's mark. Reclaim ends when it has a few pages;
- * of a machine that lacks more, somebody may be killed while the rest lies idle here.
+ * Pages that @nid lacks to be above kswapd's mark, in the zones that payloads come from.
+ * Reclaim ends when it has a few pages; of a machine that lacks more, somebody may be
+ * killed while the rest lies idle here.
  */
 static unsigned long lacking_pages(int nid)
 {
@@ -352,7 +353,7 @@ static unsigned long lacking_pages(int nid)
 	struct zone *zone;
 	int i;
 
-	for (i = 0; i < MAX_NR_ZONES; i++) {
+	for (i = 0; i <= gfp_zone(GFP_KERNEL); i++) {
 		zone = &NODE_DATA(nid)->node_zones[i];
 		if (!populated_zone(zone))
 			continue;
@@ -410,6 +411,7 @@ static unsigned long scan_objects(struct shrinker *unused, struct shrink_control
 	pages = gophership_doomed_free(&doomed);
 	srcu_read_unlock(&gophership_pools_srcu, idx);
 	sc->nr_scanned = max(sc->nr_scanned, pages);
+	gophership_account_reclaimed(pages);
 	return pages ?: SHRINK_STOP;
 }
 
