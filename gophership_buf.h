@@ -224,7 +224,8 @@ struct gophership_buf {
  *		GOPHERSHIP_MAX_POOLED; 0 for GOPHERSHIP_MAX_POOLED
  * @flags:	GOPHERSHIP_POOL_* bits; unknown ones are refused
  * @stock:	buffers of each class kept idle for requests that may not allocate, at most
- *		GOPHERSHIP_STOCK_MAX; 0 for none. See "The stock"
+ *		GOPHERSHIP_STOCK_MAX; 0 for none. See "The stock". Not with
+ *		GOPHERSHIP_POOL_ACCOUNT: no cgroup would pay for it
  */
 struct gophership_pool_params {
 	const char *name;

@@ -470,6 +470,9 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
 	    params->reserve > GOPHERSHIP_RESERVE_MAX ||
 	    params->reserve_size > GOPHERSHIP_MAX_POOLED || params->stock > GOPHERSHIP_STOCK_MAX)
 		return ERR_PTR(-EINVAL);
+	/* The stock is made by a kernel thread, whose cgroup is not the taker's. */
+	if (params->stock && flags & GOPHERSHIP_POOL_ACCOUNT)
+		return ERR_PTR(-EINVAL);
 	if (flags)
 		flags |= GOPHERSHIP_POOL_CLAIMS;
 	return pool_create(params->name, params->reserve,

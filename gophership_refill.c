@@ -88,12 +88,19 @@ static void want(struct gophership_pool *pool, unsigned int bit)
 		return;
 	if (!test_bit(bit, &pool->wanted))
 		set_bit(bit, &pool->wanted);
+	/* The work that runs sees the bit, or this sees that it does not wait any more. */
+	smp_mb();
 	gophership_refill_kick(pool);
 }
 
-/* A buffer of @class was wanted where none may be allocated. Any context. */
+/*
+ * A buffer of @class was wanted where none may be allocated. Any context. For a pool that
+ * accounts none is made: the work's own cgroup would pay for it, and not the taker's.
+ */
 void gophership_refill_buffers(struct gophership_pool *pool, unsigned int class)
 {
+	if (pool->flags & GOPHERSHIP_POOL_ACCOUNT)
+		return;
 	want(pool, class);
 }
 

@@ -94,12 +94,17 @@ static void put_slot(struct gophership_pool *pool, unsigned int class,
 	preempt_enable();
 }
 
-/* Rather one that lies idle than a new one. */
+/*
+ * Rather one that lies idle than a new one; unless a task waits for what is released: it
+ * never looks into the stock.
+ */
 static bool fill_slot(struct gophership_pool *pool, unsigned int class,
 		      struct gophership_buf **slot, gfp_t gfp)
 {
-	struct gophership_buf *buf = gophership_pool_steal_class(pool, class);
+	struct gophership_buf *buf = NULL;
 
+	if (!atomic_read(&pool->waiters[GOPHERSHIP_CLASS_MAX]))
+		buf = gophership_pool_steal_class(pool, class);
 	if (!buf)
 		buf = gophership_payload_alloc(pool, class, gophership_class_order(class), gfp);
 	if (!buf)

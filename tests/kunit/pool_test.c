@@ -46,6 +46,9 @@ static const struct bad_params bad_params[] = {
 	  { .name = "kunit", .reserve = 1, .reserve_size = SIZE_MAX } },
 	{ "reserve_size without a reserve",
 	  { .name = "kunit", .reserve_size = GOPHERSHIP_MAX_POOLED + 1 } },
+	{ "stock + 1", { .name = "kunit", .stock = GOPHERSHIP_STOCK_MAX + 1 } },
+	{ "a stock for which no cgroup pays",
+	  { .name = "kunit", .stock = 1, .flags = GOPHERSHIP_POOL_ACCOUNT } },
 };
 
 KUNIT_ARRAY_PARAM_DESC(bad_params, bad_params, what);
