@@ -258,7 +258,7 @@ TEST_F_TIMEOUT(isolation, killed_owners_bytes_are_gone, 600)
 		if (!child)
 			run_victim(round);
 		/* Somewhere in what it does, and not before. */
-		for (int tries = 0; tries < 6000 && device_machine_bytes(self->fd) <= before; tries++)
+		for (int i = 0; i < 6000 && device_machine_bytes(self->fd) <= before; i++)
 			usleep(10000);
 		usleep(round * 1700);
 		ASSERT_EQ(0, kill(child, SIGKILL));
