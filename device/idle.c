@@ -79,7 +79,7 @@ struct idle_counters {
 	u64 hits[GOPHERSHIP_NR_CLASSES];
 };
 
-static DEFINE_PER_CPU(struct idle_counters, counters);
+static DEFINE_PER_CPU(struct idle_counters, idle_hits);
 
 static void age_idle(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(age_work, age_idle);
@@ -315,7 +315,7 @@ static struct gophership_loan *take_idle(unsigned int class)
 		if (!loan)
 			return NULL;
 		if (fits(loan, node)) {
-			this_cpu_inc(counters.hits[class]);
+			this_cpu_inc(idle_hits.hits[class]);
 			return loan;
 		}
 		gophership_loan_free(loan);
@@ -476,7 +476,7 @@ void gophership_idle_stats(unsigned int class, struct gophership_class_counters 
 
 	row->cached += list_lru_count(&idle[class]);
 	for_each_possible_cpu(cpu)
-		row->hits += READ_ONCE(per_cpu_ptr(&counters, cpu)->hits[class]);
+		row->hits += READ_ONCE(per_cpu_ptr(&idle_hits, cpu)->hits[class]);
 }
 
 static void destroy_lists(unsigned int nr)
