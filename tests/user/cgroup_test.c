@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "device.h"
+#include "file.h"
 #include "harness.h"
 #include "memory.h"
 
@@ -19,18 +20,6 @@
 #define MOST	1024
 
 static const char *const names[] = { "gophership-a", "gophership-b", "gophership-c" };
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t written;
-
-	if (fd < 0)
-		return -errno;
-	written = write(fd, text, strlen(text));
-	close(fd);
-	return written == (ssize_t)strlen(text) ? 0 : -EIO;
-}
 
 static int write_cgroup(const char *name, const char *file, const char *text)
 {

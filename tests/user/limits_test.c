@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "device.h"
+#include "file.h"
 #include "harness.h"
 #include "memory.h"
 
@@ -534,18 +535,6 @@ TEST_F(limits, what_is_pinned_counts_in_the_quota)
 }
 
 #define CGROUP	"/sys/fs/cgroup/gophership-test"
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t written;
-
-	if (fd < 0)
-		return -errno;
-	written = write(fd, text, strlen(text));
-	close(fd);
-	return written == (ssize_t)strlen(text) ? 0 : -EIO;
-}
 
 static long long read_number(const char *path)
 {

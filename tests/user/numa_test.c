@@ -11,24 +11,13 @@
 #include <sys/wait.h>
 
 #include "device.h"
+#include "file.h"
 #include "harness.h"
 
 #define ROOT	"/sys/fs/cgroup"
 #define CGROUP	ROOT "/gophership-numa"
 #define PAGE	4096UL
 #define MANY	1500
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t written;
-
-	if (fd < 0)
-		return -errno;
-	written = write(fd, text, strlen(text));
-	close(fd);
-	return written == (ssize_t)strlen(text) ? 0 : -EIO;
-}
 
 static long set_policy(int mode, unsigned long nodes)
 {
