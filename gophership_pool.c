@@ -101,8 +101,8 @@ static int memory_node(int cpu)
  * @pool: the pool
  * @cpu: a CPU that does not run, with nothing in its heads, or a new pool's
  *
- * The kernel knows no more than a placeholder for a CPU that is not there yet. Memory
- * that a node gets or loses later moves no heads.
+ * For a CPU that is not there yet the kernel has made a node up; it learns the true one
+ * when the CPU comes. Memory that a node gets or loses later moves no heads.
  *
  * Context: process.
  */
