@@ -7,17 +7,54 @@
 #include "pool.h"
 #include "run.h"
 
-/* Fill the cache from the depot, or *@direct. */
+/**
+ * fill_locked() - get buffers for a cache that has none left
+ * @gs: the handle
+ * @cache: whose worker we are
+ * @class: size class
+ * @direct: as for depot_lease()
+ *
+ * If the kernel, or the ceiling, does not give any, what lies idle elsewhere is
+ * looked for: in the depot's other classes, then in other threads' caches.
+ *
+ * Return: false, with errno, if there is nothing to be had.
+ */
+static bool fill_locked(struct gophership *gs, struct cache *cache, unsigned int class,
+			void **direct)
+{
+	int ret;
+
+	ret = depot_fill(gs, cache, class, direct);
+	if (!ret)
+		return true;
+	/* First those that can be used as they are. */
+	if (reclaim_caches(gs, cache, false)) {
+		ret = depot_fill(gs, cache, class, direct);
+		if (!ret)
+			return true;
+	}
+	if (cache_refill(gs, cache, class))
+		return true;
+	/* Then those that make room. */
+	if (cache != &gs->depot)
+		depot_take_all(gs, cache);
+	if (reclaim_all(gs, NULL))
+		ret = depot_fill(gs, cache, class, direct);
+	errno = -ret;
+	return !ret;
+}
+
+/* The same, with or without the lock. */
 static bool fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
 {
 	bool filled;
 
 	*direct = NULL;
 	if (cache == &gs->depot)
-		return depot_fill(gs, cache, class, direct);
+		return fill_locked(gs, cache, class, direct);
 	gs_lock(&gs->lock);
 	reclaim_look_locked(gs, cache);
-	filled = depot_fill(gs, cache, class, direct);
+	filled = fill_locked(gs, cache, class, direct);
 	gs_unlock(&gs->lock);
 	return filled;
 }
@@ -44,7 +81,7 @@ unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned i
 		poke(cache->refills, peek(cache->refills) + 1);
 		if (cache_refill(gs, cache, class)) {
 			if (cache->nr_idle[class] > IDLE_CHUNKS && cache != &gs->depot)
-				cache_shed(gs, cache, class);
+				depot_shed(gs, cache, class);
 			continue;
 		}
 		if (!fill(gs, cache, class, &direct))
@@ -66,7 +103,7 @@ static unsigned int acquire_locked(struct gophership *gs, unsigned int class, un
 	if (!(++gs->depot.looks % LOOK_PERIOD))
 		reclaim_look_locked(gs, NULL);
 	/* Those who wait are before us. */
-	error = wait_error(gs);
+	error = line_error(gs);
 	if (error)
 		errno = error;
 	else
@@ -79,7 +116,7 @@ static unsigned int acquire_locked(struct gophership *gs, unsigned int class, un
 static unsigned int acquire_with(struct gophership *gs, struct cache *cache, unsigned int class,
 				 unsigned int nr, void **bufs)
 {
-	int32_t left = cache_enter_slow(gs, cache);
+	int32_t left = thread_cache_enter(gs, cache);
 	unsigned int got;
 
 	/* Threads wait, and caches are closed. */

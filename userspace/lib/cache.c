@@ -26,36 +26,6 @@ void cache_init(struct cache *cache)
 	}
 }
 
-/*
- * As cache_enter(), but it looks around when it is time, and waits for a thaw. 0:
- * threads wait for a buffer, and no cache is entered.
- */
-int32_t cache_enter_slow(struct gophership *gs, struct cache *cache)
-{
-	int32_t left;
-
-	for (;;) {
-		left = cache_enter(cache, gs);
-		if (left > 0 || peek(cache->state) == BUSY)
-			return left;
-		if (peek(cache->state)) {
-			bool waiting;
-
-			/* Frozen: it thaws before the lock is given up, or stays so. */
-			gs_lock(&gs->lock);
-			waiting = peek(gs->waiting);
-			gs_unlock(&gs->lock);
-			if (waiting)
-				return 0;
-			continue;
-		}
-		/* A signal handler here may be faster: then it has looked. */
-		poke(cache->acquired, peek(cache->acquired) + LOOK_PERIOD);
-		poke(cache->state, LOOK_PERIOD);
-		reclaim_look(gs, cache);
-	}
-}
-
 static void mark_idle(struct cache *cache, struct chunk *chunk)
 {
 	if (chunk->idle || !chunk_is_idle(chunk))
@@ -209,19 +179,4 @@ bool cache_refill(struct gophership *gs, struct cache *cache, unsigned int class
 		chunk_drop_raced(gs, chunk, peek(chunk->free));
 	}
 	return true;
-}
-
-/* The cache lets go of idle chunks of @class that it should not keep. */
-void cache_shed(struct gophership *gs, struct cache *cache, unsigned int class)
-{
-	uint32_t index, next;
-
-	gs_lock(&gs->lock);
-	for (index = cache->available[class];
-	     index != NO_CHUNK && cache->nr_idle[class] > IDLE_CHUNKS; index = next) {
-		next = gs->chunks[index].next;
-		if (gs->chunks[index].idle)
-			depot_take(gs, cache, &gs->chunks[index]);
-	}
-	gs_unlock(&gs->lock);
 }

@@ -19,7 +19,7 @@ static void set_owner(struct chunk *chunk, struct cache *owner)
 }
 
 /* The depot gets a chunk that is in @cache's list. */
-void depot_take(struct gophership *gs, struct cache *cache, struct chunk *chunk)
+static void depot_take(struct gophership *gs, struct cache *cache, struct chunk *chunk)
 {
 	cache_unlist(gs, cache, chunk);
 	set_owner(chunk, &gs->depot);
@@ -56,6 +56,21 @@ void depot_take_all(struct gophership *gs, struct cache *cache)
 		while (cache->available[class] != NO_CHUNK)
 			depot_take(gs, cache, &gs->chunks[cache->available[class]]);
 	}
+}
+
+/* The cache lets go of idle chunks of @class that it should not keep. */
+void depot_shed(struct gophership *gs, struct cache *cache, unsigned int class)
+{
+	uint32_t index, next;
+
+	gs_lock(&gs->lock);
+	for (index = cache->available[class];
+	     index != NO_CHUNK && cache->nr_idle[class] > IDLE_CHUNKS; index = next) {
+		next = gs->chunks[index].next;
+		if (gs->chunks[index].idle)
+			depot_take(gs, cache, &gs->chunks[index]);
+	}
+	gs_unlock(&gs->lock);
 }
 
 /* The depot parts with a chunk of @class that has something free. */
@@ -209,8 +224,16 @@ int depot_lease(struct gophership *gs, struct cache *cache, unsigned int class,
 	return got;
 }
 
-/* Have something for @cache, or in *@direct; or return -errno. */
-static int fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
+/**
+ * depot_fill() - get buffers for a cache from the depot or else from the kernel
+ * @gs: the handle
+ * @cache: who gets them; we are its worker
+ * @class: size class
+ * @direct: as for depot_lease()
+ *
+ * Return: 0, or -errno.
+ */
+int depot_fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
 {
 	int ret;
 
@@ -218,42 +241,6 @@ static int fill(struct gophership *gs, struct cache *cache, unsigned int class, 
 		return 0;
 	ret = depot_lease(gs, cache, class, gs->windows[class].per_chunk, direct);
 	return ret < 0 ? ret : 0;
-}
-
-/**
- * depot_fill() - get buffers for a cache that has none left
- * @gs: the handle
- * @cache: whose worker we are
- * @class: size class
- * @direct: as for depot_lease()
- *
- * If the kernel, or the ceiling, does not give any, what lies idle elsewhere is
- * looked for: in the depot's other classes, then in other threads' caches.
- *
- * Return: false, with errno, if there is nothing to be had.
- */
-bool depot_fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
-{
-	int ret;
-
-	ret = fill(gs, cache, class, direct);
-	if (!ret)
-		return true;
-	/* First those that can be used as they are. */
-	if (reclaim_caches(gs, cache, false)) {
-		ret = fill(gs, cache, class, direct);
-		if (!ret)
-			return true;
-	}
-	if (cache_refill(gs, cache, class))
-		return true;
-	/* Then those that make room. */
-	if (cache != &gs->depot)
-		depot_take_all(gs, cache);
-	if (reclaim_all(gs, NULL))
-		ret = fill(gs, cache, class, direct);
-	errno = -ret;
-	return !ret;
 }
 
 /**

@@ -21,13 +21,16 @@
  * While threads wait for a buffer (wait.c) all caches stay frozen, and acquires and
  * releases do without them.
  *
- * Locks, outermost first: registry_lock, gophership.lock.
+ * Lock order
+ * ----------
+ * registry_lock, then gophership.lock.
  */
 #ifndef POOL_H
 #define POOL_H
 
 #include <pthread.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "chunk.h"
 #include "device.h"
@@ -131,6 +134,26 @@ struct window {
 struct site {
 	const void *acquired;
 	const void *released;
+};
+
+/**
+ * struct waiter - a thread in line
+ * @class: size class that it wants
+ * @buf: what it got
+ * @error: errno of the last try
+ * @served: it is out of the line
+ * @called: it is served, or the first in line; else it sleeps while this is 0
+ * @next: the one behind it
+ *
+ * On the stack of the thread; protected by the handle's lock, but for @called.
+ */
+struct waiter {
+	unsigned int class;
+	void *buf;
+	int error;
+	bool served;
+	_Atomic uint32_t called;
+	struct waiter *next;
 };
 
 /**
@@ -292,45 +315,59 @@ static inline void cache_leave(struct cache *cache, int32_t left)
 
 /* The cache of this thread that was used last, or one that is always busy. */
 extern __thread struct cache *this_cache;
+
+/*
+ * The files, from the ground up: each calls only those above it in this list
+ * (doc/floors, which tests/lint compares with the calls).
+ */
+
+/* lock.c */
+extern pthread_mutex_t registry_lock;
 /* This thread holds a lock of the library: a signal handler must not want it. */
 extern __thread unsigned int this_thread_locks;
-
 void gs_lock(pthread_mutex_t *lock);
 void gs_unlock(pthread_mutex_t *lock);
-
-/* thread.c: threads and their caches */
-struct cache *thread_cache_find(struct gophership *gs);
-struct cache *thread_cache(struct gophership *gs);
-void thread_caches_close(struct gophership *gs);
-int thread_prepare(void);
-void thread_forked(void);
 
 /* windows.c: where the buffers are in memory */
 int windows_map(struct gophership *gs);
 void windows_unmap(struct gophership *gs);
 
-/* registry.c: the handles of the process */
-extern pthread_mutex_t registry_lock;
-int registry_add(struct gophership *gs);
-void registry_remove(struct gophership *gs);
+/* line.c: threads in line for a buffer; but for line_tell() under the lock */
+void line_tell(struct gophership *gs);
+void line_sleep(_Atomic uint32_t *word, const struct timespec *until);
+void line_call(struct waiter *waiter);
+int line_error(const struct gophership *gs);
+unsigned int line_count(const struct gophership *gs);
+void line_join(struct gophership *gs, struct waiter *self);
+void line_leave(struct gophership *gs, struct waiter *self);
 
 /* cache.c: a cache at work; its worker calls */
 extern struct chunk no_chunk;
 void cache_init(struct cache *cache);
-int32_t cache_enter_slow(struct gophership *gs, struct cache *cache);
 void cache_list(struct gophership *gs, struct cache *cache, struct chunk *chunk);
 void cache_unlist(struct gophership *gs, struct cache *cache, struct chunk *chunk);
 bool cache_refill(struct gophership *gs, struct cache *cache, unsigned int class);
 void cache_harvest(struct gophership *gs, struct cache *cache);
 bool cache_put(struct gophership *gs, struct cache *cache, struct chunk *chunk, bits_t bits);
 void cache_push_ready(struct chunk *chunk);
-void cache_shed(struct gophership *gs, struct cache *cache, unsigned int class);
 void chunk_drop_raced(struct gophership *gs, struct chunk *chunk, bits_t bits);
 
-/* depot.c: the depot, and the kernel behind it; under the lock */
-bool depot_fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct);
-void depot_take(struct gophership *gs, struct cache *cache, struct chunk *chunk);
+/* verdict.c: is this pointer on loan? */
+int release_verdict(struct gophership *gs, const void *buf);
+bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits);
+
+/* debug.c: GOPHERSHIP_DEBUG=1 */
+bool debug_wanted(void);
+int debug_init(struct gophership *gs);
+void debug_acquired(struct gophership *gs, void *const *bufs, unsigned int nr, const void *site);
+int debug_release(struct gophership *gs, void *buf, const void *site);
+void debug_close(struct gophership *gs);
+void debug_free(struct gophership *gs);
+
+/* depot.c: the depot, and the kernel behind it; but for depot_shed() under the lock */
+int depot_fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct);
 void depot_take_all(struct gophership *gs, struct cache *cache);
+void depot_shed(struct gophership *gs, struct cache *cache, unsigned int class);
 int depot_lease(struct gophership *gs, struct cache *cache, unsigned int class,
 		unsigned int want, void **direct);
 unsigned int depot_give_back(struct gophership *gs, unsigned int class, unsigned int age);
@@ -342,29 +379,25 @@ unsigned int reclaim_all(struct gophership *gs, struct cache *own);
 void reclaim_look(struct gophership *gs, struct cache *own);
 void reclaim_look_locked(struct gophership *gs, struct cache *own);
 uint64_t reclaim_clock(void);
+
+/* keeper.c: a thread that does so */
 int keeper_start(struct gophership *gs);
 void keeper_stop(struct gophership *gs);
 
-/* wait.c: threads that wait for a buffer */
-void wait_tell(struct gophership *gs);
-int wait_error(const struct gophership *gs);
-unsigned int wait_count(const struct gophership *gs);
-void wait_open_caches(struct gophership *gs);
+/* thread.c: threads and their caches */
+struct cache *thread_cache_find(struct gophership *gs);
+struct cache *thread_cache(struct gophership *gs);
+int32_t thread_cache_enter(struct gophership *gs, struct cache *cache);
+void thread_caches_close(struct gophership *gs);
+int thread_prepare(void);
+void thread_forked(void);
 
-/* acquire.c */
+/* registry.c: the handles of the process */
+int registry_add(struct gophership *gs);
+void registry_remove(struct gophership *gs);
+
+/* acquire.c; besides what is exported: wait.c, and open.c above all */
 unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned int class,
 			  unsigned int nr, void **bufs);
-
-/* release.c */
-int release_verdict(struct gophership *gs, const void *buf);
-bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits);
-
-/* debug.c: GOPHERSHIP_DEBUG=1 */
-bool debug_wanted(void);
-int debug_init(struct gophership *gs);
-void debug_acquired(struct gophership *gs, void *const *bufs, unsigned int nr, const void *site);
-int debug_release(struct gophership *gs, void *buf, const void *site);
-void debug_close(struct gophership *gs);
-void debug_free(struct gophership *gs);
 
 #endif /* POOL_H */

@@ -10,8 +10,6 @@
 
 #include "pool.h"
 
-pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-
 static struct gophership *handles;	/* protected by registry_lock */
 static bool knows_fork;			/* protected by registry_lock */
 

@@ -64,7 +64,7 @@ static void collect(struct gophership *gs, struct gophership_lib_stats *stats)
 	stats->failed = peek(gs->failed);
 	stats->pressure = gs->pressure_events;
 	stats->retired = device_retired(gs->fd);
-	stats->waiting = wait_count(gs);
+	stats->waiting = line_count(gs);
 }
 
 int gophership_stats(struct gophership *gs, struct gophership_lib_stats *stats)

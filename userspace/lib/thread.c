@@ -18,26 +18,11 @@
 static struct cache no_cache = { .state = BUSY };
 
 __thread struct cache *this_cache = &no_cache;
-__thread unsigned int this_thread_locks;
 static __thread struct cache *thread_caches;
 
 static pthread_key_t exit_key;
 static bool have_exit_key;		/* protected by registry_lock */
 static struct cache *unused_caches;	/* by next; protected by registry_lock */
-
-void gs_lock(pthread_mutex_t *lock)
-{
-	this_thread_locks++;
-	atomic_signal_fence(memory_order_seq_cst);
-	pthread_mutex_lock(lock);
-}
-
-void gs_unlock(pthread_mutex_t *lock)
-{
-	pthread_mutex_unlock(lock);
-	atomic_signal_fence(memory_order_seq_cst);
-	this_thread_locks--;
-}
 
 /* The cache that this thread has for @gs, or NULL. No lock. */
 struct cache *thread_cache_find(struct gophership *gs)
@@ -50,6 +35,36 @@ struct cache *thread_cache_find(struct gophership *gs)
 			return cache;
 		}
 	return NULL;
+}
+
+/*
+ * As cache_enter(), but it looks around when it is time, and waits for a thaw. 0:
+ * threads wait for a buffer, and no cache is entered.
+ */
+int32_t thread_cache_enter(struct gophership *gs, struct cache *cache)
+{
+	int32_t left;
+
+	for (;;) {
+		left = cache_enter(cache, gs);
+		if (left > 0 || peek(cache->state) == BUSY)
+			return left;
+		if (peek(cache->state)) {
+			bool waiting;
+
+			/* Frozen: it thaws before the lock is given up, or stays so. */
+			gs_lock(&gs->lock);
+			waiting = peek(gs->waiting);
+			gs_unlock(&gs->lock);
+			if (waiting)
+				return 0;
+			continue;
+		}
+		/* A signal handler here may be faster: then it has looked. */
+		poke(cache->acquired, peek(cache->acquired) + LOOK_PERIOD);
+		poke(cache->state, LOOK_PERIOD);
+		reclaim_look(gs, cache);
+	}
 }
 
 /* Chunks that are on loan as a whole are in no list. Under the handle's lock. */

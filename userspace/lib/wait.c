@@ -6,35 +6,10 @@
  * waits, the caches of all threads are closed, which costs those that hit nothing:
  * it is how a cache is frozen, but it lasts. What the caches held is in the depot
  * then, acquires go there, and a release sets the remote bit, after which it looks
- * at @waiting and tells.
- *
- * No wake-up is lost
- * ------------------
- * The first thread in line sets @told to 0, looks through everything, and sleeps
- * while @told is 0. A release
- *	in an open cache	was begun before the cache was closed. The cache is
- *				busy, and is looked at again soon; or the release
- *				is over, and the barrier made it visible.
- *	by the remote bit	(W) sets the bit, pushes the chunk, and looks at
- *				@waiting, all sequentially consistent; the other end
- *				(W) sets @waiting and looks at what was pushed. One
- *				of the two sees the other. If the release does, it
- *				sets @told to 1: after the look, which then does not
- *				sleep, or before it.
- *
- * The line
- * --------
- * First come, first served: the first in line looks, and serves those behind it as
- * long as there is something for the next one. One that cannot be served holds up
- * the line, so that the wish for a large buffer does not starve. Whoever leaves the
- * line makes the next one the first.
+ * at @waiting and tells: see line.c.
  */
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "pool.h"
 
@@ -44,38 +19,6 @@
 /* If it was the kernel that had none: nobody tells when other programs release. */
 #define PERIOD_KERNEL	50
 #define NO_PERIOD	(-1)
-
-/**
- * struct waiter - a thread in line
- * @class: size class that it wants
- * @buf: what it got
- * @error: errno of the last try
- * @served: it is out of the line
- * @called: it is served, or the first in line; else it sleeps while this is 0
- * @next: the one behind it
- *
- * On the stack of the thread; protected by the handle's lock, but for @called.
- */
-struct waiter {
-	unsigned int class;
-	void *buf;
-	int error;
-	bool served;
-	_Atomic uint32_t called;
-	struct waiter *next;
-};
-
-static long futex(_Atomic uint32_t *word, int operation, uint32_t value,
-		  const struct timespec *until)
-{
-	long number = SYS_futex;
-
-#ifdef SYS_futex_time64
-	if (sizeof(*until) != 2 * sizeof(long))
-		number = SYS_futex_time64;
-#endif
-	return syscall(number, word, operation, value, until, NULL, FUTEX_BITSET_MATCH_ANY);
-}
 
 static void add_ms(struct timespec *time, int ms)
 {
@@ -103,8 +46,7 @@ static void sleep_on(_Atomic uint32_t *word, const struct timespec *until, int p
 		if (!until || is_before(&soon, until))
 			until = &soon;
 	}
-	/* No cancellation point, as a call by number. */
-	futex(word, FUTEX_WAIT_BITSET_PRIVATE, 0, until);
+	line_sleep(word, until);
 }
 
 static bool is_over(const struct timespec *until)
@@ -117,23 +59,14 @@ static bool is_over(const struct timespec *until)
 	return !is_before(&now, until);
 }
 
-static void call(struct waiter *waiter)
+/* The line is empty. Under the lock. */
+static void open_caches(struct gophership *gs)
 {
-	if (!atomic_exchange(&waiter->called, 1))
-		futex(&waiter->called, FUTEX_WAKE_PRIVATE, 1, NULL);
-}
+	struct cache *cache;
 
-/*
- * Something was released while threads wait. In any context, signal handlers
- * included, and without the lock.
- */
-void wait_tell(struct gophership *gs)
-{
-	int error = errno;
-
-	if (!atomic_exchange(&gs->told, 1))
-		futex(&gs->told, FUTEX_WAKE_PRIVATE, INT_MAX, NULL);
-	errno = error;
+	for (cache = gs->caches; cache; cache = cache->next)
+		if (cache->attached)
+			atomic_store_explicit(&cache->gs, gs, memory_order_release);
 }
 
 /* Whether every open cache is closed now. */
@@ -152,18 +85,8 @@ static bool close_caches(struct gophership *gs)
 	gs->system_calls++;
 	if (!device_barrier())
 		return true;
-	wait_open_caches(gs);
+	open_caches(gs);
 	return false;
-}
-
-/* The line is empty. Under the lock. */
-void wait_open_caches(struct gophership *gs)
-{
-	struct cache *cache;
-
-	for (cache = gs->caches; cache; cache = cache->next)
-		if (cache->attached)
-			atomic_store_explicit(&cache->gs, gs, memory_order_release);
 }
 
 /* Move all that is idle to the depot. When to look again, in ms. */
@@ -204,7 +127,7 @@ static bool serve_first(struct gophership *gs)
 	}
 	first->served = true;
 	gs->waiters = first->next;
-	call(first);
+	line_call(first);
 	return true;
 }
 
@@ -221,52 +144,11 @@ static int serve(struct gophership *gs)
 		;
 	if (!gs->waiters)
 		return NO_PERIOD;
-	call(gs->waiters);
+	line_call(gs->waiters);
 	window = &gs->windows[gs->waiters->class];
 	if (period == NO_PERIOD && peek(gs->leased_bytes) + window->capacity <= gs->ceiling)
 		return PERIOD_KERNEL;
 	return period;
-}
-
-/* Under the lock: 0 if nobody waits, else the errno for who does not. */
-int wait_error(const struct gophership *gs)
-{
-	return gs->waiters ? gs->waiters->error : 0;
-}
-
-/* How many do. Under the lock. */
-unsigned int wait_count(const struct gophership *gs)
-{
-	const struct waiter *waiter;
-	unsigned int nr = 0;
-
-	for (waiter = gs->waiters; waiter; waiter = waiter->next)
-		nr++;
-	return nr;
-}
-
-static void join_line(struct gophership *gs, struct waiter *self)
-{
-	struct waiter **link = &gs->waiters;
-
-	while (*link)
-		link = &(*link)->next;
-	*link = self;
-	if (gs->waiters == self)
-		poke(self->called, 1);
-	/* (W) before a look at what was released. */
-	atomic_store(&gs->waiting, 1);
-}
-
-static void leave_line(struct gophership *gs, struct waiter *self)
-{
-	struct waiter **link = &gs->waiters;
-
-	while (*link != self)
-		link = &(*link)->next;
-	*link = self->next;
-	if (gs->waiters)
-		call(gs->waiters);
 }
 
 static void *wait_in_line(struct gophership *gs, unsigned int class, const struct timespec *until)
@@ -275,7 +157,7 @@ static void *wait_in_line(struct gophership *gs, unsigned int class, const struc
 	int period;
 
 	gs_lock(&gs->lock);
-	join_line(gs, &self);
+	line_join(gs, &self);
 	for (;;) {
 		bool first = gs->waiters == &self;
 
@@ -287,7 +169,7 @@ static void *wait_in_line(struct gophership *gs, unsigned int class, const struc
 		if (self.served)
 			break;
 		if (is_over(until)) {
-			leave_line(gs, &self);
+			line_leave(gs, &self);
 			self.error = ETIMEDOUT;
 			break;
 		}
@@ -297,7 +179,7 @@ static void *wait_in_line(struct gophership *gs, unsigned int class, const struc
 	}
 	if (!gs->waiters) {
 		atomic_store(&gs->waiting, 0);
-		wait_open_caches(gs);
+		open_caches(gs);
 	}
 	gs_unlock(&gs->lock);
 	if (!self.buf)
