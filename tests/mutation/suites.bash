@@ -9,11 +9,11 @@
 #   model [SCENARIO]             of tests/model
 #   litmus                       the lines that tests/litmus stands for
 #   kunit [GLOB]                 suites or cases of tests/kunit, on uml
-#   lib PROGRAM [TEST]           of tests/lib, on this machine, without a device
+#   lib PROGRAM [TEST]           of tests/libgophership, on this machine, without a device
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
 #   pressure                     tests/pressure
 #   driver late|lend|numa        of tests/driver, on debian-6.1
-#   libguest PROGRAM             of tests/lib, on the device
+#   libguest PROGRAM             of tests/libgophership, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
 #                                of tests/user, with parameters for the module
 
@@ -29,7 +29,7 @@ run_lib()
 {
 	local copy=$1 program=$2 harness
 	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
-	make -s -C "$copy/tests/lib" HARNESS="$harness" O="$copy/build/tests" \
+	make -s -C "$copy/tests/libgophership" HARNESS="$harness" O="$copy/build/tests" \
 		"$copy/build/tests/standin/$program" || return 97
 	shift 2
 	timeout 120 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
@@ -79,12 +79,12 @@ run_ship()
 		-- test-ship "${@:2}"
 }
 
-# run_lib_in_guest COPY PROGRAM: as tests/lib/run does it.
+# run_lib_in_guest COPY PROGRAM: as tests/libgophership/run does it.
 run_lib_in_guest()
 {
 	local copy=$1 program=$2 harness
 	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
-	make -s -C "$copy/tests/lib" HARNESS="$harness" O="$copy/build/tests" \
+	make -s -C "$copy/tests/libgophership" HARNESS="$harness" O="$copy/build/tests" \
 		"$copy/build/tests/lib/$program" || return 97
 	"$copy/tests/vm/run" --kernel "$kernel" --disk 64M --timeout 400 \
 		--with "$copy/build/tests/lib/$program" -- "$program"
