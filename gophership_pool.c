@@ -578,12 +578,14 @@ int __init gophership_pools_init(void)
 
 	if (orphans_init())
 		return -ENOMEM;
-	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, stock, 0);
+	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, stock,
+					     GOPHERSHIP_POOL_PERMANENT);
 	if (IS_ERR(gophership_kernel_pool))
 		goto free_orphans;
 	gophership_kernel_heads = gophership_kernel_pool->heads;
 	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED, 0,
-					   GOPHERSHIP_POOL_ACCOUNT | GOPHERSHIP_POOL_LENDS);
+					   GOPHERSHIP_POOL_PERMANENT | GOPHERSHIP_POOL_ACCOUNT |
+					   GOPHERSHIP_POOL_LENDS);
 	if (IS_ERR(gophership_user_pool))
 		goto destroy_kernel;
 	return 0;

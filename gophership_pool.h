@@ -279,6 +279,8 @@ struct gophership_depot {
  * stay NULL, so that the hot path sends all releases to the slow one, and need not ask.
  */
 #define GOPHERSHIP_POOL_CLAIMS		BIT(29)
+/* Nor this one: of the module itself, for as long as that is loaded. */
+#define GOPHERSHIP_POOL_PERMANENT	BIT(27)
 /* Not for callers, either: the pool of the device, see gophership_lent.c. */
 #define GOPHERSHIP_POOL_LENDS		BIT(30)
 

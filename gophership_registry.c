@@ -23,6 +23,11 @@ static DEFINE_XARRAY_FLAGS(registry, XA_FLAGS_LOCK_IRQ);
 
 /* Descriptors of the pool that is being destroyed. */
 #define DISOWNED	XA_MARK_0
+/*
+ * Those that a driver's pool has, or had: to destroy such a pool looks at no other ones.
+ * The machine's pool and the device's may have millions.
+ */
+#define NAMED		XA_MARK_1
 
 static unsigned long key_of(const struct gophership_buf *buf)
 {
@@ -69,12 +74,15 @@ static void registry_unlock(const struct registry_hold *hold)
  */
 int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp)
 {
+	bool named = !(raw_cpu_ptr(buf->heads)->pool->flags & GOPHERSHIP_POOL_PERMANENT);
 	XA_STATE(xas, &registry, key_of(buf));
 	struct registry_hold hold;
 
 	do {
 		registry_lock(&hold);
 		xas_store(&xas, buf);
+		if (named)
+			xas_set_mark(&xas, NAMED);
 		registry_unlock(&hold);
 	} while (xas_nomem(&xas, gfp));
 	return xas_error(&xas);
@@ -122,10 +130,12 @@ void gophership_registry_disown(struct gophership_pool *pool, struct gophership_
 	struct gophership_buf *buf;
 	unsigned long key = 0;
 	unsigned int class;
+	xa_mark_t among;
 
+	among = pool->flags & GOPHERSHIP_POOL_PERMANENT ? XA_PRESENT : NAMED;
 	for (;;) {
 		registry_lock(&hold);
-		buf = xa_find(&registry, &key, ULONG_MAX, XA_PRESENT);
+		buf = xa_find(&registry, &key, ULONG_MAX, among);
 		head = buf ? raw_cpu_ptr(buf->heads) : NULL;
 		if (buf && head->pool == pool) {
 			class = head->class;
