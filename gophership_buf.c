@@ -409,14 +409,24 @@ static int release_with(struct gophership_buf *buf, unsigned long from, unsigned
 	return ret;
 }
 
+/* Is the payload of @buf to be cleared before it lies idle? Context: preemption off. */
+static bool wants_zeroes(const struct gophership_buf *buf)
+{
+	const struct gophership_head *head = this_cpu_ptr(READ_ONCE(buf->heads));
+
+	/* What goes to the page allocator at once is cleared there. */
+	return head->pool->flags & GOPHERSHIP_POOL_CLEARS && head->class != GOPHERSHIP_CLASS_LARGE;
+}
+
 /* Claim @buf first: its payload is looked at, or filled. */
 static int release_claimed(struct gophership_buf *buf, unsigned long call_site)
 {
-	bool mine;
+	bool mine, zeroes;
 
 	preempt_disable();
 	mine = gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED) &&
 	       gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_CLAIMED);
+	zeroes = mine && wants_zeroes(buf);
 	preempt_enable();
 	if (!mine)
 		return -EALREADY;
@@ -424,6 +434,8 @@ static int release_claimed(struct gophership_buf *buf, unsigned long call_site)
 		return 0;
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_payload_poison(buf);
+	else if (zeroes)
+		memset(buf->data, 0, buf->capacity);
 	return release_with(buf, GOPHERSHIP_SEAL_CLAIMED, call_site);
 }
 

@@ -90,6 +90,10 @@
  * is all zeroes (@capacity bytes) if the request had __GFP_ZERO. A driver that shows a
  * buffer to a program asks for __GFP_ZERO, or writes all of what it shows.
  *
+ * On a kernel that was booted with init_on_alloc=1 or init_on_free=1 idle buffers are
+ * zeroes as well (not with poison=1, nor in pools with GOPHERSHIP_POOL_NO_INIT): each
+ * release clears its buffer. What is written to it afterwards, by mistake, stays.
+ *
  * @cookie is undefined after acquire, too.
  *
  * The payload is physically contiguous, from any zone of the direct mapping: map it with
@@ -260,6 +264,15 @@ struct gophership_pool_params {
  * what is larger than GOPHERSHIP_MAX_POOLED is never reused.)
  */
 #define GOPHERSHIP_POOL_CHECK_REFS BIT(1)
+/**
+ * GOPHERSHIP_POOL_NO_INIT - do not clear buffers for init_on_alloc and init_on_free
+ *
+ * On a kernel that was booted with one of the two (Debian's default is init_on_alloc=1) a
+ * release clears the whole buffer, on a slower path, and acquire finds zeroes, as from the
+ * page allocator. A driver may set this flag if it writes each byte before it reads it or
+ * shows it to anyone: it gets the bytes of the pool's last borrower.
+ */
+#define GOPHERSHIP_POOL_NO_INIT	BIT(2)
 
 /**
  * struct gophership_class_stats - what happened in one size class of a pool

@@ -434,11 +434,24 @@ static int pool_destroy(struct gophership_pool *pool)
 	return leaked;
 }
 
+/* @flags, and those that follow from them, and from what the kernel was booted with. */
+static unsigned int all_flags(unsigned int flags)
+{
+	const unsigned int never = GOPHERSHIP_POOL_NO_INIT | GOPHERSHIP_POOL_LENDS;
+
+	/* As the slab allocators: poison instead of zeroes. The device clears by itself. */
+	if (!poison && !(flags & never) && (want_init_on_alloc(0) || want_init_on_free()))
+		flags |= GOPHERSHIP_POOL_CLEARS;
+	if (flags & (GOPHERSHIP_POOL_CLEARS | GOPHERSHIP_POOL_CHECK_REFS | GOPHERSHIP_POOL_ACCOUNT))
+		flags |= GOPHERSHIP_POOL_CLAIMS;
+	return flags;
+}
+
 static struct gophership_pool *pool_create(const char *name, unsigned int nr_reserve,
 					   size_t reserve_size, unsigned int nr_stock,
 					   unsigned int flags)
 {
-	struct gophership_pool *pool = pool_alloc(name, flags);
+	struct gophership_pool *pool = pool_alloc(name, all_flags(flags));
 	int ret;
 
 	if (!pool)
@@ -466,15 +479,14 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
 	if (!len || len == GOPHERSHIP_POOL_NAME_LEN)
 		return ERR_PTR(-EINVAL);
 	flags = params->flags;
-	if (flags & ~(GOPHERSHIP_POOL_ACCOUNT | GOPHERSHIP_POOL_CHECK_REFS) ||
+	if (flags & ~(GOPHERSHIP_POOL_ACCOUNT | GOPHERSHIP_POOL_CHECK_REFS |
+		      GOPHERSHIP_POOL_NO_INIT) ||
 	    params->reserve > GOPHERSHIP_RESERVE_MAX ||
 	    params->reserve_size > GOPHERSHIP_MAX_POOLED || params->stock > GOPHERSHIP_STOCK_MAX)
 		return ERR_PTR(-EINVAL);
 	/* The stock is made by a kernel thread, whose cgroup is not the taker's. */
 	if (params->stock && flags & GOPHERSHIP_POOL_ACCOUNT)
 		return ERR_PTR(-EINVAL);
-	if (flags)
-		flags |= GOPHERSHIP_POOL_CLAIMS;
 	return pool_create(params->name, params->reserve,
 			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, params->stock, flags);
 }

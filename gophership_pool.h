@@ -283,6 +283,11 @@ struct gophership_depot {
 #define GOPHERSHIP_POOL_PERMANENT	BIT(27)
 /* Not for callers, either: the pool of the device, see gophership_lent.c. */
 #define GOPHERSHIP_POOL_LENDS		BIT(30)
+/*
+ * Nor this one: a release clears the payload (init_on_alloc, init_on_free), so that the
+ * pages are all zeroes while they lie idle, as fresh ones are: acquire has nothing to do.
+ */
+#define GOPHERSHIP_POOL_CLEARS		BIT(28)
 
 /**
  * struct gophership_pool - a named pool

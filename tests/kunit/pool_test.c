@@ -35,7 +35,7 @@ static const struct bad_params bad_params[] = {
 	{ "empty name", { .name = "" } },
 	{ "name of 32 bytes", { .name = "0123456789abcdef0123456789abcdef" } },
 	{ "name of 40 bytes", { .name = "0123456789abcdef0123456789abcdef01234567" } },
-	{ "unknown flag", { .name = "kunit", .flags = BIT(2) } },
+	{ "unknown flag", { .name = "kunit", .flags = BIT(3) } },
 	{ "unknown flag beside a known one",
 	  { .name = "kunit", .flags = GOPHERSHIP_POOL_ACCOUNT | BIT(31) } },
 	{ "reserve + 1", { .name = "kunit", .reserve = GOPHERSHIP_RESERVE_MAX + 1 } },
