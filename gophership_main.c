@@ -67,5 +67,5 @@ module_init(gophership_init);
 module_exit(gophership_exit);
 
 MODULE_DESCRIPTION("GopherShip: a pool of page-aligned buffers for drivers and user space");
-MODULE_VERSION("0.2.0");
+MODULE_VERSION(GOPHERSHIP_VERSION);
 MODULE_LICENSE("GPL");
