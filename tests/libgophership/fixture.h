@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -33,6 +34,12 @@ static inline long wait_for_test(long number, pid_t pid, unsigned int flags)
 #endif
 #include "harness.h"
 #undef syscall
+
+#if defined(STANDIN) && !defined(MEMCHECK) && !defined(__SANITIZE_ADDRESS__) && \
+	!defined(__SANITIZE_THREAD__)
+/* No tool looks on that would want memory or each instruction for itself. */
+#define BARE
+#endif
 
 #define PAGE		4096
 #define LARGEST		65536
@@ -58,6 +65,36 @@ static inline uint64_t used_of(struct gophership *gs)
 	for (unsigned int i = 0; i < stats.nr_classes; i++)
 		used += stats.classes[i].used;
 	return used;
+}
+
+static inline struct gophership *open_with(struct gophership_options options)
+{
+	struct gophership *gs;
+
+	options.size = sizeof(options);
+	return gophership_open(&gs, &options) ? NULL : gs;
+}
+
+/* The library's descriptor, or -1. */
+static inline int find_device(void)
+{
+	char path[64], target[64];
+
+	for (int fd = 3; fd < 64; fd++) {
+		ssize_t length;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		length = readlink(path, target, sizeof(target) - 1);
+		target[length < 0 ? 0 : length] = 0;
+		if (strstr(target, "gophership"))
+			return fd;
+	}
+	return -1;
+}
+
+static inline bool has_device(void)
+{
+	return find_device() >= 0;
 }
 
 static inline int compare_pointers(const void *a, const void *b)
