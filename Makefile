@@ -50,9 +50,10 @@ modules_install: modules
 install-user: user
 	$(MAKE) -C userspace install DESTDIR=$(call quoted,$(DESTDIR)) PREFIX=$(call quoted,$(PREFIX))
 
-# Man pages of section 9, from the header, by the kernel's own tool.
+# Man pages of section 9, and reStructuredText, from the headers, by the kernel's own tool.
 doc: need-kdir
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_buf.h build/man9
+	doc/rst "$(KDIR)/scripts/kernel-doc" build/doc
 
 # What authors of drivers need: the header, the symbols' versions of this kernel, the pages.
 install-driver: modules doc
@@ -107,7 +108,7 @@ help:
 	@echo "  make modules_install the module, into /lib/modules (INSTALL_MOD_PATH=...)"
 	@echo "  make install-user    tool, header, man pages, udev rule (DESTDIR=... PREFIX=...)"
 	@echo "  make install-driver  for authors of drivers: gophership_buf.h, Module.symvers, man9"
-	@echo "  make doc             man pages of the interface for drivers, into build/man9"
+	@echo "  make doc             man pages and .rst of the public headers, into build/man9, build/doc"
 	@echo ""
 	@echo "To work on it:"
 	@echo "  make check-full      the same, and what takes hours: sanitizers, faults, fuzz, kills"
