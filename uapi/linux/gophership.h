@@ -4,7 +4,7 @@
  *
  * One open of /dev/gophership is one context, and a context is one trust
  * domain. It leases buffers (ACQUIRE), maps them (mmap of a class's window,
- * MAP_SHARED) and gives them back (RELEASE). Whoever has the file descriptor
+ * MAP_SHARED) and gives them back (RELEASE). A process that has the file descriptor
  * has the context.
  *
  * Rules for every structure:
@@ -97,8 +97,8 @@ struct gophership_info {
  *	ten times a second; wraps
  *
  * The page is the same for the whole machine: one page, MAP_SHARED, PROT_READ
- * and nothing else (EACCES), not inherited over fork. Who has idle buffers on
- * lease gives them back when @events has changed.
+ * and nothing else (EACCES), not inherited over fork. A program that has idle buffers
+ * on lease should give them back when @events has changed.
  */
 struct gophership_pressure {
 	__u32 size;

@@ -10,14 +10,14 @@
 /**
  * fill_locked() - get buffers for a cache that has none left
  * @gs: the handle
- * @cache: whose worker we are
+ * @cache: the cache; the caller is its worker
  * @class: size class
  * @direct: as for depot_lease()
  *
- * If the kernel, or the ceiling, does not give any, what lies idle elsewhere is
- * looked for: in the depot's other classes, then in other threads' caches.
+ * If the kernel or the ceiling gives none, this looks for idle buffers elsewhere: in
+ * other threads' caches, then in the depot's other classes.
  *
- * Return: false, with errno, if there is nothing to be had.
+ * Return: false, with errno, if there is none.
  */
 static bool fill_locked(struct gophership *gs, struct cache *cache, unsigned int class,
 			void **direct)
@@ -27,7 +27,7 @@ static bool fill_locked(struct gophership *gs, struct cache *cache, unsigned int
 	ret = depot_fill(gs, cache, class, direct);
 	if (!ret)
 		return true;
-	/* First those that can be used as they are. */
+	/* First the buffers that can be used as they are. */
 	if (reclaim_caches(gs, cache, false)) {
 		ret = depot_fill(gs, cache, class, direct);
 		if (!ret)
@@ -35,7 +35,7 @@ static bool fill_locked(struct gophership *gs, struct cache *cache, unsigned int
 	}
 	if (cache_refill(gs, cache, class))
 		return true;
-	/* Then those that make room. */
+	/* Then those that make room below the ceiling. */
 	if (cache != &gs->depot)
 		depot_take_all(gs, cache);
 	if (reclaim_all(gs, NULL))
@@ -44,7 +44,7 @@ static bool fill_locked(struct gophership *gs, struct cache *cache, unsigned int
 	return !ret;
 }
 
-/* The same, with or without the lock. */
+/* The same, for a caller that may or may not have the lock. */
 static bool fill(struct gophership *gs, struct cache *cache, unsigned int class, void **direct)
 {
 	bool filled;
@@ -60,8 +60,8 @@ static bool fill(struct gophership *gs, struct cache *cache, unsigned int class,
 }
 
 /*
- * Acquire up to @nr buffers with all there is to try. We are the worker of
- * @cache; if that is the depot, the lock is held.
+ * Acquire up to @nr buffers by every means. The caller is the worker of @cache; if
+ * that is the depot, it holds the lock.
  */
 unsigned int acquire_from(struct gophership *gs, struct cache *cache, unsigned int class,
 			  unsigned int nr, void **bufs)
@@ -102,7 +102,7 @@ static unsigned int acquire_locked(struct gophership *gs, unsigned int class, un
 	gs_lock(&gs->lock);
 	if (!(++gs->depot.looks % LOOK_PERIOD))
 		reclaim_look_locked(gs, NULL);
-	/* Those who wait are before us. */
+	/* Threads that wait come first. */
 	error = line_error(gs);
 	if (error)
 		errno = error;
@@ -112,14 +112,14 @@ static unsigned int acquire_locked(struct gophership *gs, unsigned int class, un
 	return got;
 }
 
-/* The worker-to-be of @cache acquires. */
+/* The thread of @cache acquires. */
 static unsigned int acquire_with(struct gophership *gs, struct cache *cache, unsigned int class,
 				 unsigned int nr, void **bufs)
 {
 	int32_t left = thread_cache_enter(gs, cache);
 	unsigned int got;
 
-	/* Threads wait, and caches are closed. */
+	/* Threads wait for a buffer, so all caches are closed. */
 	if (unlikely(!left))
 		return acquire_locked(gs, class, nr, bufs);
 	if (left < 0) {
@@ -136,7 +136,7 @@ static unsigned int acquire_any(struct gophership *gs, size_t size, unsigned int
 	struct cache *cache = NULL;
 	unsigned int class, got;
 
-	/* Here, and not where it would cost a hit: no cache is that of NULL. */
+	/* Not on the hot path, which needs no check: no cache has NULL as its handle. */
 	if (unlikely(!gs)) {
 		errno = EINVAL;
 		return 0;
@@ -150,7 +150,7 @@ static unsigned int acquire_any(struct gophership *gs, size_t size, unsigned int
 		errno = EMSGSIZE;
 		return 0;
 	}
-	/* We interrupted the library: its state is not for us. */
+	/* A signal handler that interrupted the library must not touch its state. */
 	if (unlikely(this_thread_locks)) {
 		errno = EAGAIN;
 		return 0;
@@ -175,7 +175,7 @@ acquire_slow(struct gophership *gs, size_t size, unsigned int nr, void **bufs, c
 
 	if (got == nr)
 		errno = error;
-	/* With nothing got, the lock may be held for ever: EAGAIN, ESTALE. */
+	/* Without a buffer (EAGAIN, ESTALE) the lock may never be free. */
 	if (got && gs->sites[0])
 		debug_acquired(gs, bufs, got, site);
 	return got;
@@ -198,10 +198,10 @@ void *gophership_acquire(struct gophership *gs, size_t size)
 	struct chunk *chunk;
 	bits_t free, usable;
 
-	/* Nothing of *@gs was looked at so far: it may be NULL. */
+	/* @gs may be NULL: nothing has looked at *@gs yet. */
 	if (unlikely(left <= 0))
 		return acquire_slow_one(gs, size, __builtin_return_address(0));
-	/* Above the largest class there is no chunk. */
+	/* For a size above the largest class this is no_chunk. */
 	chunk = cache->current[class_of(gs, size)];
 	free = peek(chunk->free);
 	usable = free & ~peek(chunk->remote);
@@ -216,7 +216,7 @@ void *gophership_acquire(struct gophership *gs, size_t size)
 	return chunk->base + ((size_t)number << chunk->shift);
 }
 
-/* Neighbours of one chunk, all at once, if the lowest free ones are. */
+/* Take @nr neighbours of one chunk at once, if its lowest free buffers are neighbours. */
 static inline bool pop_run(struct chunk *chunk, bits_t free, bits_t usable, unsigned int nr,
 			   void **bufs)
 {
@@ -234,7 +234,7 @@ static inline bool pop_run(struct chunk *chunk, bits_t free, bits_t usable, unsi
 	return true;
 }
 
-/* What the current chunk has, up to @nr. */
+/* Take what the chunk has, up to @nr. */
 static unsigned int __attribute__((noinline))
 pop_some(struct chunk *chunk, bits_t usable, unsigned int nr, void **bufs)
 {
@@ -266,7 +266,7 @@ unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigne
 			else
 				got = pop_some(chunk, usable, nr, bufs);
 		}
-		/* Time to look around, at once; what goes beyond @left is counted. */
+		/* Time to look around: now. What goes beyond @left is counted here. */
 		if (unlikely(left <= (int32_t)got)) {
 			poke(cache->acquired, peek(cache->acquired) + got - left);
 			cache_leave(cache, 0);

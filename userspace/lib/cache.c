@@ -2,13 +2,13 @@
 /*
  * A cache: the chunks that a thread, or the depot, owns.
  *
- * An owned chunk is current of its class; or in the list of available chunks,
- * if something in it is free; or in no list, if all of it is on loan. The next
- * release of a buffer of it puts it back into the list.
+ * An owned chunk is in one of three places. It is the current one of its class; or it
+ * is in the list of available chunks, if something in it is free; or it is in no list,
+ * if all of it is on loan. Then the next release puts it back into the list.
  */
 #include "pool.h"
 
-/* Current where there is nothing. Never written. */
+/* The current chunk where there is none. Never written. */
 struct chunk no_chunk = { .absent = ~(bits_t)0, .shift = 12 };
 
 void cache_init(struct cache *cache)
@@ -62,7 +62,7 @@ void cache_unlist(struct gophership *gs, struct cache *cache, struct chunk *chun
 	}
 }
 
-/* Of @bits, which are not on loan, the remote ones were released twice. */
+/* @bits are not on loan. Those of them that are remote, too, were released twice. */
 void chunk_drop_raced(struct gophership *gs, struct chunk *chunk, bits_t bits)
 {
 	bits_t both = peek(chunk->remote) & bits;
@@ -74,8 +74,8 @@ void chunk_drop_raced(struct gophership *gs, struct chunk *chunk, bits_t bits)
 }
 
 /*
- * Add @bits, which are on loan, to what is free. Returns whether the cache now
- * has more idle chunks than it should keep.
+ * Add @bits, which are on loan, to the free ones. Returns whether the cache now has
+ * more idle chunks than it should keep.
  */
 bool cache_put(struct gophership *gs, struct cache *cache, struct chunk *chunk, bits_t bits)
 {
@@ -92,8 +92,8 @@ bool cache_put(struct gophership *gs, struct cache *cache, struct chunk *chunk, 
 }
 
 /*
- * @chunk got remote bits: tell its owner, unless it will look anyway. If the
- * chunk changes hands on the way, the old owner passes it on.
+ * @chunk got remote bits: tell its owner, unless it was told already. If the chunk
+ * changes owners meanwhile, the old owner passes it on.
  */
 void cache_push_ready(struct chunk *chunk)
 {
@@ -110,10 +110,11 @@ void cache_push_ready(struct chunk *chunk)
 }
 
 /*
- * Take over what others released. Free first, remote after: see chunk.h. What is
- * absent is looked at before what is remote: somebody else may just be adding a
- * lease to our chunk, and the remote bit of a buffer that is absent no more is
- * either his or cleared by then.
+ * Take over what other threads released. Set free first, clear remote after: see
+ * chunk.h. Read absent before remote: another thread may be adding a lease to this
+ * chunk right now (add_remote() and add_loan() of depot.c). It clears the absent bit
+ * last. So a remote bit of a buffer that is no longer absent is that thread's own, or
+ * it is cleared by then.
  */
 static void harvest(struct gophership *gs, struct cache *cache, struct chunk *chunk)
 {
@@ -129,12 +130,12 @@ static void harvest(struct gophership *gs, struct cache *cache, struct chunk *ch
 	atomic_fetch_and(&chunk->remote, ~released);
 }
 
-/* Look through the chunks that others made ready. */
+/* Look through the chunks that other threads made ready. */
 void cache_harvest(struct gophership *gs, struct cache *cache)
 {
 	struct chunk *chunk, *next;
 
-	/* (W) after a look at @waiting was asked for: see wait.c. */
+	/* (W) pairs with (W) in release_remote(): the caller has set @waiting. See line.c. */
 	if (!atomic_load(&cache->ready))
 		return;
 	chunk = atomic_exchange_explicit(&cache->ready, NULL, memory_order_acquire);
@@ -155,7 +156,7 @@ static void make_current(struct gophership *gs, struct cache *cache, struct chun
 	cache->current[chunk->class] = chunk;
 	if (cache->hot == old)
 		cache->hot = chunk;
-	/* A second release came this moment; there is something free after all. */
+	/* A second release came at this moment: something is free after all. */
 	if (unlikely(peek(old->free)))
 		cache_list(gs, cache, old);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Chunks: as many neighbouring buffers as a word has bits, or fewer of the
- * larger classes. A chunk is what threads, the depot and the kernel exchange:
- * the library's magazine. All chunks are of the same length in bytes, whatever
- * their class, so an address is judged by one subtraction and one shift.
+ * Chunks: as many neighbouring buffers as a word has bits, or fewer in the larger
+ * classes. Threads, the depot and the kernel exchange whole chunks: they are the
+ * library's magazines. All chunks have the same length in bytes, whatever their class,
+ * so an address is judged by one subtraction and one shift.
  *
  * A buffer is a bit. It is
  *	absent	not on lease from the kernel
@@ -12,28 +12,33 @@
  * and on loan to the program if it is none of these.
  *
  * The remote bit of an absent buffer means nothing: an old pointer was released, or
- * somebody is about to make it free. The owner leaves it alone.
+ * another thread is about to make the buffer free. The owner leaves the bit alone.
  *
- * Who releases what somebody else owns sets the remote bit, which is the one
- * locked instruction here; the owner, who alone writes @free, does without.
+ * A thread that releases a buffer of a chunk which it does not own sets the remote bit,
+ * by a locked instruction. It is the only one here: @free is written by the owner alone,
+ * which does without.
  *
  * A buffer is never handed out twice at once
  * ------------------------------------------
- * Only the owner hands out, and only what is free and not remote. Two releases
- * of one loan, one after the other: the second finds the free or the remote
- * bit, for the owner takes remote bits over in the order free set, remote
- * cleared, and others look at @remote first.
+ * Only the owner hands out, and only what is free and not remote.
  *
- * At the same moment, by two who are not the owner: the second fetch_or finds
- * the bit set. By the owner and another: the owner may not see the remote bit
- * and the other not the free bit (each read before the other's write arrived).
- * Then the bit stands in both words, the owner finds it there when it looks for
- * a buffer to hand out, which it does anyway, and drops one of the two: nothing
- * is handed out until then. If the owner looked too early and handed the buffer
- * out, the remote bit came after that and is the release of the new loan: late
- * rather than double, which a bare pointer cannot tell. So no atomic exchange is
- * needed on the owner's side. Measured (EPYC Zen 4 at 2.6 GHz, one thread, 4 KiB,
- * ns for acquire and release): 4.2 as it is, 6.3 with a locked or in release,
+ * Two releases of one loan, one after the other: the second one finds the free or the
+ * remote bit. For when the owner takes remote bits over, it sets free and then clears
+ * remote, and other threads look at @remote first.
+ *
+ * Two releases at the same moment, by two threads that do not own the chunk: the second
+ * fetch_or finds the bit set.
+ *
+ * Two releases at the same moment, by the owner and by another thread: the owner may
+ * miss the remote bit and the other thread the free bit, as each read before the other's
+ * write arrived. Then the bit is set in both words. The owner finds it there when it next
+ * looks for a buffer to hand out, and drops one of the two; until then it does not hand
+ * the buffer out. If the owner looked too early and did hand it out, the remote bit came
+ * later and is a release of the new loan: a late release, not a double one. A bare
+ * pointer cannot tell the two apart.
+ *
+ * So the owner needs no atomic exchange. Measured (EPYC Zen 4 at 2.6 GHz, one thread,
+ * 4 KiB, ns for acquire and release): 4.2 as it is, 6.3 with a locked or in release,
  * which would need one in acquire, too.
  */
 #ifndef CHUNK_H
@@ -60,24 +65,24 @@ struct cache;
 
 /**
  * struct chunk - a chunk
- * @free: free buffers. Written by the owner; read by anyone
- * @remote: released by others than the owner. By atomics, by anyone
+ * @free: free buffers. Written by the owner; read by any thread
+ * @remote: released by threads other than the owner. By atomics, by any thread
  * @absent: not on lease from the kernel. Written under the handle's lock
  * @base: address of the first buffer; constant
- * @owner: the cache it belongs to, or the depot: of the caches of the handle.
- *	Changed under the handle's lock by the owner, or by who froze it
+ * @owner: the cache that it belongs to: a thread's, or the depot. Changed under the
+ *	handle's lock, by the owner or by the thread that froze the owner
  * @ready_next: the next one in the owner's list of chunks with remote bits.
- *	Belongs to who set @queued, until the owner has it
+ *	Belongs to the thread that set @queued, until the owner has it
  * @next: in the owner's list of chunks with free buffers; the owner's
  * @prev: as @next
  * @shift: log2 of a buffer's bytes; constant
  * @class: size class; constant
- * @queued: it is in that list. Set by an exchange after a remote bit was set,
- *	cleared by the owner before it looks at @remote: no bit goes unseen
- * @idle: all there is of it is free, and its owner has counted that; the owner's
+ * @queued: it is in that list. Set by an exchange after a remote bit was set; the
+ *	owner clears it before it looks at @remote, so it misses no bit
+ * @idle: all of it that is leased is free, and its owner has counted that; the owner's
  * @age: sweeps since the depot got it; protected by the handle's lock
  *
- * One cache line: a buffer that goes from thread to thread moves one line.
+ * One cache line, so that a buffer which goes from thread to thread moves one line.
  */
 struct chunk {
 	_Atomic bits_t free;
@@ -97,7 +102,7 @@ struct chunk {
 
 _Static_assert(sizeof(struct chunk) == 64, "a cache line");
 
-/* No chunk: in @next and @prev. */
+/* In @next and @prev: no chunk. */
 #define NO_CHUNK	UINT32_MAX
 
 /* What can be handed out. */

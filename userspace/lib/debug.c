@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * GOPHERSHIP_DEBUG=1: who acquired and who released. Then every call takes the
- * handle's lock, and no thread has a cache.
+ * GOPHERSHIP_DEBUG=1: the call sites that acquired and released each buffer. With it
+ * every call takes the handle's lock, and no thread has a cache.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "pool.h"
 
-/* Buffers that are named at close. */
+/* So many leaks are named at close. */
 #define MOST_NAMED	64
 #define TEXT_LENGTH	160
 
@@ -58,7 +58,7 @@ static struct site *site_of(const struct gophership *gs, const void *buf)
 	return slot < window->slots ? &gs->sites[chunk->class][slot] : NULL;
 }
 
-/* A call site as text: function, file, address; the address always. */
+/* A call site as text: its address, and its function and file if they are known. */
 static const char *name_site(const void *site, char *text)
 {
 	Dl_info info;
@@ -92,7 +92,7 @@ static void report(int ret, const void *buf, const struct site *known, const voi
 	char again[TEXT_LENGTH], first[TEXT_LENGTH];
 	int cancel;
 
-	/* To write is where a cancelled thread would end, with the lock. */
+	/* Writing is a cancellation point: the thread would end with the lock held. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	if (ret == -EALREADY)
 		fprintf(stderr, "libgophership: double release of %p: at %s; released before at %s\n",
@@ -111,7 +111,7 @@ int debug_release(struct gophership *gs, void *buf, const void *site)
 	struct site *known = site_of(gs, buf);
 	int ret = 0;
 
-	/* A signal handler on top of us goes without. */
+	/* A signal handler that interrupted the library must not wait for the lock. */
 	if (this_thread_locks)
 		return bit && release_remote(gs, chunk, bit) ? 0 : release_verdict(gs, buf);
 	gs_lock(&gs->lock);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The depot: chunks that no thread owns; and the way to and from the kernel.
- * All of it under the handle's lock.
+ * The depot: chunks that no thread owns; and the way to and from the kernel. The
+ * caller holds the handle's lock, except for depot_shed(), which takes it.
  *
  * A chunk without a lease belongs to the depot, in no list.
  */
@@ -18,7 +18,7 @@ static void set_owner(struct chunk *chunk, struct cache *owner)
 	atomic_store_explicit(&chunk->owner, owner, memory_order_release);
 }
 
-/* The depot gets a chunk that is in @cache's list. */
+/* Move a chunk from the list of @cache to the depot. */
 static void depot_take(struct gophership *gs, struct cache *cache, struct chunk *chunk)
 {
 	cache_unlist(gs, cache, chunk);
@@ -43,8 +43,8 @@ static void take_current(struct gophership *gs, struct cache *cache, unsigned in
 }
 
 /*
- * The depot gets whatever is free in @cache, whose worker we are. Chunks that
- * are on loan as a whole stay.
+ * Move all that is free in @cache to the depot. The caller is the worker of @cache.
+ * Chunks that are on loan as a whole stay.
  */
 void depot_take_all(struct gophership *gs, struct cache *cache)
 {
@@ -73,7 +73,7 @@ void depot_shed(struct gophership *gs, struct cache *cache, unsigned int class)
 	gs_unlock(&gs->lock);
 }
 
-/* The depot parts with a chunk of @class that has something free. */
+/* Move a chunk of @class that has something free from the depot to @cache. */
 static bool depot_pass(struct gophership *gs, struct cache *cache, unsigned int class)
 {
 	struct cache *depot = &gs->depot;
@@ -97,8 +97,8 @@ static bool depot_pass(struct gophership *gs, struct cache *cache, unsigned int 
 }
 
 /*
- * A buffer that was absent until now. Free first, absent after: who looks at it
- * in between with an old pointer finds it released.
+ * Make a buffer free that was absent until now. Set free first, clear absent after: a
+ * release of an old pointer in between finds the buffer released.
  */
 static void add_free(struct gophership *gs, struct cache *cache, struct chunk *chunk, bits_t bit)
 {
@@ -118,9 +118,9 @@ static void add_free(struct gophership *gs, struct cache *cache, struct chunk *c
 }
 
 /*
- * The same in a chunk of another thread, which is at work: there it is as if we
- * released it. Until it is absent no more, the owner leaves the bit alone; then it
- * is told to look.
+ * The same in a chunk of another thread, which is at work: here it looks like a remote
+ * release. The owner leaves the bit alone while the buffer is absent; then it is told
+ * to look.
  */
 static void add_remote(struct chunk *chunk, bits_t bit)
 {
@@ -129,16 +129,16 @@ static void add_remote(struct chunk *chunk, bits_t bit)
 	cache_push_ready(chunk);
 }
 
-/* The same, and it is on loan at once. */
+/* The same, and the buffer is on loan at once. */
 static void *add_loan(struct chunk *chunk, bits_t bit)
 {
-	/* What an old pointer may have left there: first, see harvest(). */
+	/* First clear what the release of an old pointer may have left: see harvest(). */
 	atomic_fetch_and(&chunk->remote, ~bit);
 	atomic_store(&chunk->absent, peek(chunk->absent) & ~bit);
 	return chunk->base + ((size_t)lowest_bit(bit) << chunk->shift);
 }
 
-/* False for a lease that we cannot have been given. */
+/* False for a lease that the kernel cannot have given. */
 static bool place_lease(struct gophership *gs, struct cache *cache, unsigned int class,
 			const struct gophership_lease *lease, void **direct)
 {
@@ -171,7 +171,7 @@ static bool place_lease(struct gophership *gs, struct cache *cache, unsigned int
 	return true;
 }
 
-/* So that the first touch is no page fault. One brings a whole buffer. */
+/* So that the first touch is no page fault. One fault maps a whole buffer. */
 static void prefault(const struct gophership *gs, unsigned int class,
 		     const struct gophership_lease *lease)
 {
@@ -180,7 +180,7 @@ static void prefault(const struct gophership *gs, unsigned int class,
 	*(volatile char *)(gs->chunks[window->first_chunk].base + lease->offset - window->offset);
 }
 
-/* What does not fit in our window: not one of these is kept. */
+/* Give back all leases from one on that does not fit in the window. */
 static void refuse(struct gophership *gs, const struct gophership_lease *leases, int nr)
 {
 	for (; nr; nr--, leases++) {
@@ -192,10 +192,10 @@ static void refuse(struct gophership *gs, const struct gophership_lease *leases,
 /**
  * depot_lease() - lease buffers from the kernel
  * @gs: the handle
- * @cache: who gets them; we are its worker
+ * @cache: the cache that gets them; the caller is its worker
  * @class: size class
  * @want: how many, at most a chunk's
- * @direct: one of them, if what came lies in a chunk that another thread owns
+ * @direct: gets one of them, if it lies in a chunk that another thread owns
  *
  * Return: how many there are, or -errno.
  */
@@ -227,7 +227,7 @@ int depot_lease(struct gophership *gs, struct cache *cache, unsigned int class,
 /**
  * depot_fill() - get buffers for a cache from the depot or else from the kernel
  * @gs: the handle
- * @cache: who gets them; we are its worker
+ * @cache: the cache that gets them; the caller is its worker
  * @class: size class
  * @direct: as for depot_lease()
  *
@@ -263,7 +263,7 @@ static void send(struct gophership *gs, struct parcel *parcel)
 						     parcel->nr - done);
 
 		gs->system_calls++;
-		/* One that the kernel does not know is gone, too. */
+		/* The kernel does not know the first one that is left: drop it. */
 		done += went ? went : 1;
 	}
 	gs->given_back += parcel->nr;
@@ -271,14 +271,14 @@ static void send(struct gophership *gs, struct parcel *parcel)
 	parcel->nr = 0;
 }
 
-/* Pack what is free in a chunk of the depot. */
+/* Put what is free in a chunk of the depot into @parcel. */
 static void pack(struct gophership *gs, struct parcel *parcel, struct chunk *chunk)
 {
 	const struct window *window = &gs->windows[chunk->class];
 	unsigned int first = (chunk_index(gs, chunk) - window->first_chunk) * window->per_chunk;
 	bits_t bits = peek(chunk->free);
 
-	/* Absent first: never does it look as if it were on loan. */
+	/* Absent first: so a buffer never looks as if it were on loan. */
 	poke(chunk->absent, peek(chunk->absent) | bits);
 	atomic_store_explicit(&chunk->free, 0, memory_order_release);
 	chunk_drop_raced(gs, chunk, bits);
@@ -295,7 +295,7 @@ static void pack(struct gophership *gs, struct parcel *parcel, struct chunk *chu
  * depot_give_back() - give the depot's buffers of a class back to the kernel
  * @gs: the handle
  * @class: size class
- * @age: only chunks that the depot had for so many sweeps
+ * @age: only chunks that the depot has had for so many sweeps
  *
  * Return: how many.
  */
@@ -320,7 +320,7 @@ unsigned int depot_give_back(struct gophership *gs, unsigned int class, unsigned
 	return parcel.sent;
 }
 
-/* A sweep: what the depot has is a period older. */
+/* A sweep: all that the depot has is one period older. */
 void depot_grow_old(struct gophership *gs)
 {
 	unsigned int class;

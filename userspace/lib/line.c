@@ -20,9 +20,9 @@
  * The line
  * --------
  * First come, first served: the first in line looks, and serves those behind it as
- * long as there is something for the next one. One that cannot be served holds up
- * the line, so that the wish for a large buffer does not starve. Whoever leaves the
- * line makes the next one the first.
+ * long as there is something for the next one. A thread that cannot be served holds up
+ * the line, so that a request for a large buffer does not starve. A thread that leaves
+ * the line wakes the new first one.
  */
 #include <errno.h>
 #include <limits.h>
@@ -54,6 +54,7 @@ void line_sleep(_Atomic uint32_t *word, const struct timespec *until)
 	futex(word, FUTEX_WAIT_BITSET_PRIVATE, 0, until);
 }
 
+/* End the sleep of @waiter. Under the lock. */
 void line_call(struct waiter *waiter)
 {
 	if (!atomic_exchange(&waiter->called, 1))
@@ -73,13 +74,13 @@ void line_tell(struct gophership *gs)
 	errno = error;
 }
 
-/* Under the lock: 0 if nobody waits, else the errno for who does not. */
+/* 0 if no thread waits, else the errno for an acquire that does not. Under the lock. */
 int line_error(const struct gophership *gs)
 {
 	return gs->waiters ? gs->waiters->error : 0;
 }
 
-/* How many do. Under the lock. */
+/* How many threads wait. Under the lock. */
 unsigned int line_count(const struct gophership *gs)
 {
 	const struct waiter *waiter;
@@ -90,6 +91,7 @@ unsigned int line_count(const struct gophership *gs)
 	return nr;
 }
 
+/* @self is the last one. Under the lock. */
 void line_join(struct gophership *gs, struct waiter *self)
 {
 	struct waiter **link = &gs->waiters;
@@ -99,10 +101,11 @@ void line_join(struct gophership *gs, struct waiter *self)
 	*link = self;
 	if (gs->waiters == self)
 		poke(self->called, 1);
-	/* (W) before a look at what was released. */
+	/* (W) pairs with (W) in release_remote(): set it, then look at what was released. */
 	atomic_store(&gs->waiting, 1);
 }
 
+/* @self was not served. Under the lock. */
 void line_leave(struct gophership *gs, struct waiter *self)
 {
 	struct waiter **link = &gs->waiters;

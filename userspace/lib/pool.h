@@ -6,17 +6,20 @@
  *
  * A cache belongs to one thread and one handle. Its chunks are its own: the
  * thread takes buffers from them and puts buffers back without a lock. The
- * depot is a cache that belongs to nobody and is worked on under the lock.
+ * depot is a cache without a thread; the handle's lock protects it.
  *
- * Who works on a cache
- * --------------------
- * Its thread, with @state BUSY, so that a signal handler on top of it keeps out.
- * Somebody else may freeze it: hold the handle's lock, set the cache's @gs to
- * NO_HANDLE, have a barrier run in every thread (membarrier), and look at @state.
- * The thread sets BUSY before it looks at @gs, so either the thread finds NO_HANDLE
- * and waits for the lock, or the other finds it busy and leaves it alone. The
- * thread pays two plain stores for that. (Dekker's algorithm with the fence on
- * one side only, as membarrier(2) describes it.)
+ * The worker of a cache
+ * ---------------------
+ * is its thread, with @state BUSY, which keeps a signal handler on top of it out. Another
+ * thread may freeze the cache and work on it:
+ *	1. it takes the handle's lock,
+ *	2. sets the cache's @gs to NO_HANDLE,
+ *	3. has a barrier run in every thread (membarrier),
+ *	4. looks at @state, and leaves the cache alone if that is BUSY.
+ * The cache's thread sets BUSY before it looks at @gs. So either that thread finds
+ * NO_HANDLE and waits for the lock, or the freezer finds BUSY. The thread pays two plain
+ * stores for that. (Dekker's algorithm with the fence on one side only, as
+ * membarrier(2) describes it.)
  *
  * While threads wait for a buffer (wait.c) all caches stay frozen, and acquires and
  * releases do without them.
@@ -78,8 +81,8 @@
  * @quiet: for how many sweeps they were the same; protected by the lock
  * @next: all caches of the handle; protected by the lock
  * @thread_next: all caches of the thread; the thread's
- * @ready: chunks in which others set remote bits. Anyone pushes; the worker
- *	takes all of it
+ * @ready: chunks in which other threads set remote bits. Any thread pushes; the
+ *	worker takes all of it
  */
 struct cache {
 	/* the hot lines */
@@ -127,7 +130,7 @@ struct window {
 };
 
 /**
- * struct site - who last acquired and released a buffer (GOPHERSHIP_DEBUG)
+ * struct site - call sites that last acquired and released a buffer (GOPHERSHIP_DEBUG)
  * @acquired: return address, protected by the handle's lock
  * @released: return address, protected by the handle's lock
  */
@@ -180,7 +183,7 @@ struct waiter {
  * @barrier: threads can be frozen; constant
  * @lock: see there
  * @windows: constant but for what is said there
- * @depot: the cache of nobody; worked on under @lock
+ * @depot: the cache without a thread; protected by @lock
  * @caches: those of threads, in use or not; protected by @lock
  * @waiters: those threads, the first one first; protected by @lock
  * @told: something was released since the first of them looked; it sleeps on this
@@ -244,12 +247,12 @@ static inline void count(_Atomic uint64_t *counter, uint64_t nr)
 	atomic_fetch_add_explicit(counter, nr, memory_order_relaxed);
 }
 
-/* The size class for @size bytes; above the largest class a number too high. */
+/* The size class for @size bytes; for more than the largest class a number too high. */
 static inline unsigned int class_of(const struct gophership *gs, size_t size)
 {
 	size_t units = (size - !!size) >> gs->page_shift;
 
-	/* 0 for 0, 1 for 1, 2 for 2 and 3 ... A page's shift keeps it in range. */
+	/* 0 for 0 units, 1 for 1, 2 for 2 and 3 ... The page shift keeps @units << 1 in range. */
 	return NR_BITS - 1 - __builtin_clzl(units << 1 | 1);
 }
 
@@ -262,9 +265,9 @@ static inline struct chunk *chunk_of(const struct gophership *gs, const void *bu
 }
 
 /*
- * The number of @buf in @chunk. No buffer begins at @buf: NR_BITS or more, for
- * the rotation turns what is misaligned, or below the chunk, into a number that
- * is beyond any bound. What is above a chunk of fewer buffers is absent there.
+ * The number of @buf in @chunk; NR_BITS or more if no buffer begins at @buf. The
+ * rotation turns an address that is misaligned, or below the chunk, into a number beyond
+ * any bound. In a chunk of fewer buffers the numbers above are always absent.
  */
 static inline size_t number_of(const struct chunk *chunk, const void *buf)
 {
@@ -287,9 +290,9 @@ static inline uint32_t chunk_index(const struct gophership *gs, const struct chu
 }
 
 /*
- * The thread begins to work on @cache. Returns what to leave it with; 0 or less
- * if it must not: a signal handler on top of such work, the cache is frozen,
- * closed or of another handle, or it is time to look around.
+ * The thread begins to work on @cache. Returns what to pass to cache_leave(); 0 or less
+ * if the thread must not: it is a signal handler on top of such work; the cache is
+ * frozen, closed or of another handle; or it is time to look around.
  */
 static inline int32_t cache_enter(struct cache *cache, const struct gophership *gs)
 {
@@ -298,7 +301,7 @@ static inline int32_t cache_enter(struct cache *cache, const struct gophership *
 	if (unlikely(left <= 0))
 		return left;
 	poke(cache->state, BUSY);
-	/* For a signal handler, and for who freezes: device_barrier(). */
+	/* For a signal handler; for the freezer the barrier is in device_barrier(). */
 	atomic_signal_fence(memory_order_seq_cst);
 	if (likely(atomic_load_explicit(&cache->gs, memory_order_acquire) == gs))
 		return left;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Idle buffers go back to the kernel: when it tells of memory pressure, when
+ * Idle buffers go back to the kernel: when the kernel tells of memory pressure, when
  * they were idle for long, and when the ceiling is reached.
  */
 #include <errno.h>
@@ -10,14 +10,14 @@
 
 #include "pool.h"
 
-/* Heed the pressure page at most so often, in ms. */
+/* React to the pressure page at most once in so many ms. */
 #define PRESSURE_PERIOD	1000
-/* Sweeps in idle_ms: a chunk goes at the second one that finds it idle. */
+/* Sweeps in idle_ms. A chunk goes at the second sweep that finds it idle. */
 #define SWEEPS		2
-/* Looks at a busy cache before it is left alone. */
+/* So many looks at a busy cache, then it is left alone. */
 #define PATIENCE	100
 
-/* ms. The coarse clock is never a system call, whatever the machine's clock is. */
+/* In ms. The coarse clock is never a system call, whatever the clock source is. */
 uint64_t reclaim_clock(void)
 {
 	struct timespec now;
@@ -53,18 +53,18 @@ static bool wait_for(struct cache *cache)
 }
 
 /*
- * Move what the caches of threads hold to the depot; not that of @own, which
- * its thread is at work on. A cache without a thread has nothing, but a chunk
- * may have been pushed there that is somebody else's by now.
+ * Move what the caches of threads hold to the depot; not what @own holds, as its thread
+ * is at work on it. A cache without a thread owns nothing, but a chunk may have been
+ * pushed to it that has another owner by now.
  *
- * Return: whether any cache was emptied.
+ * Returns whether any cache was emptied.
  */
 bool reclaim_caches(struct gophership *gs, struct cache *own, bool quiet_only)
 {
 	struct cache *cache;
 	bool any = false;
 
-	/* They stay frozen, and have been emptied. */
+	/* While threads wait, all caches are frozen, and empty already. */
 	if (peek(gs->waiting))
 		return false;
 	for (cache = gs->caches; cache; cache = cache->next) {
@@ -87,7 +87,7 @@ bool reclaim_caches(struct gophership *gs, struct cache *own, bool quiet_only)
 	return any;
 }
 
-/* Give everything back that is idle. @own: NULL, or whose worker we are. */
+/* Give all idle buffers back. @own: NULL, or a cache whose worker the caller is. */
 unsigned int reclaim_all(struct gophership *gs, struct cache *own)
 {
 	unsigned int class, nr = 0;
@@ -139,14 +139,14 @@ static void sweep(struct gophership *gs, struct cache *own)
 		depot_give_back(gs, class, SWEEPS);
 }
 
-/* Look whether there is a reason to give something back. Under the lock. */
+/* Look whether there is a reason to give buffers back. Under the lock. */
 void reclaim_look_locked(struct gophership *gs, struct cache *own)
 {
 	heed_pressure(gs, own);
 	sweep(gs, own);
 }
 
-/* The same, every now and then, by the thread of @own, which is not at work. */
+/* The same, now and then, by the thread of @own, which is not at work. */
 void reclaim_look(struct gophership *gs, struct cache *own)
 {
 	bool due = gs->pressure && __atomic_load_n(&gs->pressure->events, __ATOMIC_RELAXED) !=

@@ -26,7 +26,7 @@ static int release_into(struct gophership *gs, struct cache *cache, void *buf)
 	return 0;
 }
 
-/* Not with the cache that this thread used last. */
+/* Release where the cache that this thread used last does not serve. */
 static int release_any(struct gophership *gs, void *buf, const void *site)
 {
 	struct cache *cache;
@@ -35,7 +35,7 @@ static int release_any(struct gophership *gs, void *buf, const void *site)
 	bits_t bit;
 	int ret;
 
-	/* Here, and not where it would cost a hit: no cache is that of NULL. */
+	/* Not on the hot path, which needs no check: no cache has NULL as its handle. */
 	if (unlikely(!gs))
 		return -EINVAL;
 	if (!buf)
@@ -56,7 +56,7 @@ static int release_any(struct gophership *gs, void *buf, const void *site)
 	return bit && release_remote(gs, chunk, bit) ? 0 : release_verdict(gs, buf);
 }
 
-/* Off the hot path. It may look around, and the kernel may refuse something then. */
+/* Off the hot path. It may look around, and a system call then may set errno. */
 static int __attribute__((noinline))
 release_slow(struct gophership *gs, void *buf, const void *site)
 {
@@ -67,7 +67,7 @@ release_slow(struct gophership *gs, void *buf, const void *site)
 	return ret;
 }
 
-/* The second half of gophership_release(): not the chunk it guessed. */
+/* The second half of gophership_release(), where it guessed the wrong chunk. */
 static int __attribute__((noinline))
 release_other(struct gophership *gs, void *buf, struct cache *cache, int32_t left)
 {
@@ -134,8 +134,8 @@ take_run(const struct chunk *chunk, void **bufs, unsigned int nr, bits_t *bits)
 }
 
 /*
- * A run of one chunk at a time, from the start of @bufs. Returns its length, 0
- * if the first is bad; *@done grows by what was released.
+ * Release a run of one chunk from the start of @bufs. Returns its length, 0 if the first
+ * pointer is bad; *@done grows by what was released.
  */
 static inline unsigned int __attribute__((always_inline))
 release_run(struct gophership *gs, struct cache *cache, void **bufs, unsigned int nr,
@@ -156,7 +156,7 @@ release_run(struct gophership *gs, struct cache *cache, void **bufs, unsigned in
 	if (!run)
 		return 0;
 	if (peek(chunk->owner) != cache) {
-		/* Some may be somebody else's release this moment. */
+		/* Another thread may have released some at this moment. */
 		bits = release_remote(gs, chunk, bits);
 		count(&gs->doubled, run - __builtin_popcountl(bits));
 		*done += __builtin_popcountl(bits);
@@ -170,7 +170,7 @@ release_run(struct gophership *gs, struct cache *cache, void **bufs, unsigned in
 	return run;
 }
 
-/* The cache is another one, or busy: one by one. */
+/* The cache is busy, or of another handle: one by one. */
 static unsigned int __attribute__((noinline))
 release_all_slow(struct gophership *gs, void **bufs, unsigned int nr, const void *site)
 {
@@ -182,7 +182,7 @@ release_all_slow(struct gophership *gs, void **bufs, unsigned int nr, const void
 	return done;
 }
 
-/* Not one run of the chunk it guessed: run by run. */
+/* The pointers are not one run of the guessed chunk: run by run. */
 static unsigned int __attribute__((noinline))
 release_all_other(struct gophership *gs, struct cache *cache, int32_t left, void **bufs,
 		  unsigned int nr)

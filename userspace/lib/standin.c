@@ -78,7 +78,7 @@ int device_open(const char *path)
 
 void device_close(int fd)
 {
-	/* Without the lock: in the child of a fork nobody gives it up. */
+	/* Without the lock: in the child of a fork its holder is gone. */
 	munmap(files[fd], sizeof(struct file));
 	files[fd] = NULL;
 	close(fd);

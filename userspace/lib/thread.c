@@ -2,19 +2,19 @@
 /*
  * Threads and their caches.
  *
- * The memory of a cache is never unmapped: a thread may look at a cache of a
- * handle that was closed, and find it closed. It goes to another handle when no
- * thread knows of it any more.
+ * The memory of a cache is never unmapped: a thread may look at the cache of a handle
+ * that was closed, and must find it closed. Another handle gets the cache when no thread
+ * refers to it any more.
  */
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "pool.h"
 
-/* Caches are made so many at a time. */
+/* So many caches are made at a time. */
 #define CACHES_AT_ONCE	16
 
-/* Where a thread begins: nobody gets in, and the handle's threads do not share it. */
+/* What a new thread has: no thread can enter it, so all may share it. */
 static struct cache no_cache = { .state = BUSY };
 
 __thread struct cache *this_cache = &no_cache;
@@ -38,8 +38,8 @@ struct cache *thread_cache_find(struct gophership *gs)
 }
 
 /*
- * As cache_enter(), but it looks around when it is time, and waits for a thaw. 0:
- * threads wait for a buffer, and no cache is entered.
+ * As cache_enter(), but this looks around when it is time, and waits until a frozen
+ * cache is open again. Returns 0 while threads wait for a buffer: no cache may be entered.
  */
 int32_t thread_cache_enter(struct gophership *gs, struct cache *cache)
 {
@@ -52,7 +52,7 @@ int32_t thread_cache_enter(struct gophership *gs, struct cache *cache)
 		if (peek(cache->state)) {
 			bool waiting;
 
-			/* Frozen: it thaws before the lock is given up, or stays so. */
+			/* Frozen: until the lock is dropped, or while threads wait. */
 			gs_lock(&gs->lock);
 			waiting = peek(gs->waiting);
 			gs_unlock(&gs->lock);
@@ -60,14 +60,14 @@ int32_t thread_cache_enter(struct gophership *gs, struct cache *cache)
 				return 0;
 			continue;
 		}
-		/* A signal handler here may be faster: then it has looked. */
+		/* A signal handler here may come first: then it has looked. */
 		poke(cache->acquired, peek(cache->acquired) + LOOK_PERIOD);
 		poke(cache->state, LOOK_PERIOD);
 		reclaim_look(gs, cache);
 	}
 }
 
-/* Chunks that are on loan as a whole are in no list. Under the handle's lock. */
+/* The depot gets all chunks, also those on loan as a whole, which are in no list. Locked. */
 static void give_chunks(struct gophership *gs, struct cache *cache)
 {
 	unsigned int class;
@@ -81,7 +81,7 @@ static void give_chunks(struct gophership *gs, struct cache *cache)
 			if (peek(chunks[i].owner) == cache)
 				atomic_store(&chunks[i].owner, &gs->depot);
 	}
-	/* What was pushed here before that. */
+	/* Chunks that were pushed here before their owner changed. */
 	cache_harvest(gs, cache);
 }
 
@@ -108,7 +108,7 @@ static void thread_exits(void *unused)
 
 	(void)unused;
 	gs_lock(&registry_lock);
-	/* Now no signal handler puts it back. */
+	/* From here on no signal handler sets it again. */
 	this_cache = &no_cache;
 	while (thread_caches) {
 		cache = thread_caches;

@@ -15,7 +15,7 @@ static uint32_t slot_of(const struct gophership *gs, const struct chunk *chunk, 
 	       lowest_bit(bit);
 }
 
-/* Was the buffer, which is not on lease, ever? */
+/* The buffer is not on lease. Was it ever? */
 static bool was_leased(const struct gophership *gs, const struct chunk *chunk, bits_t bit)
 {
 	const struct window *window = &gs->windows[chunk->class];
@@ -41,10 +41,10 @@ int __attribute__((noinline)) release_verdict(struct gophership *gs, const void 
 }
 
 /*
- * What cannot be released, for who is not the owner. The owner moves bits from
- * remote to free, from free to absent and from absent to free; in each case the
- * new word has the bit before the old one loses it. Read in that order, a
- * buffer that was released before is always found.
+ * What cannot be released, for a caller that does not own the chunk. The owner moves
+ * bits from remote to free, from free to absent and from absent to free; in each case it
+ * sets the new word before it clears the old one. Reads in that order always find a
+ * buffer that was released before.
  */
 static bits_t not_on_loan(const struct chunk *chunk)
 {
@@ -56,10 +56,10 @@ static bits_t not_on_loan(const struct chunk *chunk)
 }
 
 /*
- * Release @bits of a chunk that is not ours. Needs no cache and no lock.
- * Returns those that were on loan. The owner may have them by the time the
- * instruction is over, so there is no second look; what it released itself at
- * this moment it will find in both words.
+ * Release @bits of a chunk that the caller does not own. Needs no cache and no lock.
+ * Returns those that were on loan. The owner may take them over as soon as they are set,
+ * so there is no second look. What the owner itself releases at the same moment, it will
+ * find set in both words.
  */
 bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits)
 {
@@ -70,12 +70,13 @@ bits_t release_remote(struct gophership *gs, struct chunk *chunk, bits_t bits)
 		return 0;
 	old = atomic_fetch_or(&chunk->remote, bits);
 	cache_push_ready(chunk);
-	/* (W) A thread that waits sees the chunk, or we see that it waits. */
+	/* (W) pairs with (W) in line_join(): the waiter sees the chunk, or this sees it wait. */
 	if (unlikely(atomic_load(&gs->waiting)))
 		line_tell(gs);
 	return bits & ~old;
 }
 
+/* The bytes of a buffer that is on loan: gophership.h. */
 size_t gophership_capacity(struct gophership *gs, const void *buf)
 {
 	const struct chunk *chunk = gs ? chunk_of(gs, buf) : NULL;

@@ -2,21 +2,20 @@
 /*
  * Acquires that wait for a release.
  *
- * A release that hits tells nobody, and shall not have to. So while any thread
- * waits, the caches of all threads are closed, which costs those that hit nothing:
- * it is how a cache is frozen, but it lasts. What the caches held is in the depot
- * then, acquires go there, and a release sets the remote bit, after which it looks
- * at @waiting and tells: see line.c.
+ * A release on the hot path wakes no waiter: it would have to look for one. So while any
+ * thread waits, the caches of all threads are closed, in the same way as a cache is
+ * frozen. That costs a hit nothing. What the caches held moves to the depot, and acquires
+ * go there. A release then sets the remote bit, looks at @waiting and wakes: see line.c.
  */
 #include <errno.h>
 #include <time.h>
 
 #include "pool.h"
 
-/* ms until the next look if a cache was busy, or if membarrier(2) is forbidden. */
+/* ms until the next look, if a cache was busy, or if membarrier(2) is forbidden. */
 #define PERIOD_BUSY	1
 #define PERIOD_BLIND	10
-/* If it was the kernel that had none: nobody tells when other programs release. */
+/* If the kernel had none: nothing tells when other programs release. */
 #define PERIOD_KERNEL	50
 #define NO_PERIOD	(-1)
 
@@ -59,7 +58,7 @@ static bool is_over(const struct timespec *until)
 	return !is_before(&now, until);
 }
 
-/* The line is empty. Under the lock. */
+/* The line is empty: threads use their caches again. Under the lock. */
 static void open_caches(struct gophership *gs)
 {
 	struct cache *cache;
@@ -69,7 +68,7 @@ static void open_caches(struct gophership *gs)
 			atomic_store_explicit(&cache->gs, gs, memory_order_release);
 }
 
-/* Whether every open cache is closed now. */
+/* Close every cache. Returns whether all are closed. Under the lock. */
 static bool close_caches(struct gophership *gs)
 {
 	struct cache *cache;
@@ -89,7 +88,7 @@ static bool close_caches(struct gophership *gs)
 	return false;
 }
 
-/* Move all that is idle to the depot. When to look again, in ms. */
+/* Move all that is idle to the depot. Returns when to look again, in ms. */
 static int collect(struct gophership *gs)
 {
 	bool closed = close_caches(gs), busy = false;
@@ -115,7 +114,7 @@ static bool is_limit(int error)
 	return error == ENOMEM || error == EDQUOT;
 }
 
-/* The first in line gets a buffer, or an error other than that of a limit. */
+/* Serve the first in line: a buffer, or an error that is not a limit. */
 static bool serve_first(struct gophership *gs)
 {
 	struct waiter *first = gs->waiters;
@@ -132,8 +131,8 @@ static bool serve_first(struct gophership *gs)
 }
 
 /*
- * The first in line looks, and serves the line, itself first: no other thread does,
- * for it may be about to sleep on @told. Under the lock. When to look again, in ms.
+ * The first in line serves the line, itself first. No other thread does, as the first one
+ * may be about to sleep on @told. Under the lock. Returns when to look again, in ms.
  */
 static int serve(struct gophership *gs)
 {
@@ -206,7 +205,7 @@ void *gophership_acquire_wait(struct gophership *gs, size_t size, int timeout_ms
 	buf = wait_in_line(gs, class_of(gs, size), until);
 	if (!buf)
 		return NULL;
-	/* That is no failure after all. */
+	/* gophership_acquire() counted a failure, which it is not after all. */
 	count(&gs->failed, -1);
 	if (gs->sites[0])
 		debug_acquired(gs, &buf, 1, __builtin_return_address(0));

@@ -4,10 +4,10 @@
  * one comparison.
  *
  * The range is reserved and then covered, window by window. After
- * mlockall(MCL_FUTURE) the kernel takes each new mapping for locked memory and
- * refuses one that is longer than what RLIMIT_MEMLOCK has left, though it does
- * not count a mapping of the device once it is made. Then nothing is reserved,
- * and the windows are mapped in pieces that are short enough.
+ * mlockall(MCL_FUTURE) the kernel takes each new mapping for locked memory, and
+ * refuses one that is longer than what RLIMIT_MEMLOCK has left. (It does not count a
+ * mapping of the device once that is made.) Then no range is reserved, and the windows
+ * are mapped in pieces that are short enough.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -87,7 +87,7 @@ static int cover_all(const struct gophership *gs, struct range *range)
 
 		ret = cover_next(gs, range, window->length, window->offset,
 				 PROT_READ | PROT_WRITE);
-		/* What is left of its last chunk: nobody else's, and not to be touched. */
+		/* The rest of its last chunk: reserved, so that nothing else is mapped there. */
 		if (!ret)
 			ret = cover_next(gs, range, whole - window->length, window->offset,
 					 PROT_NONE);

@@ -180,10 +180,10 @@ int gophership_open(struct gophership **gs, const struct gophership_options *opt
  * gophership_close() - give everything back
  * @gs: the handle, or NULL: nothing is done
  *
- * Buffers that were not released are gone, too: their memory is unmapped, and
- * what is in flight to or from them ends in pages that nobody gets any more.
- * No other thread may be in a call with the handle, or make one later; that a
- * thread which used it ends at the same time is no harm.
+ * Buffers that were not released are gone, too: their memory is unmapped. I/O that is in
+ * flight to or from them ends in pages that no program gets any more. No other thread may
+ * be in a call with the handle, or make one later. A thread that used the handle may end
+ * at the same time.
  */
 void gophership_close(struct gophership *gs);
 
@@ -209,10 +209,10 @@ void *gophership_acquire(struct gophership *gs, size_t size);
  * @timeout_ms: milliseconds to wait at most; 0: not at all; negative: for ever
  *
  * Where gophership_acquire() fails for a limit (ENOMEM, EDQUOT), it sleeps until
- * a release of any thread makes the buffer available. Those who wait are served in
- * the order in which they came, whatever their sizes; while any waits, what others
- * acquire without waiting fails. Not for signal handlers, and not a cancellation
- * point. A thread that waits while it has buffers may wait for itself.
+ * a release of any thread makes the buffer available. Threads that wait are served in the
+ * order in which they came, whatever their sizes. While any thread waits, an acquire that
+ * does not wait fails. Not for signal handlers, and not a cancellation point. A thread
+ * that waits while it has buffers may wait for itself.
  *
  * Return: the buffer, or NULL with errno: ETIMEDOUT; with a @timeout_ms of 0, or for
  * more than the ceiling has, ENOMEM and EDQUOT; else as gophership_acquire().
