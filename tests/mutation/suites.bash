@@ -61,7 +61,9 @@ run_driver()
 	# shellcheck disable=SC2086 # several options
 	"$copy/tests/vm/run" --kernel debian-6.1 --mem 512M $machine --no-load \
 		--build "$copy/tests/driver/torture" --build "$copy/tests/driver/lend" \
-		--with "$copy/build/tests/driver/pipe" --with "$copy/tests/driver/guest" --timeout 150 -- \
+		--with "$copy/build/tests/driver/pipe" --with "$copy/tests/driver/guest" \
+		--with "$copy/tests/driver/guest-steps" --with "$copy/tests/driver/guest-memory" \
+		--with "$copy/tests/driver/guest-drivers" --timeout 150 -- \
 		sh -c "sh guest $part | tee /tmp/part && ! grep '^not ok' /tmp/part"
 }
 
@@ -75,7 +77,8 @@ run_ship()
 		--modprobe lzo-rle --modprobe zram \
 		--with "$copy/build/userspace-static/gophershipctl" \
 		--with "$copy/build/userspace-static/hello" --with "$repository/build/tests/user/spoil" \
-		--with "$copy/tests/user/ship-steps" --with "$copy/tests/user/test-ship" \
+		--with "$copy/tests/user/ship-steps" --with "$copy/tests/user/ship-copies" \
+		--with "$copy/tests/user/ship-failures" --with "$copy/tests/user/test-ship" \
 		-- test-ship "${@:2}"
 }
 
