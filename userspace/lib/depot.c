@@ -247,6 +247,7 @@ int depot_fill(struct gophership *gs, struct cache *cache, unsigned int class, v
  * struct parcel - handles on their way back
  * @nr: entries of @handles
  * @sent: handles that went
+ * @handles: the next ones to go
  */
 struct parcel {
 	unsigned int nr;

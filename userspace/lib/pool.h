@@ -193,6 +193,7 @@ struct waiter {
  * @closing: it shall end; protected by @lock
  * @next: all handles; protected by the registry's lock
  * @size: bytes of this structure with its tables; constant
+ * @window_bytes: bytes of all windows; constant
  * The counters are those of struct gophership_lib_stats.
  */
 struct gophership {
