@@ -53,11 +53,14 @@ install-user: user
 # Man pages of section 9, and reStructuredText, from the headers, by the kernel's own tool.
 doc: need-kdir
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_buf.h build/man9
+	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_port.h build/man9
 	doc/rst "$(KDIR)/scripts/kernel-doc" build/doc
 
-# What authors of drivers need: the header, the symbols' versions of this kernel, the pages.
+# What authors of drivers need: the headers, the symbols' versions of this kernel, the pages.
 install-driver: modules doc
-	install -D -m 0644 gophership_buf.h "$(DESTDIR)$(PREFIX)/include/gophership/gophership_buf.h"
+	install -d "$(DESTDIR)$(PREFIX)/include/gophership"
+	install -m 0644 gophership_buf.h gophership_port.h "$(DESTDIR)$(PREFIX)/include/gophership"
+	install -D -m 0644 uapi/linux/gophership.h "$(DESTDIR)$(PREFIX)/include/gophership/uapi/linux/gophership.h"
 	install -D -m 0644 Module.symvers "$(DESTDIR)$(PREFIX)/lib/gophership/$$($(MAKE) -s --no-print-directory -C "$(KDIR)" kernelrelease)/Module.symvers"
 	install -d "$(DESTDIR)$(PREFIX)/share/man/man9"
 	install -m 0644 build/man9/*.9 "$(DESTDIR)$(PREFIX)/share/man/man9"
@@ -107,7 +110,7 @@ help:
 	@echo "  make install         modules_install and install-user"
 	@echo "  make modules_install the module, into /lib/modules (INSTALL_MOD_PATH=...)"
 	@echo "  make install-user    tool, header, man pages, udev rule (DESTDIR=... PREFIX=...)"
-	@echo "  make install-driver  for authors of drivers: gophership_buf.h, Module.symvers, man9"
+	@echo "  make install-driver  for authors of drivers: headers, Module.symvers, man9"
 	@echo "  make doc             man pages and .rst of the public headers, into build/man9, build/doc"
 	@echo ""
 	@echo "To work on it:"

@@ -206,6 +206,7 @@ struct gophership_buf {
 			union {
 				struct llist_node node;		/* inbox */
 				struct gophership_buf **home;	/* slot of the reserve */
+				unsigned long index;		/* in the bank of a port */
 			};
 			u32 writer;	/* context that wrote last, 0: unknown */
 			u16 listed;	/* GOPHERSHIP_LISTED_*: who uses @node */

@@ -131,6 +131,7 @@ void gophership_idle_exit(void);
 struct gophership_loan *gophership_loan_acquire(unsigned int class);
 void gophership_loan_released(struct gophership_loan *loan);
 void gophership_loan_free(struct gophership_loan *loan);
+void gophership_loan_forget(struct gophership_loan *loan);
 void gophership_idle_add(struct gophership_loan *loan);
 void gophership_idle_stats(unsigned int class, struct gophership_class_counters *row);
 

@@ -19,6 +19,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "device/argument.h"
+#include "device/port.h"
 #include "gophership_compat.h"
 #include "gophership_context.h"
 #include "gophership_pool.h"
@@ -61,27 +63,6 @@ MODULE_PARM_DESC(user_limit_mb,
 unsigned long gophership_quota_pages __read_mostly;
 unsigned long gophership_limit_pages __read_mostly;
 
-/*
- * Read the structure at @arg, of which the caller's version is smaller or
- * larger than ours. Returns the caller's size or an error.
- */
-static ssize_t get_arg(void *to, size_t size, size_t size_ver0, const void __user *arg)
-{
-	u32 user_size;
-	int ret;
-
-	if (get_user(user_size, (const u32 __user *)arg))
-		return -EFAULT;
-	if (user_size < size_ver0)
-		return -EINVAL;
-	if (user_size > PAGE_SIZE)
-		return -E2BIG;
-	ret = copy_struct_from_user(to, size, arg, user_size);
-	if (ret)
-		return ret;
-	return user_size;
-}
-
 /* The address that @value carries, or NULL if it is beyond any address. */
 static void __user *user_pointer(u64 value)
 {
@@ -94,7 +75,7 @@ static long ioctl_info(void __user *arg)
 	unsigned int class;
 	ssize_t size;
 
-	size = get_arg(&info, sizeof(info), INFO_SIZE_VER0, arg);
+	size = gophership_argument(&info, sizeof(info), INFO_SIZE_VER0, arg);
 	if (size < 0)
 		return size;
 	if (info.flags || info.reserved)
@@ -104,7 +85,7 @@ static long ioctl_info(void __user *arg)
 	info.size = sizeof(info);
 	if (gophership_memcg_charges())
 		info.features |= GOPHERSHIP_FEATURE_MEMCG;
-	info.features |= GOPHERSHIP_FEATURE_PRESSURE;
+	info.features |= GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT;
 	info.pressure_offset = GOPHERSHIP_PRESSURE_OFFSET;
 	info.page_size = PAGE_SIZE;
 	info.nr_classes = GOPHERSHIP_NR_CLASSES;
@@ -253,7 +234,7 @@ static long ioctl_acquire(struct gophership_context *context, struct gophership_
 	ssize_t size;
 	long ret;
 
-	size = get_arg(&acquire, sizeof(acquire), ACQUIRE_SIZE_VER0, arg);
+	size = gophership_argument(&acquire, sizeof(acquire), ACQUIRE_SIZE_VER0, arg);
 	if (size < 0)
 		return size;
 	if (acquire.flags || acquire.min_size > GOPHERSHIP_MAX_POOLED)
@@ -313,7 +294,7 @@ static long ioctl_release(struct gophership_context *context, struct gophership_
 	u32 done;
 	int ret;
 
-	size = get_arg(&release, sizeof(release), RELEASE_SIZE_VER0, arg);
+	size = gophership_argument(&release, sizeof(release), RELEASE_SIZE_VER0, arg);
 	if (size < 0)
 		return size;
 	if (release.flags || release.count < 1 || release.count > GOPHERSHIP_BATCH_MAX)
@@ -367,7 +348,7 @@ static long ioctl_stats(struct gophership_context *context, void __user *arg)
 	ssize_t size;
 	u32 pool;
 
-	size = get_arg(&stats, sizeof(stats), STATS_SIZE_VER0, arg);
+	size = gophership_argument(&stats, sizeof(stats), STATS_SIZE_VER0, arg);
 	if (size < 0)
 		return size;
 	pool = stats.pool;
@@ -385,24 +366,24 @@ static long ioctl_stats(struct gophership_context *context, void __user *arg)
 	return copy_to_user(arg, &stats, min_t(size_t, size, sizeof(stats))) ? -EFAULT : 0;
 }
 
-/* The size in a command is not looked at: the structures carry their own. */
-#define COMMAND(cmd)	((cmd) & ~IOCSIZE_MASK)
-
 static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct gophership_context *context = file->private_data;
 	bool writes = file->f_mode & FMODE_WRITE;
 
 	/* Who may only read looks on, and takes no memory. */
-	switch (COMMAND(cmd)) {
-	case COMMAND(GOPHERSHIP_IOC_INFO):
+	switch (GOPHERSHIP_COMMAND(cmd)) {
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_INFO):
 		return ioctl_info((void __user *)arg);
-	case COMMAND(GOPHERSHIP_IOC_ACQUIRE):
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_ACQUIRE):
 		return writes ? ioctl_acquire(context, (void __user *)arg) : -EBADF;
-	case COMMAND(GOPHERSHIP_IOC_RELEASE):
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_RELEASE):
 		return writes ? ioctl_release(context, (void __user *)arg) : -EBADF;
-	case COMMAND(GOPHERSHIP_IOC_STATS):
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_STATS):
 		return ioctl_stats(context, (void __user *)arg);
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_PORT):
+		return writes ? gophership_port_setup(context->account, (void __user *)arg) :
+				-EBADF;
 	default:
 		return -ENOTTY;
 	}

@@ -22,6 +22,7 @@
  *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, lent)
  *   GOPHERSHIP_SEAL_LENT    the device's: lent to a program, or idle there. No
  *                           release takes it (gophership_lent.c)
+ *   GOPHERSHIP_SEAL_PORT    the same, in the bank of a port (device/bank.c)
  *
  * A release by the hot path reads the seal and, if it says leased, stores the
  * slot: no locked instruction. Two CPUs that release one buffer at once may
@@ -107,6 +108,7 @@ enum {
 #define GOPHERSHIP_SEAL_DOOMED		6UL
 #define GOPHERSHIP_SEAL_CLAIMED		8UL
 #define GOPHERSHIP_SEAL_LENT		10UL
+#define GOPHERSHIP_SEAL_PORT		12UL
 /* With a slot's address: doomed, carried by that slot's magazine. */
 #define GOPHERSHIP_SEAL_DOOM_BIT	1UL
 
@@ -722,6 +724,7 @@ void gophership_reclaim_exit(void);
 
 enum gophership_report_kind {
 	GOPHERSHIP_REPORT_FOREIGN,	/* no buffer of ours was released */
+	GOPHERSHIP_REPORT_PORT,		/* one that belongs to a port */
 	GOPHERSHIP_REPORT_DOUBLED,	/* one that was not leased */
 	GOPHERSHIP_REPORT_STALE,	/* one was released by two CPUs at once */
 	GOPHERSHIP_REPORT_POISON,	/* one was written to while it was free */

@@ -41,6 +41,18 @@ static void say_foreign(const void *ptr, unsigned long call_site)
 	});
 }
 
+static void say_port(const struct gophership_buf *buf, unsigned long call_site)
+{
+	this_cpu_inc(counters.foreign);
+	trace_gophership_reject(buf, -EINVAL, call_site);
+	gophership_report(&(struct gophership_report) {
+		.kind = GOPHERSHIP_REPORT_PORT,
+		.ptr = buf,
+		.call_site = call_site,
+		.acquired_by = peek(&buf->acquired_by),
+	});
+}
+
 static void say_doubled(const struct gophership_buf *buf, unsigned long call_site)
 {
 	this_cpu_inc(counters.doubled);
@@ -68,6 +80,10 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 		return 0;
 	if (!gophership_plausible(buf) || !gophership_registry_has(buf)) {
 		say_foreign(buf, call_site);
+		return -EINVAL;
+	}
+	if (gophership_sealed(buf, GOPHERSHIP_SEAL_PORT)) {
+		say_port(buf, call_site);
 		return -EINVAL;
 	}
 	say_doubled(buf, call_site);

@@ -74,6 +74,11 @@ static void print(const struct gophership_report *report)
 		pr_warn("release of %p refused: not a buffer of this pool (by %s)\n",
 			report->ptr, by.text);
 		break;
+	case GOPHERSHIP_REPORT_PORT:
+		pr_warn("release of %p refused: belongs to a port (by %s; last taken by %s)\n",
+			report->ptr, by.text,
+			gophership_site_name(report->acquired_by, &acquired_by));
+		break;
 	case GOPHERSHIP_REPORT_DOUBLED:
 		pr_warn("release of %p refused: not leased (by %s; last acquired by %s, released by %s)\n",
 			report->ptr, by.text,

@@ -161,6 +161,19 @@ void gophership_loan_free(struct gophership_loan *loan)
 	kmem_cache_free(loan_cache, loan);
 }
 
+/**
+ * gophership_loan_forget() - free a loan without its buffer
+ * @loan: of a port whose driver never gave the buffer back and may still write to it
+ *
+ * The buffer goes with the module, as all that was leaked.
+ *
+ * Context: process.
+ */
+void gophership_loan_forget(struct gophership_loan *loan)
+{
+	kmem_cache_free(loan_cache, loan);
+}
+
 /* A list of them, linked by @idle. Returns the pages. */
 static unsigned long free_loans(struct list_head *loans)
 {

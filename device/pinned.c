@@ -73,8 +73,16 @@ static void let_go(struct gophership_loan *loan)
 	gophership_idle_add(loan);
 }
 
-/* Has it to wait on? Not where the machine keeps a reference to damaged pages. */
-static bool is_pinned(const struct gophership_loan *loan)
+/**
+ * gophership_loan_pinned() - has something else a reference to the pages of a loan?
+ * @loan: one that is mapped nowhere
+ *
+ * Not where it is the machine's, which keeps one to damaged pages.
+ *
+ * Context: any.
+ * Return: whether gophership_pinned_add() is the place for it.
+ */
+bool gophership_loan_pinned(const struct gophership_loan *loan)
 {
 	return gophership_payload_shared(loan->buf) && !gophership_payload_damaged(loan->buf);
 }
@@ -89,7 +97,7 @@ static unsigned int look(unsigned int max)
 	spin_lock(&pinned_lock);
 	while (max-- && !list_empty(&pinned)) {
 		loan = list_first_entry(&pinned, struct gophership_loan, idle);
-		if (is_pinned(loan)) {
+		if (gophership_loan_pinned(loan)) {
 			list_move_tail(&loan->idle, &pinned);
 			continue;
 		}

@@ -43,6 +43,8 @@
 #define GOPHERSHIP_FEATURE_MEMCG	(1ULL << 0)
 /* PRESSURE: there is a page that tells of memory pressure. */
 #define GOPHERSHIP_FEATURE_PRESSURE	(1ULL << 1)
+/* PORT: there is GOPHERSHIP_IOC_PORT. */
+#define GOPHERSHIP_FEATURE_PORT		(1ULL << 2)
 
 /**
  * struct gophership_class_info - a size class and its window
@@ -225,8 +227,8 @@ struct gophership_class_counters {
  * @nr_classes: out: entries of @classes in use (the last one is the row of the
  *	requests above the largest class)
  * @leased: out: this context's leases now, in buffers
- * @leased_bytes: out: bytes that the context pays for: on lease, or given back and
- *	still pinned
+ * @leased_bytes: out: bytes that the context pays for: on lease, in banks and rings of
+ *	its ports, or given back and still pinned
  * @acquires: out: leases this context was granted
  * @releases: out: leases it gave back
  * @foreign: out: handles refused with EINVAL
@@ -237,7 +239,7 @@ struct gophership_class_counters {
  * @faults: out: page faults served
  * @contexts: out: contexts open on the machine
  * @machine_bytes: out: bytes that the machine's limit counts: as @leased_bytes, of
- *	all contexts, and of those that were closed with pinned buffers
+ *	all contexts, and of those that were closed with ports or pinned buffers
  * @pool_foreign: out: kernel releases refused, machine-wide: no buffer of ours
  * @pool_doubled: out: kernel releases refused, machine-wide: released before
  * @pool_poisoned: out: writes after release that poison=1 found
@@ -267,10 +269,214 @@ struct gophership_stats {
 	struct gophership_class_counters classes[GOPHERSHIP_CLASSES_MAX];
 };
 
+/*
+ * Ports
+ *
+ * A port is a file of its own, made by GOPHERSHIP_IOC_PORT on /dev/gophership. It
+ * owns a bank of buffers, which one program and one driver pass back and forth. A
+ * buffer belongs to one side at a time, at first to the program. The program
+ * submits buffers and the driver takes them; the driver delivers buffers and the
+ * program receives them. Neither of these is a system call: each is an entry in a
+ * ring of shared memory.
+ *
+ * A ring has @entries entries, a power of two. Positions are counted from 0 and
+ * wrap at 2^32; the entry of position p is number p & (@entries - 1), and it is
+ * valid when its seq is p + 1. The writer stores seq last, with release; the reader
+ * loads it first, with acquire. A ring cannot overflow, as a buffer is in one place
+ * at a time.
+ *
+ * A program
+ *  - submits by the entry of its next position in the submit map; then, after a
+ *    full barrier, it compares: if the wake_at of the deliver map is one of the
+ *    positions that it has just filled, the driver found nothing there, and wants
+ *    a GOPHERSHIP_IOC_KICK;
+ *  - receives by the entry of its next position in the deliver map;
+ *  - before it sleeps in poll(), stores that position in the submit map's wake_at
+ *    and consumed, and looks at the entry once more after a full barrier. poll()
+ *    returns EPOLLIN if the entry at consumed is valid, EPOLLPRI while the driver
+ *    has found nothing to take, EPOLLHUP when the driver is gone.
+ *
+ * An entry that names a buffer that is not the program's, or a place outside of the
+ * buffer, or an unknown flag, is skipped by the driver's side and counted in bad;
+ * the buffer stays where it is.
+ */
+
+/* The most buffers of a port. */
+#define GOPHERSHIP_PORT_COUNT_MAX	32768
+/* Where the entries begin in both maps, in bytes. */
+#define GOPHERSHIP_PORT_ENTRIES_OFFSET	128
+
+/* Bits of gophership_entry.flags. MORE: the message goes on in the next entry. */
+#define GOPHERSHIP_MESSAGE_MORE		(1U << 0)
+/* BATCH: another entry follows at once: no wake-up for this one. */
+#define GOPHERSHIP_MESSAGE_BATCH	(1U << 1)
+/* LOST: the driver lost data before this entry (deliver ring only). */
+#define GOPHERSHIP_MESSAGE_LOST		(1U << 2)
+
+/**
+ * struct gophership_entry - one buffer that changes sides
+ * @seq: the entry's position + 1, stored last with release
+ * @index: of the buffer in the bank, 0 to count - 1
+ * @offset: where the payload begins in the buffer, in bytes
+ * @len: bytes of payload; @offset + @len is at most the capacity
+ * @flags: GOPHERSHIP_MESSAGE_* bits
+ * @reserved: 0
+ * @tag: the sender's own word
+ */
+struct gophership_entry {
+	__u32 seq;
+	__u32 index;
+	__u32 offset;
+	__u32 len;
+	__u32 flags;
+	__u32 reserved;
+	__u64 tag;
+};
+
+/**
+ * struct gophership_deliver_map - the map that the kernel writes
+ * @wake_at: position of the submit ring that the driver waits for: a submission
+ *	that fills it is followed by a KICK. 0 at first
+ * @starved: how often the driver began to find nothing to take; wraps
+ * @lost: what the driver lost for want of buffers, in its own unit; wraps
+ * @bad: entries of the submit ring that were skipped; wraps
+ * @gone: 1 when the driver is gone for good
+ * @reserved: 0
+ *
+ * The deliver ring follows, GOPHERSHIP_PORT_ENTRIES_OFFSET bytes from the start.
+ */
+struct gophership_deliver_map {
+	__u32 wake_at;
+	__u32 starved;
+	__u32 lost;
+	__u32 bad;
+	__u32 gone;
+	__u32 reserved[27];
+};
+
+/**
+ * struct gophership_submit_map - the map that the program writes
+ * @wake_at: position of the deliver ring that the program waits for: a delivery
+ *	that fills it wakes sleepers in poll()
+ * @consumed: position of the deliver ring that the program receives from next; for
+ *	poll() alone
+ * @reserved: not read
+ *
+ * The submit ring follows, GOPHERSHIP_PORT_ENTRIES_OFFSET bytes from the start. The
+ * kernel trusts nothing here: what is wrong costs this program messages, and nobody
+ * else anything.
+ */
+struct gophership_submit_map {
+	__u32 wake_at;
+	__u32 consumed;
+	__u32 reserved[30];
+};
+
+/**
+ * struct gophership_port_setup - GOPHERSHIP_IOC_PORT: make a port
+ * @size: in: sizeof the structure
+ * @flags: 0
+ * @buf_size: in: bytes that each buffer must hold, 0 (one page) to the largest
+ *	class's capacity, else EINVAL
+ * @count: in: buffers, 1 to GOPHERSHIP_PORT_COUNT_MAX, else EINVAL
+ * @fd: out: the port, close-on-exec
+ * @capacity: out: bytes of a buffer
+ * @entries: out: entries of each ring
+ * @reserved: 0
+ * @bank_offset: out: offset for mmap of the bank, in bytes; buffer i is at
+ *	i * @capacity in it
+ * @bank_length: out: bytes of the bank
+ * @deliver_offset: out: offset for mmap of struct gophership_deliver_map, which
+ *	cannot be mapped for writing (EACCES)
+ * @deliver_length: out: bytes of that map
+ * @submit_offset: out: offset for mmap of struct gophership_submit_map
+ * @submit_length: out: bytes of that map
+ *
+ * The three are mapped by mmap() of @fd, MAP_SHARED, as a whole or in part, and are
+ * not inherited over fork. The buffers are zero. They and the rings are charged to
+ * the context, which may be closed before the port; the charge ends with the port.
+ * Buffers that the driver holds at that time stay charged until it gives them back.
+ *
+ * Errors: EFAULT, EINVAL, E2BIG as above.
+ *  EDQUOT: the context's quota or the user's RLIMIT_MEMLOCK is used up.
+ *  ENOMEM: the machine-wide limit is reached, the memory cgroup is at its
+ *	limit, or there is no memory.
+ *  EINTR: a fatal signal came.
+ *  EMFILE, ENFILE: no file is to be had.
+ *  EBADF: the device is not open for writing.
+ */
+struct gophership_port_setup {
+	__u32 size;
+	__u32 flags;
+	__u32 buf_size;
+	__u32 count;
+	__s32 fd;
+	__u32 capacity;
+	__u32 entries;
+	__u32 reserved;
+	__u64 bank_offset;
+	__u64 bank_length;
+	__u64 deliver_offset;
+	__u64 deliver_length;
+	__u64 submit_offset;
+	__u64 submit_length;
+};
+
+/**
+ * struct gophership_attach - GOPHERSHIP_IOC_ATTACH on an endpoint: give it a port
+ * @size: in: sizeof the structure
+ * @flags: 0
+ * @fd: in: the port
+ * @reserved: 0
+ *
+ * Errors: EFAULT, EINVAL, E2BIG as above.
+ *  EBADF: @fd is no open file. EINVAL: it is no port, or one with smaller or fewer
+ *	or more buffers than the endpoint takes (GOPHERSHIP_IOC_ENDPOINT tells).
+ *  EBUSY: the port has a driver. EPIPE: it had one that is gone.
+ *  ENODEV: the endpoint is gone.
+ *  EINTR: a fatal signal came.
+ *  Others: the driver's own.
+ */
+struct gophership_attach {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct gophership_endpoint_info - GOPHERSHIP_IOC_ENDPOINT: what an endpoint takes
+ * @size: in: sizeof the structure; out: the size that the kernel knows
+ * @flags: 0
+ * @buf_size_min: out: bytes that a buffer of a port must hold
+ * @count_min: out: the fewest buffers of a port
+ * @count_max: out: the most buffers of a port
+ * @reserved: 0
+ *
+ * Errors: EFAULT, EINVAL, E2BIG as above. ENODEV: the endpoint is gone.
+ */
+struct gophership_endpoint_info {
+	__u32 size;
+	__u32 flags;
+	__u32 buf_size_min;
+	__u32 count_min;
+	__u32 count_max;
+	__u32 reserved;
+};
+
 #define GOPHERSHIP_IOC_MAGIC	'G'
 #define GOPHERSHIP_IOC_INFO	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x50, struct gophership_info)
 #define GOPHERSHIP_IOC_ACQUIRE	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x51, struct gophership_acquire)
 #define GOPHERSHIP_IOC_RELEASE	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x52, struct gophership_release)
 #define GOPHERSHIP_IOC_STATS	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x53, struct gophership_stats)
+#define GOPHERSHIP_IOC_PORT	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x54, struct gophership_port_setup)
+/*
+ * On a port, without an argument: tell the driver that something was submitted.
+ * Errors: ENOTCONN: no driver yet. EPIPE: the driver is gone. EINTR: a fatal signal
+ * came.
+ */
+#define GOPHERSHIP_IOC_KICK	_IO(GOPHERSHIP_IOC_MAGIC, 0x55)
+#define GOPHERSHIP_IOC_ATTACH	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x56, struct gophership_attach)
+#define GOPHERSHIP_IOC_ENDPOINT	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x57, struct gophership_endpoint_info)
 
 #endif /* _UAPI_LINUX_GOPHERSHIP_H */

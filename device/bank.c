@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: the buffers of a port, made and unmade.
+ *
+ * Each is a loan (device/idle.c), so the program's memory cgroup pays for it, and it is
+ * zero. When the port ends, it lies idle for the next lease or port; what is pinned
+ * then (by a pipe, or direct I/O) is paid for until it is not (device/pinned.c).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/mm.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "device/account.h"
+#include "device/bank.h"
+#include "gophership_context.h"
+
+static int fill_slot(struct gophership_bank *bank, u32 index)
+{
+	struct gophership_loan *loan = gophership_loan_acquire(bank->class);
+	struct gophership_buf *buf;
+
+	if (!loan)
+		return -ENOMEM;
+	buf = loan->buf;
+	/* Nobody but the device changes such a seal. */
+	WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LENT, GOPHERSHIP_SEAL_PORT));
+	memset(buf->data, 0, buf->capacity);
+	/* The next context is to clear it: what is written here is none's. */
+	buf->writer = 0;
+	buf->index = index;
+	bank->slots[index].buf = buf;
+	bank->loans[index] = loan;
+	return 0;
+}
+
+/* The time of @loan in a bank is over. Returns whether it is paid for no more. */
+static bool give_back(struct gophership_loan *loan, struct gophership_account *account)
+{
+	WARN_ON_ONCE(!gophership_claim(loan->buf, GOPHERSHIP_SEAL_PORT, GOPHERSHIP_SEAL_LENT));
+	gophership_loan_released(loan);
+	if (gophership_loan_pinned(loan)) {
+		gophership_pinned_add(loan, account);
+		return false;
+	}
+	gophership_idle_add(loan);
+	return true;
+}
+
+static void *bank_array(u32 count, size_t size)
+{
+	return kvcalloc(count, size, GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+}
+
+/**
+ * gophership_bank_fill() - make the buffers of a bank
+ * @bank: a bank that is all zero; after an error, too, to be given to
+ *	gophership_bank_free()
+ * @count: how many
+ * @class: of what size class
+ *
+ * Context: process, may sleep.
+ * Return: 0; -ENOMEM; -EINTR if a fatal signal came.
+ */
+int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int class)
+{
+	int ret;
+
+	bank->class = class;
+	bank->capacity = gophership_class_size(class);
+	bank->slots = bank_array(count, sizeof(*bank->slots));
+	bank->loans = bank_array(count, sizeof(*bank->loans));
+	if (!bank->slots || !bank->loans)
+		return -ENOMEM;
+	for (; bank->count < count; bank->count++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = fill_slot(bank, bank->count);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Page @nr of the bank, or NULL beyond its end. While a mapping of it is there. */
+struct page *gophership_bank_page(const struct gophership_bank *bank, unsigned long nr)
+{
+	unsigned int order = gophership_class_order(bank->class);
+	unsigned long index = nr >> order;
+
+	if (index >= bank->count)
+		return NULL;
+	return virt_to_page(bank->slots[index].buf->data) + (nr & ((1UL << order) - 1));
+}
+
+/**
+ * gophership_bank_reap() - free what belongs to a program that is gone
+ * @bank: the bank; no mapping of it is left
+ * @account: who pays, also from now on for what is pinned
+ * @pinned: gets the number of those
+ *
+ * Context: process, may sleep. Any number of calls at once.
+ * Return: how many buffers this call freed, without those.
+ */
+u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_account *account,
+			 u32 *pinned)
+{
+	u32 i, nr = 0;
+
+	*pinned = 0;
+	for (i = 0; i < bank->count; i++) {
+		cond_resched();
+		if (!gophership_slot_claim(&bank->slots[i], GOPHERSHIP_OWNER_PROGRAM,
+					   GOPHERSHIP_OWNER_FREED))
+			continue;
+		if (give_back(bank->loans[i], account))
+			nr++;
+		else
+			(*pinned)++;
+	}
+	return nr;
+}
+
+/**
+ * gophership_bank_abandon() - name the buffers that a driver has not given back
+ * @bank: the bank of a driver that is gone
+ *
+ * Context: process, may sleep.
+ */
+void gophership_bank_abandon(struct gophership_bank *bank)
+{
+	static DEFINE_RATELIMIT_STATE(limit, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
+	struct gophership_slot *slot = bank->slots;
+	struct gophership_site_name name;
+
+	for (; slot < bank->slots + bank->count; slot++) {
+		if (gophership_slot_claim(slot, GOPHERSHIP_OWNER_DRIVER,
+					  GOPHERSHIP_OWNER_ABANDONED) && __ratelimit(&limit))
+			pr_warn("a port is put while its driver has buffer %p (%u bytes): taken by %s\n",
+				slot->buf, bank->capacity,
+				gophership_site_name(slot->buf->acquired_by, &name));
+		cond_resched();
+	}
+}
+
+/* What was abandoned stays, sealed as it is, until the module goes. */
+static void forget_abandoned(struct gophership_bank *bank)
+{
+	u32 i;
+
+	for (i = 0; i < bank->count; i++)
+		if (bank->slots[i].owner == GOPHERSHIP_OWNER_ABANDONED)
+			gophership_loan_forget(bank->loans[i]);
+}
+
+/* The arrays of a bank that was reaped. Context: process, may sleep. */
+void gophership_bank_free(struct gophership_bank *bank)
+{
+	if (bank->slots && bank->loans)
+		forget_abandoned(bank);
+	kvfree(bank->slots);
+	kvfree(bank->loans);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: ports, inside.
+ *
+ * port.c is the driver's side and the life of a port, port_file.c the program's
+ * side, endpoint.c brings the two together.
+ *
+ * Lock order, outermost first: an endpoint's node->lock, endpoint->lock, port->lock,
+ * ports_lock (endpoint.c). Callbacks of drivers run under port->lock, attach under
+ * endpoint->lock. Nothing that any context may call takes a lock.
+ */
+#ifndef GOPHERSHIP_DEVICE_PORT_H
+#define GOPHERSHIP_DEVICE_PORT_H
+
+#include <linux/cache.h>
+#include <linux/irq_work.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/gophership.h>
+
+#include "device/account.h"
+#include "device/bank.h"
+#include "device/ring.h"
+#include "gophership_port.h"
+
+/* Bits of gophership_port.flags. */
+enum {
+	GOPHERSHIP_PORT_CLOSED,		/* the program is gone */
+	GOPHERSHIP_PORT_STOPPED,	/* the driver was told to stop */
+	GOPHERSHIP_PORT_GONE,		/* the driver is gone */
+	GOPHERSHIP_PORT_DEFERRED,	/* BATCH has left out a wake-up */
+	GOPHERSHIP_PORT_LOST,		/* the next delivery says that something was lost */
+};
+
+/**
+ * struct gophership_port - a port
+ * @bank: the buffers
+ * @flags: GOPHERSHIP_PORT_*, by atomic bit operations, in any context
+ * @deliver_map: shared: the kernel writes, the program reads; constant
+ * @submit_map: shared: the program writes; nothing in it is trusted; constant
+ * @starved_at: the position of @submit at which the last take found nothing;
+ *	written in any context, read by poll; a hint
+ * @submit: buffers from the program; consumed in any context
+ * @deliver: buffers to the program; published in any context
+ * @wait: the program, in poll
+ * @wake: wakes it, from any context; after the program is gone, starts @reap
+ * @reap: frees what a driver gives back after the program is gone
+ * @refs: the file's and the driver's
+ * @lock: protects the fields below; held while a callback runs
+ * @ops: of the driver, or NULL
+ * @priv: the driver's
+ * @told: closed() was called
+ * @attaching: an endpoint's attach is under way
+ * @caller: the task that runs a callback of this port, which may put the port in
+ *	it: written under @lock, compared with itself by any task
+ * @entry: in the list of the endpoint, if there is one; protected by ports_lock
+ * @account: who pays; constant
+ * @charge: pages that are charged; by atomics
+ */
+struct gophership_port {
+	struct gophership_bank bank;
+	unsigned long flags;
+	struct gophership_deliver_map *deliver_map;
+	struct gophership_submit_map *submit_map;
+	u32 starved_at;
+	struct gophership_ring submit ____cacheline_aligned_in_smp;
+	struct gophership_ring deliver ____cacheline_aligned_in_smp;
+	wait_queue_head_t wait ____cacheline_aligned_in_smp;
+	struct irq_work wake;
+	struct work_struct reap;
+	struct kref refs;
+	struct mutex lock;	/* see above */
+	const struct gophership_port_ops *ops;
+	void *priv;
+	bool told;
+	struct gophership_endpoint *attaching;
+	struct task_struct *caller;
+	struct list_head entry;
+	struct gophership_account *account;
+	atomic_long_t charge;
+};
+
+/* port.c */
+struct gophership_port *gophership_port_new(struct gophership_account *account, u32 count,
+					    unsigned int class);
+void gophership_port_unref(struct gophership_port *port);
+int gophership_port_attach(struct gophership_port *port, struct gophership_endpoint *endpoint,
+			   const struct gophership_port_ops *ops, void *priv);
+void gophership_port_stop(struct gophership_port *port);
+void gophership_port_close(struct gophership_port *port);
+int gophership_port_kick(struct gophership_port *port);
+bool gophership_port_starved(const struct gophership_port *port);
+
+/* port_file.c */
+long gophership_port_setup(struct gophership_account *account, void __user *arg);
+struct file *gophership_port_fget(int fd);
+
+/* endpoint.c */
+void gophership_endpoint_remember(struct gophership_endpoint *endpoint,
+				  struct gophership_port *port);
+void gophership_endpoint_forget(struct gophership_port *port);
+
+#endif /* GOPHERSHIP_DEVICE_PORT_H */

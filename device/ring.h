@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: the two rings of a port.
+ *
+ * A ring is shared memory that one side writes and the other side reads. The next
+ * position of the kernel's side is private to the kernel; that of the program's
+ * side is the program's business.
+ *
+ * Barriers
+ * --------
+ * (A) An entry is published: fields, then seq with release. The reader loads seq
+ *     with acquire, then the fields. In the deliver ring the owner of the buffer is
+ *     stored before seq, too: a program that has seen the entry can submit the
+ *     buffer at once.
+ * (B) A sleeper and its waker, each way: the waker publishes, full barrier, reads
+ *     wake_at; the sleeper stores wake_at, full barrier, looks at the entry. So the
+ *     waker sees wake_at or the sleeper sees the entry. tests/litmus/port-wake.
+ * (C) A buffer comes back while the program goes: the driver's side stores the
+ *     owner, full barrier, reads the port's flags; the closer sets the flag, full
+ *     barrier, reads the owners. So one of them frees the buffer.
+ */
+#ifndef GOPHERSHIP_DEVICE_RING_H
+#define GOPHERSHIP_DEVICE_RING_H
+
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/types.h>
+#include <uapi/linux/gophership.h>
+
+/**
+ * struct gophership_ring - the kernel's side of a ring
+ * @entries: in memory that is shared with the program; constant
+ * @mask: entries less 1; constant
+ * @position: the next one to publish or consume; by atomics, in any context
+ */
+struct gophership_ring {
+	struct gophership_entry *entries;
+	u32 mask;
+	atomic_t position;
+};
+
+static inline u32 gophership_ring_position(const struct gophership_ring *ring)
+{
+	return atomic_read(&ring->position);
+}
+
+static __always_inline struct gophership_entry *
+gophership_ring_entry(const struct gophership_ring *ring, u32 position)
+{
+	return ring->entries + (position & ring->mask);
+}
+
+/* Is there a valid entry at @position? (A) pairs with the writer's release. */
+static __always_inline bool gophership_ring_ready(const struct gophership_ring *ring, u32 position)
+{
+	return smp_load_acquire(&gophership_ring_entry(ring, position)->seq) == position + 1;
+}
+
+/* Copy the entry at @position, each field once: the program may change them. */
+static __always_inline bool gophership_ring_copy(const struct gophership_ring *ring, u32 position,
+						 struct gophership_entry *copy)
+{
+	const struct gophership_entry *entry = gophership_ring_entry(ring, position);
+
+	if (!gophership_ring_ready(ring, position))
+		return false;
+	copy->index = READ_ONCE(entry->index);
+	copy->offset = READ_ONCE(entry->offset);
+	copy->len = READ_ONCE(entry->len);
+	copy->flags = READ_ONCE(entry->flags);
+	copy->tag = READ_ONCE(entry->tag);
+	return true;
+}
+
+/*
+ * Consume up to @max entries. An entry is copied before its position is claimed: the
+ * program writes it anew only after that. Whoever loses the claim copies again, and
+ * another context got on; so an NMI on top of its own CPU waits for nobody. Returns
+ * how many.
+ */
+static __always_inline unsigned int gophership_ring_consume(struct gophership_ring *ring,
+							    unsigned int max,
+							    struct gophership_entry *copies)
+{
+	int position = atomic_read(&ring->position);
+	unsigned int nr;
+	int now;
+
+	for (;;) {
+		for (nr = 0; nr < max; nr++)
+			if (!gophership_ring_copy(ring, position + nr, &copies[nr]))
+				break;
+		if (nr) {
+			if (atomic_try_cmpxchg(&ring->position, &position, position + nr))
+				return nr;
+			continue;
+		}
+		now = atomic_read(&ring->position);
+		if (now == position)
+			return 0;
+		position = now;
+	}
+}
+
+/*
+ * The next @nr positions are the caller's to publish. If it is interrupted before it
+ * has, readers wait at the first one: they go by seq.
+ */
+static __always_inline u32 gophership_ring_reserve(struct gophership_ring *ring, unsigned int nr)
+{
+	return atomic_fetch_add(nr, &ring->position);
+}
+
+/* All of the entry at @position but its seq. */
+static __always_inline void gophership_ring_fill(struct gophership_ring *ring, u32 position,
+						 const struct gophership_entry *from)
+{
+	struct gophership_entry *entry = gophership_ring_entry(ring, position);
+
+	WRITE_ONCE(entry->index, from->index);
+	WRITE_ONCE(entry->offset, from->offset);
+	WRITE_ONCE(entry->len, from->len);
+	WRITE_ONCE(entry->flags, from->flags);
+	WRITE_ONCE(entry->tag, from->tag);
+}
+
+/* (A) pairs with the program's acquire. */
+static __always_inline void gophership_ring_publish(struct gophership_ring *ring, u32 position)
+{
+	smp_store_release(&gophership_ring_entry(ring, position)->seq, position + 1);
+}
+
+/* Is @event one of the positions from @old up to, and without, @new? */
+static __always_inline bool gophership_ring_passed(u32 event, u32 old, u32 new)
+{
+	return new - event - 1 < new - old;
+}
+
+size_t gophership_ring_size(u32 entries);
+void *gophership_ring_alloc(u32 entries);
+void gophership_ring_init(struct gophership_ring *ring, void *map, u32 entries);
+
+#endif /* GOPHERSHIP_DEVICE_RING_H */
