@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A driver that takes and delivers in every context at once, on every CPU: a task
+ * that polls, hard interrupts (timers), and NMIs on top of all of them. A buffer that
+ * two of them have at the same time is a mistake; mistakes are counted.
+ *
+ * Parameters, which may be written at any time, for ports that come after that:
+ *   quiet	only the task is at work
+ *   hold_ms	every 16th buffer of the task comes back so much later, as from a device
+ *   stuck	every 1024th buffer of the task never comes back
+ *   misuse	at attach: calls that must be refused, with a submitted buffer
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/version.h>
+#include <linux/workqueue.h>
+
+#include "gophership_port.h"
+
+#ifdef CONFIG_X86_LOCAL_APIC
+#include <asm/apic.h>
+#include <asm/nmi.h>
+#endif
+
+#define PERIOD_NS	1000000
+#define ROUNDS		4
+#define BULK		32
+
+static bool quiet;
+module_param(quiet, bool, 0644);
+static unsigned int hold_ms;
+module_param(hold_ms, uint, 0644);
+static bool stuck;
+module_param(stuck, bool, 0644);
+static bool bulk;
+module_param(bulk, bool, 0644);
+static bool misuse;
+module_param(misuse, bool, 0644);
+
+/* What was seen, to be read. */
+static int mistakes, tasks, hardirqs, nmis, ports;
+module_param(mistakes, int, 0444);
+module_param(tasks, int, 0444);
+module_param(hardirqs, int, 0444);
+module_param(nmis, int, 0444);
+module_param(ports, int, 0444);
+
+static void count(int *counter, int nr)
+{
+	atomic_add(nr, (atomic_t *)counter);
+}
+
+struct pulse;
+
+struct pulse_timer {
+	struct hrtimer timer;
+	struct pulse *pulse;
+};
+
+/**
+ * struct pulse - a port at work
+ * @port: the port
+ * @task: polls
+ * @timers: per CPU
+ * @held: a buffer that comes back later; the task sets it, @late clears it
+ * @late: then
+ * @bulk: as the parameter was
+ * @stuck: as the parameter was
+ * @hold_ms: as the parameter was
+ * @holders: per buffer, how many contexts have it
+ */
+struct pulse {
+	struct gophership_port *port;
+	struct task_struct *task;
+	struct pulse_timer __percpu *timers;
+	struct gophership_buf *held;
+	struct delayed_work late;
+	bool bulk;
+	bool stuck;
+	unsigned int hold_ms;
+	atomic_t holders[];
+};
+
+/* What NMIs work on: the port that came last. */
+static struct pulse __rcu *nmi_pulse;
+
+static void mistake(const char *what, long value)
+{
+	count(&mistakes, 1);
+	pr_err_ratelimited("mistake: %s: %ld\n", what, value);
+}
+
+static struct gophership_buf *take(struct pulse *pulse, struct gophership_message *message)
+{
+	struct gophership_buf *buf = gophership_port_take(pulse->port, message);
+
+	if (!buf)
+		return NULL;
+	if (atomic_inc_return(&pulse->holders[buf->index]) != 1)
+		mistake("two contexts have a buffer", buf->index);
+	if (message->len > buf->capacity || message->offset > buf->capacity - message->len)
+		mistake("a message is outside of its buffer", message->offset);
+	return buf;
+}
+
+static void deliver(struct pulse *pulse, struct gophership_buf *buf,
+		    const struct gophership_message *message)
+{
+	int ret;
+
+	if (atomic_dec_return(&pulse->holders[buf->index]) != 0)
+		mistake("two contexts had a buffer", buf->index);
+	ret = gophership_port_deliver(pulse->port, buf, message);
+	if (ret && ret != -EPIPE)
+		mistake("a delivery was refused", ret);
+}
+
+/* The tag comes back as it is, and in the payload. */
+static void visit(struct pulse *pulse, int *counter)
+{
+	struct gophership_message message;
+	struct gophership_buf *buf;
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		buf = take(pulse, &message);
+		if (!buf)
+			break;
+		if (message.len >= sizeof(message.tag))
+			memcpy(buf->data + message.offset, &message.tag, sizeof(message.tag));
+		deliver(pulse, buf, &message);
+		count(counter, 1);
+	}
+}
+
+#ifdef CONFIG_X86_LOCAL_APIC
+static DEFINE_PER_CPU(bool, nmi_pending);
+
+static int nmi(unsigned int type, struct pt_regs *regs)
+{
+	struct pulse *pulse;
+
+	/* Two that came as one leave another one over. */
+	if (!this_cpu_read(nmi_pending))
+		return NMI_HANDLED;
+	this_cpu_write(nmi_pending, false);
+	pulse = rcu_dereference_raw(nmi_pulse);
+	if (pulse)
+		visit(pulse, &nmis);
+	return NMI_HANDLED;
+}
+
+static int nmi_begin(void)
+{
+	return register_nmi_handler(NMI_LOCAL, nmi, 0, "gophership_pulse");
+}
+
+static void nmi_end(void)
+{
+	int cpu;
+
+	/* None that is on its way may find nobody. */
+	for_each_online_cpu(cpu)
+		while (READ_ONCE(per_cpu(nmi_pending, cpu)))
+			cpu_relax();
+	msleep(20);
+	unregister_nmi_handler(NMI_LOCAL, "gophership_pulse");
+}
+
+/* To this CPU, in the middle of what it does next. */
+static void nmi_send(void)
+{
+	this_cpu_write(nmi_pending, true);
+	apic->send_IPI(smp_processor_id(), NMI_VECTOR);
+}
+#else
+static int nmi_begin(void)
+{
+	return 0;
+}
+
+static void nmi_end(void)
+{
+}
+
+static void nmi_send(void)
+{
+}
+#endif
+
+static enum hrtimer_restart tick(struct hrtimer *timer)
+{
+	struct pulse_timer *t = container_of(timer, struct pulse_timer, timer);
+
+	nmi_send();
+	visit(t->pulse, &hardirqs);
+	hrtimer_forward_now(timer, ns_to_ktime(PERIOD_NS));
+	return HRTIMER_RESTART;
+}
+
+static void start_timer(void *data)
+{
+	struct pulse_timer *t = this_cpu_ptr((struct pulse_timer __percpu __force *)data);
+
+	hrtimer_start(&t->timer, ns_to_ktime(PERIOD_NS), HRTIMER_MODE_REL_PINNED_HARD);
+}
+
+static int start_timers(struct pulse *pulse)
+{
+	struct pulse_timer __percpu *timers = alloc_percpu(struct pulse_timer);
+	int cpu;
+
+	if (!timers)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		struct pulse_timer *t = per_cpu_ptr(timers, cpu);
+
+		t->pulse = pulse;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+		hrtimer_setup(&t->timer, tick, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+#else
+		hrtimer_init(&t->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+		t->timer.function = tick;
+#endif
+	}
+	pulse->timers = timers;
+	rcu_assign_pointer(nmi_pulse, pulse);
+	on_each_cpu(start_timer, (__force void *)timers, true);
+	return 0;
+}
+
+static void stop_timers(struct pulse *pulse)
+{
+	struct pulse_timer __percpu *timers = pulse->timers;
+	int cpu;
+
+	if (!timers)
+		return;
+	for_each_possible_cpu(cpu)
+		hrtimer_cancel(&per_cpu_ptr(timers, cpu)->timer);
+	if (rcu_access_pointer(nmi_pulse) == pulse)
+		rcu_assign_pointer(nmi_pulse, NULL);
+	synchronize_rcu();
+	free_percpu(timers);
+}
+
+/* The device has done with it. */
+static void late(struct work_struct *work)
+{
+	struct pulse *pulse = container_of(work, struct pulse, late.work);
+	struct gophership_message message = { .tag = ~0ULL };
+
+	deliver(pulse, pulse->held, &message);
+	smp_store_release(&pulse->held, NULL);
+}
+
+/* Returns whether the buffer stays with the driver. */
+static bool keep(struct pulse *pulse, struct gophership_buf *buf, unsigned int nr)
+{
+	if (pulse->stuck && nr % 1024 == 1)
+		return true;
+	if (!pulse->hold_ms || nr % 16 || smp_load_acquire(&pulse->held))
+		return false;
+	pulse->held = buf;
+	schedule_delayed_work(&pulse->late, msecs_to_jiffies(pulse->hold_ms));
+	return true;
+}
+
+/* Each comes back with BATCH; the flush wakes. */
+static unsigned int visit_bulk(struct pulse *pulse)
+{
+	static DEFINE_MUTEX(lock);
+	static struct gophership_message messages[BULK];
+	static struct gophership_buf *bufs[BULK];
+	unsigned int i, nr, done;
+
+	mutex_lock(&lock);
+	nr = gophership_port_take_bulk(pulse->port, BULK, bufs, messages);
+	for (i = 0; i < nr; i++) {
+		if (messages[i].len != bufs[i]->len)
+			mistake("buf->len", bufs[i]->len);
+		messages[i].flags = GOPHERSHIP_MESSAGE_BATCH;
+	}
+	done = nr ? gophership_port_deliver_bulk(pulse->port, nr, bufs, messages) : 0;
+	if (done != nr)
+		mistake("deliveries were refused", nr - done);
+	gophership_port_flush(pulse->port);
+	mutex_unlock(&lock);
+	count(&tasks, nr);
+	return nr;
+}
+
+static int poll(void *data)
+{
+	struct gophership_message message;
+	struct pulse *pulse = data;
+	struct gophership_buf *buf;
+	unsigned int nr = 0;
+
+	while (!kthread_should_stop()) {
+		if (pulse->bulk) {
+			if (!visit_bulk(pulse))
+				cond_resched();
+			continue;
+		}
+		buf = take(pulse, &message);
+		if (buf && keep(pulse, buf, ++nr))
+			continue;
+		if (buf) {
+			if (message.len >= sizeof(message.tag))
+				memcpy(buf->data + message.offset, &message.tag,
+				       sizeof(message.tag));
+			deliver(pulse, buf, &message);
+			count(&tasks, 1);
+		}
+		if (!buf || nr % 64 == 0)
+			cond_resched();
+	}
+	return 0;
+}
+
+static void stop(struct pulse *pulse)
+{
+	stop_timers(pulse);
+	if (!IS_ERR_OR_NULL(pulse->task))
+		kthread_stop(pulse->task);
+	flush_delayed_work(&pulse->late);
+}
+
+static void closed(struct gophership_port *port, void *priv)
+{
+	struct pulse *pulse = priv;
+
+	stop(pulse);
+	gophership_port_put(port);
+	count(&ports, -1);
+	kvfree(pulse);
+}
+
+static const struct gophership_port_ops ops = {
+	.owner = THIS_MODULE,
+	.closed = closed,
+};
+
+static void expect(const char *what, long have, long want)
+{
+	if (have != want)
+		mistake(what, have);
+}
+
+/* What must be refused, with the one buffer that the program has submitted. */
+static void misuse_it(struct gophership_port *port)
+{
+	struct gophership_buf *other = gophership_buf_acquire(100, GFP_KERNEL), *buf;
+	struct gophership_message message = {}, bad = {};
+	char *wild = (char *)other + 8;
+
+	bad.len = gophership_port_capacity(port);
+	bad.offset = 1;
+	buf = gophership_port_take(port, &message);
+	if (!buf || !other) {
+		mistake("no buffer to misuse", 0);
+		return;
+	}
+	expect("buf->len", buf->len, message.len);
+	expect("release of a port's buffer", gophership_buf_release(buf), -EINVAL);
+	expect("deliver of another buffer", gophership_port_deliver(port, other, &bad), -EINVAL);
+	expect("deliver of NULL", gophership_port_deliver(port, NULL, &bad), -EINVAL);
+	expect("deliver of an odd pointer",
+	       gophership_port_deliver(port, (void *)wild, &bad), -EINVAL);
+	expect("deliver of a user's pointer",
+	       gophership_port_deliver(port, (void *)0x1000, &bad), -EINVAL);
+	expect("deliver outside", gophership_port_deliver(port, buf, &bad), -ERANGE);
+	expect("second deliver", gophership_port_deliver(port, buf, &message), -EALREADY);
+	expect("release after deliver", gophership_buf_release(buf), -EINVAL);
+	expect("release of the other", gophership_buf_release(other), 0);
+	gophership_port_lost(port, 3);
+}
+
+static int attach(struct gophership_endpoint *endpoint, struct gophership_port *port)
+{
+	struct pulse *pulse;
+	int ret;
+
+	pulse = kvzalloc(struct_size(pulse, holders, gophership_port_count(port)), GFP_KERNEL);
+	if (!pulse)
+		return -ENOMEM;
+	pulse->port = port;
+	pulse->hold_ms = hold_ms;
+	pulse->stuck = stuck;
+	pulse->bulk = bulk;
+	INIT_DELAYED_WORK(&pulse->late, late);
+	ret = gophership_port_accept(port, &ops, pulse);
+	if (ret)
+		goto free_pulse;
+	if (misuse)
+		misuse_it(port);
+	if (!quiet) {
+		ret = start_timers(pulse);
+		if (ret)
+			goto stop_pulse;
+	}
+	pulse->task = kthread_run(poll, pulse, "gophership/pulse");
+	ret = PTR_ERR_OR_ZERO(pulse->task);
+	if (ret)
+		goto stop_pulse;
+	count(&ports, 1);
+	return 0;
+
+stop_pulse:
+	stop(pulse);
+	gophership_port_put(port);
+free_pulse:
+	kvfree(pulse);
+	return ret;
+}
+
+static struct gophership_endpoint endpoint = {
+	.name = "pulse",
+	.owner = THIS_MODULE,
+	.count_max = 4096,
+	.attach = attach,
+};
+
+static int __init pulse_init(void)
+{
+	int ret = nmi_begin();
+
+	if (ret)
+		return ret;
+	ret = gophership_endpoint_register(&endpoint);
+	if (ret)
+		nmi_end();
+	return ret;
+}
+module_init(pulse_init);
+
+static void __exit pulse_exit(void)
+{
+	gophership_endpoint_unregister(&endpoint);
+	nmi_end();
+}
+module_exit(pulse_exit);
+
+MODULE_DESCRIPTION("A driver that is at work on ports in every context at once");
+MODULE_LICENSE("GPL");

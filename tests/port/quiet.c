@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * quiet N: N buffers each way through pulse, where the kernel kills for any system
+ * call but the last. Prints TAP.
+ */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "port.h"
+
+#define PULSE	"/dev/gophership-pulse"
+
+static int allow_the_end_only(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit_group, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+/* In a child. With @break_it, one system call. */
+static int shuttle(long nr, int break_it)
+{
+	struct gophership_entry entry;
+	struct port port;
+	long done = 0;
+	unsigned int i;
+
+	if (port_open(device_open(), 4096, 64, &port) || port_attach(&port, PULSE))
+		return 2;
+	for (i = 0; i < 64; i++) {
+		*(volatile unsigned char *)port_buffer(&port, i) = 1;
+		port_write(&port, i, 0, 8, 0, i);
+	}
+	if (allow_the_end_only())
+		return 3;
+	if (break_it)
+		getppid();
+	while (done < nr) {
+		if (!port_receive(&port, &entry))
+			continue;
+		if (entry.index != entry.tag)
+			syscall(__NR_exit_group, 4);
+		port_write(&port, entry.index, 0, 8, 0, entry.tag);
+		done++;
+	}
+	syscall(__NR_exit_group, 0);
+	return 0;
+}
+
+static int status_of(long nr, int break_it)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(shuttle(nr, break_it));
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	long nr = argc > 1 ? atol(argv[1]) : 1000000;
+	int status = status_of(1, 1);
+
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) {
+		printf("not ok - the filter does not kill: status %#x\n", status);
+		return 1;
+	}
+	status = status_of(nr, 0);
+	printf("%sok - %ld buffers there and back without a system call: status %#x\n",
+	       status ? "not " : "", nr, status);
+	return !!status;
+}
