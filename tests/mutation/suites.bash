@@ -13,6 +13,7 @@
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
 #   pressure                     tests/pressure
 #   driver late|lend|numa        of tests/driver, on debian-6.1
+#   port TEST                    a test of tests/port
 #   libguest PROGRAM             of tests/libgophership, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
 #                                of tests/user, with parameters for the module
@@ -67,6 +68,15 @@ run_driver()
 		sh -c "sh guest $part | tee /tmp/part && ! grep '^not ok' /tmp/part"
 }
 
+# run_port COPY TEST: as tests/port/run does it.
+run_port()
+{
+	"$1/tests/vm/run" --kernel "$kernel" --cpus 2 --no-load --append init_on_alloc=0 \
+		--build "$1/tests/driver/echo" --build "$1/tests/driver/pulse" --timeout 300 \
+		--with "$repository/build/tests/port/port_test" --with "$1/tests/port/guest" -- \
+		sh guest 0 0 "$2"
+}
+
 # run_ship COPY [NAME]: as tests/user/ship does it.
 run_ship()
 {
@@ -109,6 +119,7 @@ run_test()
 	ship) run_ship "$copy" ${words:+"$words"} ;;
 	pressure) "$copy/tests/pressure/run" --seconds 1 ;;
 	driver) run_driver "$copy" "$words" ;;
+	port) run_port "$copy" "$words" ;;
 	*) run_user "$copy" $2 ;;
 	esac
 }
