@@ -55,9 +55,10 @@ struct gophership_message {
 /**
  * struct gophership_port_ops - what a driver is told
  * @owner:	THIS_MODULE
- * @submitted:	the program submitted after gophership_port_take() had found nothing.
- *		Process context, may sleep; one callback of a port at a time. NULL: the
- *		driver polls
+ * @submitted:	the program submitted after gophership_port_take() had found nothing,
+ *		or had given up on bad entries. Process context, of the program or of a
+ *		worker; may sleep; one callback of a port at a time. NULL: the driver
+ *		polls
  * @closed:	the program is gone, or the endpoint is unregistered: stop, give
  *		everything back. Process context, may sleep; once at most, and never
  *		after gophership_port_put(), which it may call itself. NULL: the driver
@@ -82,7 +83,8 @@ struct gophership_port_ops {
  * @count_min:	the fewest buffers that a port must have; 0: any
  * @count_max:	the most buffers that a port may have; 0: any
  * @attach:	a program offers @port. To have it, call gophership_port_accept() and
- *		return 0; else return an error, which the program gets. A driver that
+ *		return 0; else return an error, which the program gets (0 without a
+ *		port accepted is reported, and EIO for the program). A driver that
  *		fails after it has accepted puts the port first. One at a time; process
  *		context, may sleep
  *
@@ -161,7 +163,7 @@ u32 gophership_port_capacity(const struct gophership_port *port);
  * it, filled, empty, or as it is.
  *
  * Entries that the program wrote wrongly are skipped and counted; after eight of them
- * the call returns NULL.
+ * the call returns NULL, and ops->submitted() is called for the rest.
  *
  * Context: any, NMI included; on many CPUs at once.
  * Return: a buffer, or NULL: nothing was submitted (then the program's next submission

@@ -7,12 +7,16 @@
  * A node outlives its endpoint while a program has it open: then its commands are
  * ENODEV. So an open node does not keep the driver's module from unloading.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -106,11 +110,15 @@ EXPORT_SYMBOL_GPL(gophership_port_accept);
 /* One endpoint at a time offers @port to its driver. */
 static int begin_attach(struct gophership_port *port, struct gophership_endpoint *endpoint)
 {
-	return cmpxchg(&port->attaching, NULL, endpoint) ? -EBUSY : 0;
+	if (cmpxchg(&port->attaching, NULL, endpoint))
+		return -EBUSY;
+	WRITE_ONCE(port->accepted, false);
+	return 0;
 }
 
 static void end_attach(struct gophership_port *port)
 {
+	/* The next attach begins with a cmpxchg, and finds all of this one done. */
 	smp_store_release(&port->attaching, NULL);
 }
 
@@ -134,6 +142,11 @@ static int offer_locked(struct gophership_endpoint *endpoint, struct gophership_
 	if (ret)
 		return ret;
 	ret = endpoint->attach(endpoint, port);
+	if (!ret && !READ_ONCE(port->accepted)) {
+		pr_warn_ratelimited("%ps() returns 0 and has not accepted the port\n",
+				    endpoint->attach);
+		ret = -EIO;
+	}
 	end_attach(port);
 	return ret;
 }

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: ports, the driver's side.
- *
- * What runs in any context (take, deliver, flush, lost) uses atomics alone. None of
- * it computes with a number that the program wrote before that is bounded by one
- * which the kernel keeps to itself.
+ * GopherShip buffer pool: the life of a port, and what its driver is told.
  *
  * What is exported is described in gophership_port.h.
  *
@@ -15,44 +11,21 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/irq_work.h>
+#include <linux/log2.h>
 #include <linux/module.h>
-#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "device/port.h"
 #include "gophership_context.h"
 
-/* Entries of the program that one take skips at most. */
-#define BAD_MAX		8
-/* Entries that are copied to the stack at a time. */
-#define CHUNK		8
-
-#define FLAGS_OF_SENDERS	(GOPHERSHIP_MESSAGE_MORE | GOPHERSHIP_MESSAGE_BATCH)
-
-#define STOPPED		BIT(GOPHERSHIP_PORT_STOPPED)
 #define CLOSED		BIT(GOPHERSHIP_PORT_CLOSED)
-#define DEFERRED	BIT(GOPHERSHIP_PORT_DEFERRED)
-
-/* A counter of the deliver map, which the kernel alone writes. */
-static void count(u32 *counter, u32 nr)
-{
-	atomic_add(nr, (atomic_t *)counter);
-}
+#define GONE		BIT(GOPHERSHIP_PORT_GONE)
 
 /*
- * Sleep and wake
+ * What contexts that may not do it themselves have left to do: wake the program; free
+ * what was delivered to one that is gone; call a driver that gave up on bad entries.
  */
-
-/* Context: any. */
-static void wake(struct gophership_port *port)
-{
-	/* After a full barrier of the caller, which pairs with the one in poll. */
-	if (waitqueue_active(&port->wait))
-		irq_work_queue(&port->wake);
-}
-
-/* Also what a delivery to a program that is gone has left to do: see reap(). */
 static void wake_now(struct irq_work *work)
 {
 	struct gophership_port *port = container_of(work, struct gophership_port, wake);
@@ -60,303 +33,9 @@ static void wake_now(struct irq_work *work)
 	wake_up_interruptible(&port->wait);
 	if (test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
 		schedule_work(&port->reap);
+	if (test_and_clear_bit(GOPHERSHIP_PORT_SKIPPED, &port->flags))
+		schedule_work(&port->again);
 }
-
-/* The wake-ups that BATCH has left out. After the full barrier of (B). */
-static void flush(struct gophership_port *port)
-{
-	u32 end = gophership_ring_position(&port->deliver);
-	u32 size = port->deliver.mask + 1;
-
-	if (!test_and_clear_bit(GOPHERSHIP_PORT_DEFERRED, &port->flags))
-		return;
-	/* How far back the first one was is not known: at most a ring. */
-	if (gophership_ring_passed(READ_ONCE(port->submit_map->wake_at), end - size, end))
-		wake(port);
-}
-
-/*
- * Taking
- */
-
-/* The driver waits for the position that is next. Returns whether something came. */
-static noinline bool wait_for_more(struct gophership_port *port)
-{
-	u32 at;
-
-	/*
-	 * Until it is the position that is next, or another context that went on and
-	 * found nothing either might have its wake_at overwritten with an older one.
-	 */
-	do {
-		at = gophership_ring_position(&port->submit);
-		WRITE_ONCE(port->deliver_map->wake_at, at);
-		/* (B) pairs with the program's barrier between its entry and its look. */
-		smp_mb();
-	} while (unlikely(gophership_ring_position(&port->submit) != at));
-	if (gophership_ring_ready(&port->submit, at))
-		return true;
-	if (READ_ONCE(port->starved_at) == at)
-		return false;
-	WRITE_ONCE(port->starved_at, at);
-	count(&port->deliver_map->starved, 1);
-	/* Pairs with the one in poll. */
-	smp_mb();
-	wake(port);
-	return false;
-}
-
-/* Has the driver found nothing to take, and is there nothing still? A peek. */
-bool gophership_port_starved(const struct gophership_port *port)
-{
-	u32 at = gophership_ring_position(&port->submit);
-
-	return READ_ONCE(port->starved_at) == at && !gophership_ring_ready(&port->submit, at);
-}
-
-/* The buffer of an entry that the program wrote, now the driver's; NULL: a bad one. */
-static __always_inline struct gophership_buf *take_entry(struct gophership_port *port,
-							 const struct gophership_entry *entry,
-							 struct gophership_message *message,
-							 unsigned long call_site)
-{
-	struct gophership_bank *bank = &port->bank;
-	struct gophership_slot *slot;
-	struct gophership_buf *buf;
-
-	if (unlikely(entry->index >= bank->count || entry->flags & ~FLAGS_OF_SENDERS))
-		return NULL;
-	if (unlikely(entry->len > bank->capacity || entry->offset > bank->capacity - entry->len))
-		return NULL;
-	slot = bank->slots + array_index_nospec(entry->index, bank->count);
-	if (unlikely(!gophership_slot_claim(slot, GOPHERSHIP_OWNER_PROGRAM,
-					    GOPHERSHIP_OWNER_DRIVER)))
-		return NULL;
-	buf = slot->buf;
-	buf->len = entry->len;
-	WRITE_ONCE(buf->acquired_by, call_site);
-	message->offset = entry->offset;
-	message->len = entry->len;
-	message->flags = entry->flags;
-	message->tag = entry->tag;
-	return buf;
-}
-
-struct gophership_buf *gophership_port_take(struct gophership_port *port,
-					    struct gophership_message *message)
-{
-	struct gophership_entry entry;
-	struct gophership_buf *buf;
-	unsigned int tries;
-
-	for (tries = 0; tries < BAD_MAX; tries++) {
-		if (unlikely(READ_ONCE(port->flags) & STOPPED))
-			return NULL;
-		if (unlikely(!gophership_ring_consume(&port->submit, 1, &entry))) {
-			if (wait_for_more(port))
-				continue;
-			return NULL;
-		}
-		buf = take_entry(port, &entry, message, _RET_IP_);
-		if (likely(buf))
-			return buf;
-		count(&port->deliver_map->bad, 1);
-	}
-	return NULL;
-}
-EXPORT_SYMBOL_GPL(gophership_port_take);
-
-unsigned int gophership_port_take_bulk(struct gophership_port *port, unsigned int nr,
-				       struct gophership_buf **bufs,
-				       struct gophership_message *messages)
-{
-	struct gophership_entry entries[CHUNK];
-	unsigned int done = 0, tries = 0, got, i;
-
-	while (done < nr && tries < BAD_MAX && !(READ_ONCE(port->flags) & STOPPED)) {
-		got = gophership_ring_consume(&port->submit, min_t(u32, nr - done, CHUNK), entries);
-		if (!got && (done || !wait_for_more(port)))
-			break;
-		tries += !got;
-		for (i = 0; i < got; i++) {
-			bufs[done] = take_entry(port, &entries[i], &messages[done], _RET_IP_);
-			if (bufs[done]) {
-				done++;
-				continue;
-			}
-			count(&port->deliver_map->bad, 1);
-			tries++;
-		}
-	}
-	return done;
-}
-EXPORT_SYMBOL_GPL(gophership_port_take_bulk);
-
-/*
- * Delivering
- */
-
-/* To the program with what @message says, if that lies within the buffer. */
-static __always_inline int fill_entry(struct gophership_port *port, struct gophership_slot *slot,
-				      const struct gophership_message *message,
-				      struct gophership_entry *entry)
-{
-	u32 capacity = port->bank.capacity;
-	u32 flags = message->flags & FLAGS_OF_SENDERS;
-
-	if (unlikely(test_bit(GOPHERSHIP_PORT_LOST, &port->flags)) &&
-	    test_and_clear_bit(GOPHERSHIP_PORT_LOST, &port->flags))
-		flags |= GOPHERSHIP_MESSAGE_LOST;
-	entry->index = slot - port->bank.slots;
-	entry->offset = message->offset;
-	entry->len = message->len;
-	entry->flags = flags;
-	entry->tag = message->tag;
-	if (likely(entry->len <= capacity && entry->offset <= capacity - entry->len))
-		return 0;
-	entry->offset = 0;
-	entry->len = 0;
-	return -ERANGE;
-}
-
-/* @slot is DELIVERING, @position this call's own. */
-static __always_inline void publish(struct gophership_port *port, struct gophership_slot *slot,
-				    u32 position, const struct gophership_entry *entry)
-{
-	gophership_ring_fill(&port->deliver, position, entry);
-	/*
-	 * Not before: no second delivery of the buffer may pass this one. Not later:
-	 * a program that sees the entry may submit the buffer.
-	 */
-	WRITE_ONCE(slot->owner, GOPHERSHIP_OWNER_PROGRAM);
-	gophership_ring_publish(&port->deliver, position);
-}
-
-/* The rare ends of a delivery. */
-static noinline int published_rarely(struct gophership_port *port, unsigned long flags)
-{
-	if (flags & CLOSED) {
-		irq_work_queue(&port->wake);
-		return -EPIPE;
-	}
-	flush(port);
-	return 0;
-}
-
-/* Positions @old up to @new are published, the last one with @batch or without. */
-static __always_inline int published(struct gophership_port *port, u32 old, u32 new, u32 batch)
-{
-	unsigned long flags;
-
-	/* (B), pairs with the program's; (C), pairs with gophership_port_close(). */
-	smp_mb();
-	flags = READ_ONCE(port->flags);
-	if (unlikely(batch)) {
-		if (!(flags & DEFERRED))
-			set_bit(GOPHERSHIP_PORT_DEFERRED, &port->flags);
-		flags &= ~DEFERRED;
-	}
-	if (unlikely(flags & (CLOSED | DEFERRED)))
-		return published_rarely(port, flags);
-	if (!batch && unlikely(gophership_ring_passed(READ_ONCE(port->submit_map->wake_at),
-						      old, new)))
-		wake(port);
-	return 0;
-}
-
-int gophership_port_deliver(struct gophership_port *port, struct gophership_buf *buf,
-			    const struct gophership_message *message)
-{
-	struct gophership_slot *slot = gophership_bank_find(&port->bank, buf);
-	struct gophership_entry entry;
-	u32 position;
-	int ret, gone;
-
-	if (unlikely(!slot))
-		return -EINVAL;
-	if (unlikely(!gophership_slot_claim(slot, GOPHERSHIP_OWNER_DRIVER,
-					    GOPHERSHIP_OWNER_DELIVERING)))
-		return -EALREADY;
-	WRITE_ONCE(buf->released_by, _RET_IP_);
-	ret = fill_entry(port, slot, message, &entry);
-	position = gophership_ring_reserve(&port->deliver, 1);
-	publish(port, slot, position, &entry);
-	gone = published(port, position, position + 1, message->flags & GOPHERSHIP_MESSAGE_BATCH);
-	return gone ?: ret;
-}
-EXPORT_SYMBOL_GPL(gophership_port_deliver);
-
-/* Claim what can be delivered of up to CHUNK buffers. Returns how many it is. */
-static unsigned int claim_some(struct gophership_port *port, unsigned int nr,
-			       struct gophership_buf **bufs,
-			       const struct gophership_message *messages,
-			       struct gophership_slot **slots, struct gophership_entry *entries)
-{
-	unsigned int i, done = 0;
-
-	for (i = 0; i < nr; i++) {
-		slots[done] = gophership_bank_find(&port->bank, bufs[i]);
-		if (!slots[done] || !gophership_slot_claim(slots[done], GOPHERSHIP_OWNER_DRIVER,
-							   GOPHERSHIP_OWNER_DELIVERING))
-			continue;
-		fill_entry(port, slots[done], &messages[i], &entries[done]);
-		done++;
-	}
-	return done;
-}
-
-unsigned int gophership_port_deliver_bulk(struct gophership_port *port, unsigned int nr,
-					  struct gophership_buf **bufs,
-					  const struct gophership_message *messages)
-{
-	struct gophership_entry entries[CHUNK];
-	struct gophership_slot *slots[CHUNK];
-	unsigned int done = 0, i, j, some;
-	u32 position, batch;
-
-	for (i = 0; i < nr; i += CHUNK) {
-		some = claim_some(port, min_t(u32, nr - i, CHUNK), bufs + i, messages + i,
-				  slots, entries);
-		position = gophership_ring_reserve(&port->deliver, some);
-		for (j = 0; j < some; j++)
-			publish(port, slots[j], position + j, &entries[j]);
-		batch = nr - i > CHUNK || messages[nr - 1].flags & GOPHERSHIP_MESSAGE_BATCH;
-		published(port, position, position + some, batch);
-		done += some;
-	}
-	return done;
-}
-EXPORT_SYMBOL_GPL(gophership_port_deliver_bulk);
-
-void gophership_port_flush(struct gophership_port *port)
-{
-	smp_mb(); /* (B): the deliveries may have been another CPU's */
-	flush(port);
-}
-EXPORT_SYMBOL_GPL(gophership_port_flush);
-
-void gophership_port_lost(struct gophership_port *port, u32 nr)
-{
-	count(&port->deliver_map->lost, nr);
-	set_bit(GOPHERSHIP_PORT_LOST, &port->flags);
-}
-EXPORT_SYMBOL_GPL(gophership_port_lost);
-
-u32 gophership_port_count(const struct gophership_port *port)
-{
-	return port->bank.count;
-}
-EXPORT_SYMBOL_GPL(gophership_port_count);
-
-u32 gophership_port_capacity(const struct gophership_port *port)
-{
-	return port->bank.capacity;
-}
-EXPORT_SYMBOL_GPL(gophership_port_capacity);
-
-/*
- * Life
- */
 
 /* Free what is the program's, which is gone. */
 static void reap(struct gophership_port *port)
@@ -375,10 +54,21 @@ static void reap_later(struct work_struct *work)
 	reap(container_of(work, struct gophership_port, reap));
 }
 
+/* Nothing else would: the program has submitted what the driver did not get to see. */
+static void kick_again(struct work_struct *work)
+{
+	gophership_port_kick(container_of(work, struct gophership_port, again));
+}
+
+/*
+ * Never within @again: a callback runs there as long as the program has not closed the
+ * file, whose reference is there until then.
+ */
 static void free_port(struct gophership_port *port)
 {
 	irq_work_sync(&port->wake);
 	cancel_work_sync(&port->reap);
+	cancel_work_sync(&port->again);
 	reap(port);
 	gophership_bank_free(&port->bank);
 	vfree(port->deliver_map);
@@ -460,6 +150,7 @@ struct gophership_port *gophership_port_new(struct gophership_account *account, 
 	init_waitqueue_head(&port->wait);
 	init_irq_work(&port->wake, wake_now);
 	INIT_WORK(&port->reap, reap_later);
+	INIT_WORK(&port->again, kick_again);
 	kref_init(&port->refs);
 	mutex_init(&port->lock);
 	INIT_LIST_HEAD(&port->entry);
@@ -485,14 +176,16 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 	mutex_lock(&port->lock);
 	if (port->ops) {
 		ret = -EBUSY;
-	} else if (port->flags & (CLOSED | BIT(GOPHERSHIP_PORT_GONE))) {
+	} else if (port->flags & (CLOSED | GONE)) {
 		ret = -EPIPE;
 	} else {
 		kref_get(&port->refs);
 		port->ops = ops;
 		port->priv = priv;
-		if (endpoint)
+		if (endpoint) {
+			WRITE_ONCE(port->accepted, true);
 			gophership_endpoint_remember(endpoint, port);
+		}
 	}
 	mutex_unlock(&port->lock);
 	return ret;

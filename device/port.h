@@ -2,8 +2,8 @@
 /*
  * GopherShip buffer pool: ports, inside.
  *
- * port.c is the driver's side and the life of a port, port_file.c the program's
- * side, endpoint.c brings the two together.
+ * exchange.c is how buffers change sides, port.c the life of a port, port_file.c the
+ * program's side, endpoint.c brings the two together.
  *
  * Lock order, outermost first: an endpoint's node->lock, endpoint->lock, port->lock,
  * ports_lock (endpoint.c). Callbacks of drivers run under port->lock, attach under
@@ -33,6 +33,7 @@ enum {
 	GOPHERSHIP_PORT_GONE,		/* the driver is gone */
 	GOPHERSHIP_PORT_DEFERRED,	/* BATCH has left out a wake-up */
 	GOPHERSHIP_PORT_LOST,		/* the next delivery says that something was lost */
+	GOPHERSHIP_PORT_SKIPPED,	/* a take gave up on bad entries: call the driver */
 };
 
 /**
@@ -46,14 +47,17 @@ enum {
  * @submit: buffers from the program; consumed in any context
  * @deliver: buffers to the program; published in any context
  * @wait: the program, in poll
- * @wake: wakes it, from any context; after the program is gone, starts @reap
+ * @wake: wakes it, from any context; starts @reap and @again
  * @reap: frees what a driver gives back after the program is gone
+ * @again: calls the driver as a KICK does
  * @refs: the file's and the driver's
  * @lock: protects the fields below; held while a callback runs
  * @ops: of the driver, or NULL
  * @priv: the driver's
  * @told: closed() was called
- * @attaching: an endpoint's attach is under way
+ * @attaching: the endpoint whose attach is under way, or NULL: by cmpxchg, so that it
+ *	is one at a time
+ * @accepted: that attach gave the port a driver: written there alone
  * @caller: the task that runs a callback of this port, which may put the port in
  *	it: written under @lock, compared with itself by any task
  * @entry: in the list of the endpoint, if there is one; protected by ports_lock
@@ -71,11 +75,13 @@ struct gophership_port {
 	wait_queue_head_t wait ____cacheline_aligned_in_smp;
 	struct irq_work wake;
 	struct work_struct reap;
+	struct work_struct again;
 	struct kref refs;
 	struct mutex lock;	/* see above */
 	const struct gophership_port_ops *ops;
 	void *priv;
 	bool told;
+	bool accepted;
 	struct gophership_endpoint *attaching;
 	struct task_struct *caller;
 	struct list_head entry;
@@ -92,6 +98,8 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 void gophership_port_stop(struct gophership_port *port);
 void gophership_port_close(struct gophership_port *port);
 int gophership_port_kick(struct gophership_port *port);
+
+/* exchange.c */
 bool gophership_port_starved(const struct gophership_port *port);
 
 /* port_file.c */

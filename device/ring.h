@@ -50,9 +50,10 @@ gophership_ring_entry(const struct gophership_ring *ring, u32 position)
 	return ring->entries + (position & ring->mask);
 }
 
-/* Is there a valid entry at @position? (A) pairs with the writer's release. */
+/* Is there a valid entry at @position? */
 static __always_inline bool gophership_ring_ready(const struct gophership_ring *ring, u32 position)
 {
+	/* (A) pairs with the writer's release: the program's, as of gophership_ring_publish() */
 	return smp_load_acquire(&gophership_ring_entry(ring, position)->seq) == position + 1;
 }
 
@@ -124,9 +125,9 @@ static __always_inline void gophership_ring_fill(struct gophership_ring *ring, u
 	WRITE_ONCE(entry->tag, from->tag);
 }
 
-/* (A) pairs with the program's acquire. */
 static __always_inline void gophership_ring_publish(struct gophership_ring *ring, u32 position)
 {
+	/* (A) pairs with the program's acquire, which is as in gophership_ring_ready() */
 	smp_store_release(&gophership_ring_entry(ring, position)->seq, position + 1);
 }
 

@@ -434,6 +434,7 @@ struct gophership_port_setup {
  *	or more buffers than the endpoint takes (GOPHERSHIP_IOC_ENDPOINT tells).
  *  EBUSY: the port has a driver. EPIPE: it had one that is gone.
  *  ENODEV: the endpoint is gone.
+ *  EIO: the driver has a mistake: it said yes and did not take the port.
  *  EINTR: a fatal signal came.
  *  Others: the driver's own.
  */

@@ -2,6 +2,7 @@
 /* The smallest driver with a port: what a program submits comes back as it is. */
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include "gophership_port.h"
 
 static void echo(struct gophership_port *port, void *priv)
@@ -9,7 +10,8 @@ static void echo(struct gophership_port *port, void *priv)
 	struct gophership_message message;
 	struct gophership_buf *buf;
 
-	while ((buf = gophership_port_take(port, &message))) {
+	/* Programs can submit without end; the one that called this one can be killed. */
+	while (!fatal_signal_pending(current) && (buf = gophership_port_take(port, &message))) {
 		gophership_port_deliver(port, buf, &message);
 		cond_resched();
 	}

@@ -8,7 +8,9 @@
  *   quiet	only the task is at work
  *   hold_ms	every 16th buffer of the task comes back so much later, as from a device
  *   stuck	every 1024th buffer of the task never comes back
- *   misuse	at attach: calls that must be refused, with a submitted buffer
+ *   misuse	at attach: calls that must be refused, with a submitted buffer and eight bad
+ *		entries
+ *   forget	attach says yes and does not accept the port
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -46,6 +48,8 @@ static bool bulk;
 module_param(bulk, bool, 0644);
 static bool misuse;
 module_param(misuse, bool, 0644);
+static bool forget;
+module_param(forget, bool, 0644);
 
 /* What was seen, to be read. */
 static int mistakes, tasks, hardirqs, nmis, ports;
@@ -97,7 +101,7 @@ static struct pulse __rcu *nmi_pulse;
 static void mistake(const char *what, long value)
 {
 	count(&mistakes, 1);
-	pr_err_ratelimited("mistake: %s: %ld\n", what, value);
+	pr_err_ratelimited("a mistake: %s: %ld\n", what, value);
 }
 
 static struct gophership_buf *take(struct pulse *pulse, struct gophership_message *message)
@@ -261,6 +265,7 @@ static void late(struct work_struct *work)
 	struct gophership_message message = { .tag = ~0ULL };
 
 	deliver(pulse, pulse->held, &message);
+	/* Pairs with keep(): the next one after this one. */
 	smp_store_release(&pulse->held, NULL);
 }
 
@@ -269,7 +274,10 @@ static bool keep(struct pulse *pulse, struct gophership_buf *buf, unsigned int n
 {
 	if (pulse->stuck && nr % 1024 == 1)
 		return true;
-	if (!pulse->hold_ms || nr % 16 || smp_load_acquire(&pulse->held))
+	if (!pulse->hold_ms || nr % 16)
+		return false;
+	/* Pairs with late(). */
+	if (smp_load_acquire(&pulse->held))
 		return false;
 	pulse->held = buf;
 	schedule_delayed_work(&pulse->late, msecs_to_jiffies(pulse->hold_ms));
@@ -358,7 +366,7 @@ static void expect(const char *what, long have, long want)
 		mistake(what, have);
 }
 
-/* What must be refused, with the one buffer that the program has submitted. */
+/* What must be refused, with the first buffer that the program has submitted. */
 static void misuse_it(struct gophership_port *port)
 {
 	struct gophership_buf *other = gophership_buf_acquire(100, GFP_KERNEL), *buf;
@@ -384,6 +392,7 @@ static void misuse_it(struct gophership_port *port)
 	expect("second deliver", gophership_port_deliver(port, buf, &message), -EALREADY);
 	expect("release after deliver", gophership_buf_release(buf), -EINVAL);
 	expect("release of the other", gophership_buf_release(other), 0);
+	expect("take of the eight", !!gophership_port_take(port, &message), false);
 	gophership_port_lost(port, 3);
 }
 
@@ -392,6 +401,8 @@ static int attach(struct gophership_endpoint *endpoint, struct gophership_port *
 	struct pulse *pulse;
 	int ret;
 
+	if (forget)
+		return 0;
 	pulse = kvzalloc(struct_size(pulse, holders, gophership_port_count(port)), GFP_KERNEL);
 	if (!pulse)
 		return -ENOMEM;
