@@ -20,6 +20,8 @@
 #define PULSE	"/dev/gophership-pulse"
 /* For a guest whose machine is busy. */
 #define SECONDS	240
+/* A status: the kernel has no seccomp. */
+#define NO_FILTER	3
 
 static int allow_the_end_only(void)
 {
@@ -53,7 +55,7 @@ static int shuttle(long nr, int break_it)
 	/* If nothing comes any more, the status says so. */
 	alarm(SECONDS);
 	if (allow_the_end_only())
-		return 3;
+		return NO_FILTER;
 	if (break_it)
 		getppid();
 	while (done < nr) {
@@ -84,6 +86,10 @@ int main(int argc, char **argv)
 	long nr = argc > 1 ? atol(argv[1]) : 1000000;
 	int status = status_of(1, 1);
 
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTER) {
+		puts("ok - buffers there and back without a system call # SKIP no seccomp");
+		return 0;
+	}
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) {
 		printf("not ok - the filter does not kill: status %#x\n", status);
 		return 1;
