@@ -148,16 +148,16 @@ static void visit(struct pulse *pulse, int *counter)
 }
 
 #ifdef CONFIG_X86_LOCAL_APIC
-static DEFINE_PER_CPU(bool, nmi_pending);
+/* One is on its way: not another one, so that none is left over when this is false. */
+static DEFINE_PER_CPU(bool, pulse_nmi_pending);
 
 static int nmi(unsigned int type, struct pt_regs *regs)
 {
 	struct pulse *pulse;
 
-	/* Two that came as one leave another one over. */
-	if (!this_cpu_read(nmi_pending))
-		return NMI_HANDLED;
-	this_cpu_write(nmi_pending, false);
+	if (!this_cpu_read(pulse_nmi_pending))
+		return NMI_DONE;
+	this_cpu_write(pulse_nmi_pending, false);
 	pulse = rcu_dereference_raw(nmi_pulse);
 	if (pulse)
 		visit(pulse, &nmis);
@@ -175,16 +175,17 @@ static void nmi_end(void)
 
 	/* None that is on its way may find nobody. */
 	for_each_online_cpu(cpu)
-		while (READ_ONCE(per_cpu(nmi_pending, cpu)))
-			cpu_relax();
-	msleep(20);
+		while (READ_ONCE(per_cpu(pulse_nmi_pending, cpu)))
+			msleep(1);
 	unregister_nmi_handler(NMI_LOCAL, "gophership_pulse");
 }
 
-/* To this CPU, in the middle of what it does next. */
+/* To this CPU, in the middle of what it does next. Context: hard interrupt. */
 static void nmi_send(void)
 {
-	this_cpu_write(nmi_pending, true);
+	if (this_cpu_read(pulse_nmi_pending))
+		return;
+	this_cpu_write(pulse_nmi_pending, true);
 	apic->send_IPI(smp_processor_id(), NMI_VECTOR);
 }
 #else
