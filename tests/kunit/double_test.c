@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A second release, one after the other. (race_test.c: at the same time; of a
- * buffer of the reserve: fault_test.c.)
+ * buffer of the reserve: fault_reserve_test.c.)
  */
 #include <linux/gfp.h>
 #include <linux/smp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pools with a name. (Who waits for their reserve: fault_test.c.)
+ * Pools with a name. (Who waits for their reserve: fault_wait_test.c.)
  */
 #include <linux/delay.h>
 #include <linux/err.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The counters: each is moved by what it counts, and by nothing else. (The
- * reserve and who waits: fault_test.c. What poison=1 finds: poison_test.c.)
+ * reserve and who waits: fault_reserve_test.c. What poison=1 finds: poison_test.c.)
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
