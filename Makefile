@@ -21,9 +21,16 @@ endif
 
 # As a shell reads it back.
 quoted = '$(subst ','\'',$(1))'
+# A relative DESTDIR is below this directory, whatever make or script is called.
+absolute = $(if $(1),$(if $(filter /%,$(firstword $(1))),,$(CURDIR)/)$(1))
+root := $(call absolute,$(DESTDIR))
+module_root := $(or $(call absolute,$(INSTALL_MOD_PATH)),$(root))
+# Where systemd looks, and nowhere else.
+MODULESLOADDIR ?= /usr/lib/modules-load.d
 kbuild = $(MAKE) -C $(call quoted,$(KDIR)) M=$(call quoted,$(CURDIR))
 
 .PHONY: all modules user doc modules_install install-user install-driver install load unload \
+	modules_uninstall uninstall-user uninstall-driver uninstall dkms dkms-remove \
 	demo check check-full lint bench bench-scale clean help need-kdir
 
 all: modules
@@ -40,34 +47,55 @@ need-kdir:
 		exit 1; } >&2
 
 user:
-	tests/vm/deps user
 	$(MAKE) -C userspace
 
-modules_install: modules
-	$(kbuild) modules_install
-	$(if $(DESTDIR)$(INSTALL_MOD_PATH),,depmod -a)
+# To install is to copy: what is built by root can be removed only by root.
+modules_install: need-kdir
+	packaging/kernel-module install $(call quoted,$(KDIR)) $(call quoted,$(module_root))
+	install -D -m 0644 packaging/modules-load.conf \
+		$(call quoted,$(module_root)$(MODULESLOADDIR)/gophership.conf)
+	install -D -m 0644 packaging/modprobe.conf \
+		$(call quoted,$(module_root)$(PREFIX)/share/doc/gophership/modprobe.conf)
 
-install-user: user
-	$(MAKE) -C userspace install DESTDIR=$(call quoted,$(DESTDIR)) PREFIX=$(call quoted,$(PREFIX))
+modules_uninstall:
+	packaging/kernel-module uninstall $(call quoted,$(module_root))
+	rm -f $(call quoted,$(module_root)$(MODULESLOADDIR)/gophership.conf)
+	rm -rf $(call quoted,$(module_root)$(PREFIX)/share/doc/gophership)
 
-# Man pages of section 9, and reStructuredText, from the headers, by the kernel's own tool.
+install-user uninstall-user:
+	$(MAKE) -C userspace $(@:-user=) DESTDIR=$(call quoted,$(root)) PREFIX=$(call quoted,$(PREFIX))
+
+# With every kernel that DKMS builds for, or KERNELS="..."; also to upgrade.
+dkms:
+	packaging/dkms install $(KERNELS)
+
+dkms-remove:
+	packaging/dkms remove
+
+# Man pages of section 9, from the header, by the kernel's own tool.
 doc: need-kdir
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_buf.h build/man9
-	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_port.h build/man9
-	doc/rst "$(KDIR)/scripts/kernel-doc" build/doc
 
-# What authors of drivers need: the headers, the symbols' versions of this kernel, the pages.
-install-driver: modules doc
-	install -d "$(DESTDIR)$(PREFIX)/include/gophership"
-	install -m 0644 gophership_buf.h gophership_port.h "$(DESTDIR)$(PREFIX)/include/gophership"
-	install -D -m 0644 uapi/linux/gophership.h "$(DESTDIR)$(PREFIX)/include/gophership/uapi/linux/gophership.h"
-	install -D -m 0644 Module.symvers "$(DESTDIR)$(PREFIX)/lib/gophership/$$($(MAKE) -s --no-print-directory -C "$(KDIR)" kernelrelease)/Module.symvers"
-	install -d "$(DESTDIR)$(PREFIX)/share/man/man9"
-	install -m 0644 build/man9/*.9 "$(DESTDIR)$(PREFIX)/share/man/man9"
+# What authors of drivers need: headers, the symbols' versions of this kernel, the pages.
+driver_root = $(call quoted,$(root)$(PREFIX))
+install-driver: need-kdir
+	@test -e build/man9/gophership_buf_acquire.9 || { \
+		echo "The man pages are not there; run first, as an ordinary user: make doc" >&2; exit 1; }
+	packaging/for-drivers $(driver_root)/lib/gophership/"$$(packaging/kernel-release $(call quoted,$(KDIR)))"
+	install -d $(driver_root)/share/man/man9
+	install -m 0644 build/man9/gophership_*.9 $(driver_root)/share/man/man9
+
+uninstall-driver:
+	rm -rf $(driver_root)/lib/gophership
+	rm -f $(driver_root)/share/man/man9/gophership_*.9
 
 install: modules_install install-user
 
-load: modules
+uninstall: modules_uninstall uninstall-user uninstall-driver
+
+load:
+	@test -e gophership.ko || { \
+		echo "There is no gophership.ko; run first, as an ordinary user: make" >&2; exit 1; }
 	insmod gophership.ko $(MODULE_PARAMETERS)
 	@echo "Loaded. /dev/gophership is there; see: gophershipctl info"
 
@@ -107,11 +135,14 @@ help:
 	@echo "  make load            insmod it (MODULE_PARAMETERS=\"quota_mb=64 ...\")"
 	@echo "  make unload          rmmod it"
 	@echo "  make user            gophershipctl and the examples, into build/userspace"
-	@echo "  make install         modules_install and install-user"
-	@echo "  make modules_install the module, into /lib/modules (INSTALL_MOD_PATH=...)"
+	@echo "  make install         modules_install and install-user; they copy what was built:"
+	@echo "  make modules_install the module, into /lib/modules, loaded at boot (DESTDIR=...)"
 	@echo "  make install-user    tool, header, man pages, udev rule (DESTDIR=... PREFIX=...)"
 	@echo "  make install-driver  for authors of drivers: headers, Module.symvers, man9"
-	@echo "  make doc             man pages and .rst of the public headers, into build/man9, build/doc"
+	@echo "  make uninstall       all of these away again"
+	@echo "  make dkms            the module under DKMS, or an upgrade of it (KERNELS=...)"
+	@echo "  make dkms-remove     away from DKMS"
+	@echo "  make doc             man pages of the interface for drivers, into build/man9"
 	@echo ""
 	@echo "To work on it:"
 	@echo "  make check-full      the same, and what takes hours: sanitizers, faults, fuzz, kills"
