@@ -72,9 +72,11 @@ dkms:
 dkms-remove:
 	packaging/dkms remove
 
-# Man pages of section 9, from the header, by the kernel's own tool.
+# Man pages of section 9, and reStructuredText, from the headers, by the kernel's own tool.
 doc: need-kdir
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_buf.h build/man9
+	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_port.h build/man9
+	doc/rst "$(KDIR)/scripts/kernel-doc" build/doc
 
 # What authors of drivers need: headers, the symbols' versions of this kernel, the pages.
 driver_root = $(call quoted,$(root)$(PREFIX))
@@ -142,7 +144,7 @@ help:
 	@echo "  make uninstall       all of these away again"
 	@echo "  make dkms            the module under DKMS, or an upgrade of it (KERNELS=...)"
 	@echo "  make dkms-remove     away from DKMS"
-	@echo "  make doc             man pages of the interface for drivers, into build/man9"
+	@echo "  make doc             man pages and .rst of the public headers, into build/man9, build/doc"
 	@echo ""
 	@echo "To work on it:"
 	@echo "  make check-full      the same, and what takes hours: sanitizers, faults, fuzz, kills"
