@@ -2,35 +2,37 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "quantity.h"
 #include "buffers.h"
+#include "limits.h"
+#include "quantity.h"
 
-static void advise_quota(const struct device *device, uint64_t size)
+/* Which limit was hit, and how it is raised. */
+static void advise_limit(struct device *device, uint64_t size, int error)
 {
-	struct rlimit limit;
+	struct limits limits;
 
-	advise("A program can have %s on lease (module parameter quota_mb).",
-	       quantity_bytes(device->info.quota).text);
-	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY)
-		advise("Your processes together can have %s (ulimit -l); raise it, or run as root.",
-		       quantity_bytes(limit.rlim_cur).text);
+	if (limits_find(&limits, device) != STATUS_OK)
+		return;
+	if (limits_blame(&limits, device, error)) {
+		advise("The limit is %s: %s.", quantity_bytes(limits.lowest).text,
+		       limits_title(&limits));
+		advise("%s", limits_remedy(&limits));
+	} else {
+		advise("The machine, or the memory cgroup, has no memory for it now.");
+	}
 	if (size > device->info.page_size)
 		advise("Or borrow less: fewer or smaller buffers.");
 }
 
-static enum status complain_borrow(const struct device *device, uint64_t size, int error)
+static enum status complain_borrow(struct device *device, uint64_t size, int error)
 {
 	if (error == EINTR)
 		return STATUS_SIGNAL;
 	complain("cannot borrow a buffer of %s from %s: %s", quantity_bytes(size).text,
 		 device->path, strerror(error));
-	if (error == EDQUOT)
-		advise_quota(device, size);
-	else if (error == ENOMEM)
-		advise("The machine's limit is %s; who has it: gophershipctl stat",
-		       quantity_bytes(device->info.machine_limit).text);
+	if (error == EDQUOT || error == ENOMEM)
+		advise_limit(device, size, error);
 	return STATUS_DEVICE;
 }
 
@@ -52,7 +54,7 @@ static enum status open_library(struct buffers *buffers, const struct device *de
 	return STATUS_DEVICE;
 }
 
-static enum status acquire(struct buffers *buffers, const struct device *device,
+static enum status acquire(struct buffers *buffers, struct device *device,
 			   uint32_t capacity, unsigned int nr)
 {
 	void **data = calloc(nr, sizeof(*data));
@@ -77,7 +79,7 @@ static enum status acquire(struct buffers *buffers, const struct device *device,
 	return complain_borrow(device, capacity, error);
 }
 
-enum status buffers_borrow(struct buffers *buffers, const struct device *device,
+enum status buffers_borrow(struct buffers *buffers, struct device *device,
 			   uint32_t capacity, unsigned int nr)
 {
 	enum status status;

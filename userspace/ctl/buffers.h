@@ -37,7 +37,7 @@ struct buffers {
  * Borrows up to nr buffers of that capacity, at least one. Complains by itself,
  * as the functions of device.h do.
  */
-enum status buffers_borrow(struct buffers *buffers, const struct device *device,
+enum status buffers_borrow(struct buffers *buffers, struct device *device,
 			   uint32_t capacity, unsigned int nr);
 /* Gives them back. *retired: those whose pages were still in use. */
 enum status buffers_give_back(struct buffers *buffers, uint64_t *retired);

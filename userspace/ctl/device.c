@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "owner.h"
 
-static void advise_absent(void)
+static void advise_absent(const char *path)
 {
-	if (access("/sys/module/gophership", F_OK)) {
+	if (strcmp(path, DEVICE_PATH)) {
+		advise("The device is " DEVICE_PATH ", unless udev or a container names it");
+		advise("otherwise; without -D that is the one which is opened.");
+	} else if (access("/sys/module/gophership", F_OK)) {
 		advise("The module is not loaded. Load it: sudo modprobe gophership");
 		advise("(in the source tree: sudo make load)");
 	} else {
@@ -22,12 +26,14 @@ static void advise_absent(void)
 
 static void advise_forbidden(const char *path)
 {
+	struct owner group;
 	struct stat st;
 
 	if (!stat(path, &st) && (st.st_mode & 0060) == 0060 && st.st_gid) {
-		advise("It is open to root and to the group with the number %u. Join the group",
-		       (unsigned int)st.st_gid);
-		advise("gophership: sudo usermod -aG gophership $USER; then log in again.");
+		group = owner_group(st.st_gid);
+		advise("It is open to root and to the group %s. Join that group:", group.text);
+		advise("sudo usermod -aG %s $USER; then log in again, or: newgrp %s", group.text,
+		       group.text);
 		return;
 	}
 	advise("It is open to root only: use sudo. To open it to a group, install the udev");
@@ -40,7 +46,7 @@ static enum status complain_open(const char *path)
 
 	complain("cannot open %s: %s", path, strerror(error));
 	if (error == ENOENT || error == ENXIO || error == ENODEV)
-		advise_absent();
+		advise_absent(path);
 	else if (error == EACCES || error == EPERM)
 		advise_forbidden(path);
 	return STATUS_DEVICE;

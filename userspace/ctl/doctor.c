@@ -14,17 +14,17 @@
 #include "command.h"
 #include "device.h"
 #include "limits.h"
+#include "owner.h"
 #include "quantity.h"
 #include "ship_engine.h"
 #include "text.h"
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-	struct common *common = state->input;
-
+	(void)argument;
 	switch (key) {
-	case 'D':
-		common->device = argument;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = state->input;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "it takes no arguments");
@@ -34,18 +34,30 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static const struct argp_option argp_options[] = {
-	{ "device", 'D', "PATH", 0, "The device, if it is not " DEVICE_PATH, 0 },
-	{ 0 }
-};
+/* The findings, with --json, which are printed in the end; NULL without it. */
+static struct json_object *report;
 
 static void print(const char *what, const char *finding)
 {
+	if (report) {
+		json_object_object_add(report, what, text_json(finding));
+		return;
+	}
 	printf("%-10s ", what);
 	text_print(stdout, finding);
 	putchar('\n');
 	/* Complaints go to stderr; they shall come in between. */
 	fflush(stdout);
+}
+
+static void print_result(bool well)
+{
+	if (!report) {
+		print("result", well ? "all is well" : "something is wrong, see above");
+		return;
+	}
+	print("result", well ? "well" : "wrong");
+	command_print_json(report, JSON_C_TO_STRING_PRETTY);
 }
 
 static void check_kernel(void)
@@ -82,7 +94,7 @@ static void check_module(void)
 
 static void check_node(const char *path)
 {
-	char finding[128];
+	char finding[256];
 	struct stat st;
 
 	if (stat(path, &st)) {
@@ -90,9 +102,9 @@ static void check_node(const char *path)
 	} else if (!S_ISCHR(st.st_mode)) {
 		snprintf(finding, sizeof(finding), "%.64s IS NO DEVICE", path);
 	} else {
-		snprintf(finding, sizeof(finding), "%.64s, mode %04o, user %u, group %u", path,
-			 (unsigned int)st.st_mode & 07777, (unsigned int)st.st_uid,
-			 (unsigned int)st.st_gid);
+		snprintf(finding, sizeof(finding), "%.64s, mode %04o, user %s, group %s", path,
+			 (unsigned int)st.st_mode & 07777, owner_user(st.st_uid).text,
+			 owner_group(st.st_gid).text);
 	}
 	print("device", finding);
 }
@@ -180,22 +192,25 @@ static enum status try_device(const char *path)
 
 int command_doctor(int argc, char **argv)
 {
+	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.options = argp_options,
 		.parser = parse,
 		.doc = "Look at all that the device needs, borrow a buffer, and say what to do if "
 		       "something is wrong. The exit status is 0 if all is well and 3 if not.",
+		.children = children,
 	};
 	struct common common = { .device = DEVICE_PATH };
 	enum status status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &common);
+	if (common.json)
+		report = json_object_new_object();
 	check_kernel();
 	check_module();
 	check_node(common.device);
 	check_memlock();
 	check_uring();
 	status = try_device(common.device);
-	print("result", status == STATUS_OK ? "all is well" : "something is wrong, see above");
+	print_result(status == STATUS_OK);
 	return status;
 }

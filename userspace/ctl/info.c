@@ -86,6 +86,7 @@ static void print_limits(const struct limits *limits)
 	}
 	printf("  limit          %s for you now: %s\n", quantity_bytes(limits->lowest).text,
 	       limits_title(limits));
+	printf("  %-14s %s\n", "", limits_remedy(limits));
 }
 
 static void print_text(const struct device *device, const struct limits *limits)

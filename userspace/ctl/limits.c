@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -8,11 +9,16 @@
 static const struct {
 	const char *name;
 	const char *title;
+	const char *remedy;
 } titles[] = {
-	{ "quota", "the quota of one open of the device (quota_mb)" },
-	{ "memlock", "RLIMIT_MEMLOCK (ulimit -l), for all programs of the user together" },
-	{ "machine", "what the machine's limit leaves (user_limit_mb)" },
-	{ "cgroup", "what the memory cgroup has left" },
+	{ "quota", "the quota of one open of the device (quota_mb)",
+	  "Raise it: options gophership quota_mb=... in /etc/modprobe.d, and load it again." },
+	{ "memlock", "RLIMIT_MEMLOCK (ulimit -l), for all programs of the user together",
+	  "Raise it: LimitMEMLOCK= of a service, or memlock in /etc/security/limits.d." },
+	{ "machine", "what the machine's limit leaves (user_limit_mb)",
+	  "What is on lease: gophershipctl stat. Raise it: user_limit_mb=... in /etc/modprobe.d." },
+	{ "cgroup", "what the memory cgroup has left",
+	  "Raise it: MemoryMax= of its unit, or memory.max." },
 };
 
 void limits_find_memlock(struct limits *limits)
@@ -61,11 +67,32 @@ enum status limits_find(struct limits *limits, struct device *device)
 	return STATUS_OK;
 }
 
-const char *limits_title(const struct limits *limits)
+bool limits_blame(struct limits *limits, const struct device *device, int error)
+{
+	if (error != EDQUOT)
+		return strcmp(limits->name, "quota") && strcmp(limits->name, "memlock");
+	limits->lowest = device->info.quota;
+	limits->name = "quota";
+	if (limits_memlock_holds(limits))
+		lower(limits, "memlock", limits->memlock);
+	return true;
+}
+
+static size_t find_title(const struct limits *limits)
 {
 	size_t i;
 
 	for (i = 0; strcmp(titles[i].name, limits->name); i++)
 		;
-	return titles[i].title;
+	return i;
+}
+
+const char *limits_title(const struct limits *limits)
+{
+	return titles[find_title(limits)].title;
+}
+
+const char *limits_remedy(const struct limits *limits)
+{
+	return titles[find_title(limits)].remedy;
 }

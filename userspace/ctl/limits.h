@@ -31,8 +31,15 @@ struct limits {
 /* What is known without the device: RLIMIT_MEMLOCK. */
 void limits_find_memlock(struct limits *limits);
 enum status limits_find(struct limits *limits, struct device *device);
+/*
+ * The one that ACQUIRE meant by @error, which is the lowest from then on; false: ENOMEM,
+ * and none of them is near.
+ */
+bool limits_blame(struct limits *limits, const struct device *device, int error);
 /* For people: what the lowest one is called. */
 const char *limits_title(const struct limits *limits);
+/* How it is raised. */
+const char *limits_remedy(const struct limits *limits);
 /* Does RLIMIT_MEMLOCK hold for us? */
 bool limits_memlock_holds(const struct limits *limits);
 

@@ -36,6 +36,7 @@ static const char doc[] =
 	"  ship FILE DEST   copy a file through borrowed buffers, and prove the copy\n"
 	"  bench            what a borrowed buffer costs here, beside one of the C library\n"
 	"  doctor           find out why it does not work here\n"
+	"  help COMMAND     the options of a command\n"
 	"\n"
 	"Help for a command: gophershipctl COMMAND --help\n"
 	"The manual: man gophershipctl";
@@ -44,22 +45,48 @@ static const char doc[] =
 struct choice {
 	const struct command *command;
 	int first;
+	struct common common;
 };
+
+static const struct command *find(const char *name, struct argp_state *state)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	argp_error(state, "there is no command \"%s\"", text_printable(name));
+	return NULL;
+}
+
+/* "help", alone or with a command, whose --help it is then. */
+static void help(struct choice *choice, struct argp_state *state)
+{
+	static char option[] = "--help";
+
+	if (state->next == state->argc)
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+	choice->command = find(state->argv[state->next], state);
+	choice->first = state->next;
+	state->argv[choice->first - 1] = option;
+}
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct choice *choice = state->input;
-	size_t i;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &choice->common;
+		return 0;
 	case ARGP_KEY_ARG:
-		for (i = 0; i < NR_COMMANDS; i++)
-			if (!strcmp(argument, commands[i].name))
-				choice->command = &commands[i];
-		if (!choice->command)
-			argp_error(state, "there is no command \"%s\"", text_printable(argument));
+		if (!strcmp(argument, "help")) {
+			help(choice, state);
+		} else {
+			choice->command = find(argument, state);
+			choice->first = state->next - 1;
+		}
 		/* The rest is the command's. */
-		choice->first = state->next - 1;
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
@@ -81,6 +108,9 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 	case 'j':
 		common->json = true;
 		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -89,6 +119,7 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 static const struct argp_option common_options[] = {
 	{ "device", 'D', "PATH", 0, "The device, if it is not " DEVICE_PATH, 90 },
 	{ "json", 'j', NULL, 0, "Print JSON, for programs", 90 },
+	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, 90 },
 	{ 0 }
 };
 
@@ -100,14 +131,16 @@ void command_print_json(struct json_object *object, int flags)
 	json_object_put(object);
 }
 
+/* What stands before the command is moved behind it, where the command reads it. */
 static int run(const struct choice *choice, int argc, char **argv)
 {
 	char name[64];
 
+	memmove(argv + 2, argv + 1, (choice->first - 1) * sizeof(*argv));
 	/* For its --help and errors. */
 	snprintf(name, sizeof(name), "gophershipctl %s", choice->command->name);
-	argv[choice->first] = name;
-	return choice->command->run(argc - choice->first, argv + choice->first);
+	argv[1] = name;
+	return choice->command->run(argc - 1, argv + 1);
 }
 
 /*
@@ -127,10 +160,12 @@ static void occupy_descriptors(void)
 
 int main(int argc, char **argv)
 {
+	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.parser = parse,
 		.args_doc = "COMMAND [OPTION...]",
 		.doc = doc,
+		.children = children,
 	};
 	struct choice choice = { 0 };
 	int status, failed;

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "device.h"
 #include "interrupt.h"
+#include "limits.h"
 #include "quantity.h"
 #include "ship_run.h"
 #include "ship_summary.h"
@@ -214,6 +215,17 @@ static uint64_t fit_cgroup(uint64_t nr, uint32_t capacity)
 	return most;
 }
 
+static void note_fewer(struct shipment *shipment, uint64_t nr)
+{
+	struct limits limits;
+
+	if (limits_find(&limits, &shipment->device) != STATUS_OK)
+		return;
+	note("%u of %" PRIu64 " buffers could be borrowed, and will do; the limit is %s: %s. %s",
+	     shipment->buffers.nr, nr, quantity_bytes(limits.lowest).text, limits_title(&limits),
+	     limits_remedy(&limits));
+}
+
 static enum status borrow(struct shipment *shipment)
 {
 	const struct gophership_info *info = &shipment->device.info;
@@ -236,8 +248,7 @@ static enum status borrow(struct shipment *shipment)
 	if (status != STATUS_OK)
 		return status;
 	if (shipment->buffers.nr < nr)
-		note("%u of %u buffers could be borrowed; going on with them",
-		     shipment->buffers.nr, (unsigned int)nr);
+		note_fewer(shipment, nr);
 	shipment->summary.nr_buffers = shipment->buffers.nr;
 	shipment->summary.buffer_bytes = capacity;
 	return STATUS_OK;
