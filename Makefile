@@ -125,7 +125,8 @@ bench-scale:
 	CASES=scale tests/bench/run
 
 clean:
-	rm -rf build *.o .*.cmd .*.d device/*.o device/.*.cmd device/.*.d *.ko *.mod *.mod.c Module.symvers modules.order
+	rm -rf build *.ko *.mod *.mod.c Module.symvers modules.order
+	rm -f $(foreach folder,. pool device,$(addprefix $(folder)/,*.o .*.cmd .*.d))
 
 help:
 	@echo "To see it work, on any Debian machine, without touching its kernel:"

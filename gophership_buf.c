@@ -5,7 +5,7 @@
  * The hot path, per call: preemption off, the head's busy mark, one entry of
  * the loaded magazine, one word of the descriptor checked and one stored. What
  * makes that right without a lock or a locked instruction is written at "The
- * seal" and at struct gophership_head in gophership_pool.h. What the exported
+ * seal" and at struct gophership_head in pool/types.h. What the exported
  * functions promise their callers is written in gophership_buf.h.
  */
 #include <linux/export.h>
@@ -13,8 +13,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "gophership_pool.h"
-#include "gophership_trace.h"
+#include "pool/types.h"
+#include "pool/trace.h"
 
 struct gophership_bounds gophership_bounds __read_mostly;
 
@@ -522,7 +522,7 @@ slow:
 	return gophership_release_slow(buf, _RET_IP_);
 }
 
-/* For gophership_pool.c, which has its caller's call site, and is in no hurry. */
+/* For pool/pool.c, which has its caller's call site, and is in no hurry. */
 struct gophership_buf *gophership_pool_acquire_from(struct gophership_pool *pool, size_t size,
 						    gfp_t gfp, unsigned long call_site)
 {

@@ -197,7 +197,7 @@ struct gophership_buf {
 		/* private: while it is not leased: call site of the last release */
 		unsigned long released_by;
 	};
-	/* private: see gophership_pool.h */
+	/* private: see pool/types.h */
 	unsigned long seal;	/* secret - address - state */
 	struct gophership_head __percpu *heads;	/* where a release goes */
 	unsigned long acquired_by;	/* call site of the last acquire */

@@ -5,9 +5,9 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
-#include "gophership_context.h"
-#include "gophership_pool.h"
-#include "gophership_pressure.h"
+#include "device/types.h"
+#include "pool/types.h"
+#include "device/pressure.h"
 
 static int __init gophership_init(void)
 {

@@ -23,7 +23,7 @@ struct gophership_account {
 	atomic_long_t pages;
 };
 
-/* Bounds on charged pages, set before the first account: gophership_dev.c */
+/* Bounds on charged pages, set before the first account: device/ioctl.c */
 extern unsigned long gophership_quota_pages;
 extern unsigned long gophership_limit_pages;
 

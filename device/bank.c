@@ -17,7 +17,7 @@
 
 #include "device/account.h"
 #include "device/bank.h"
-#include "gophership_context.h"
+#include "device/types.h"
 
 static int fill_slot(struct gophership_bank *bank, u32 index)
 {

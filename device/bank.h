@@ -8,7 +8,7 @@
 #include <linux/atomic.h>
 #include <linux/types.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 struct gophership_account;
 struct gophership_loan;

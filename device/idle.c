@@ -49,9 +49,9 @@
 #include <linux/workqueue.h>
 
 #include "gophership_compat.h"
-#include "gophership_context.h"
-#include "gophership_pool.h"
-#include "gophership_trace.h"
+#include "device/types.h"
+#include "pool/types.h"
+#include "pool/trace.h"
 
 /* At the end of memory, or of the cgroup's, the caller gets ENOMEM: no OOM kill. */
 #define GFP_LEASE	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)

@@ -26,23 +26,23 @@
 /* One translation unit, so that its variables can be put back as one. */
 #include "../../gophership_buf.c"
 #undef pr_fmt
-#include "../../gophership_nesting.c"
-#include "../../gophership_head.c"
+#include "../../pool/nesting.c"
+#include "../../pool/head.c"
 #undef pr_fmt
-#include "../../gophership_cached.c"
+#include "../../pool/cached.c"
 #undef pr_fmt
-#include "../../gophership_depot.c"
+#include "../../pool/depot.c"
 #undef pr_fmt
-#include "../../gophership_large.c"
+#include "../../pool/free.c"
 #undef pr_fmt
-#include "../../gophership_reserve.c"
+#include "../../pool/reserve.c"
 #undef pr_fmt
-#include "../../gophership_retire.c"
+#include "../../pool/retire.c"
 #undef pr_fmt
-#include "../../gophership_registry.c"
+#include "../../pool/registry.c"
 #undef pr_fmt
-#include "../../gophership_stock.c"
-#include "../../gophership_pool.c"
+#include "../../pool/stock.c"
+#include "../../pool/pool.c"
 
 #define THREADS		NR_CPUS		/* the last one is RCU's */
 #define RCU_THREAD	(THREADS - 1)
@@ -540,7 +540,7 @@ void *xa_find(struct xarray *xa, unsigned long *key, unsigned long max, xa_mark_
 }
 
 /*
- * In place of gophership_payload.c, _reclaim.c and _reject.c
+ * In place of pool/payload.c, _reclaim.c and _reject.c
  */
 
 struct gophership_buf *gophership_payload_alloc(struct gophership_pool *from, unsigned int class,

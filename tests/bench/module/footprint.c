@@ -12,7 +12,7 @@
 #include <linux/xarray.h>
 
 #include "bench.h"
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /* The pools that the module makes for itself. */
 #define OWN_POOLS	3

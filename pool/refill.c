@@ -13,7 +13,7 @@
 #include <linux/preempt.h>
 #include <linux/workqueue.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 #define GFP_BACKGROUND	(GFP_KERNEL | __GFP_NORETRY)
 

@@ -5,13 +5,13 @@
  * Nothing here follows a pointer: the registry says whether there is a descriptor,
  * and words of it, which may go meanwhile, are read with gophership_peek().
  *
- * The lines in the log (gophership_report.c) are warnings, not WARN(): a caller's
+ * The lines in the log (pool/report.c) are warnings, not WARN(): a caller's
  * mistake is no reason to stop a machine that runs with panic_on_warn.
  */
 #include <linux/percpu.h>
 
-#include "gophership_pool.h"
-#include "gophership_trace.h"
+#include "pool/types.h"
+#include "pool/trace.h"
 
 /* For the machine; this_cpu operations. */
 struct reject_counters {

@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 #define POISON_BYTE	0xa6
 
@@ -189,7 +189,7 @@ bool gophership_payload_damaged(const struct gophership_buf *buf)
 /*
  * Has something else a reference to the pages of @buf, or a mapping, which holds one?
  * The caller sees to it that no reference can come from anywhere but another one. (Why
- * one look is enough: gophership_context.c.)
+ * one look is enough: device/context.c.)
  */
 bool gophership_payload_shared(const struct gophership_buf *buf)
 {

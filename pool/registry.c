@@ -13,7 +13,7 @@
 #include <linux/printk.h>
 #include <linux/xarray.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /*
  * Keyed by how far, in descriptors, an address is from where all are: that packs those

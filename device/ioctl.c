@@ -22,9 +22,9 @@
 #include "device/argument.h"
 #include "device/port.h"
 #include "gophership_compat.h"
-#include "gophership_context.h"
-#include "gophership_pool.h"
-#include "gophership_pressure.h"
+#include "device/types.h"
+#include "pool/types.h"
+#include "device/pressure.h"
 
 /* The sizes of the structures as they were first published. */
 #define INFO_SIZE_VER0		240

@@ -2,7 +2,7 @@
 /*
  * GopherShip buffer pool: the mark of a CPU that is within the pool.
  */
-#include "gophership_nesting.h"
+#include "pool/nesting.h"
 
 DEFINE_PER_CPU(unsigned int, gophership_nesting);
 

@@ -16,7 +16,7 @@
 #include <linux/ratelimit.h>
 #include <linux/string.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /* More than the rate limit lets through. */
 #define RECORDS		32

@@ -9,7 +9,7 @@
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /* Entries of the loaded magazine in use. */
 static unsigned int loaded_nr(const struct gophership_head *head)

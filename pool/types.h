@@ -21,7 +21,7 @@
  *                           the magazine with that slot
  *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, lent)
  *   GOPHERSHIP_SEAL_LENT    the device's: lent to a program, or idle there. No
- *                           release takes it (gophership_lent.c)
+ *                           release takes it (pool/lent.c)
  *   GOPHERSHIP_SEAL_PORT    the same, in the bank of a port (device/bank.c)
  *
  * A release by the hot path reads the seal and, if it says leased, stores the
@@ -89,7 +89,7 @@
 
 #include "gophership_buf.h"
 #include "gophership_compat.h"
-#include "gophership_nesting.h"
+#include "pool/nesting.h"
 
 /* The largest class: a buffer of it serves every request of the classes. */
 #define GOPHERSHIP_CLASS_MAX	(GOPHERSHIP_NR_CLASSES - 1)
@@ -140,7 +140,7 @@ static_assert(MAX_NUMNODES - 1 < GOPHERSHIP_UNCHARGED);
  * @capacity: entries there are; constant
  * @class: of the buffers; constant
  * @nid: the memory node that it is charged on as if it were full (see
- *	gophership_cached.c), or GOPHERSHIP_UNCHARGED; protected as @nr
+ *	pool/cached.c), or GOPHERSHIP_UNCHARGED; protected as @nr
  * @cookie: of the grace period to be over before its buffers' payload may be freed at
  *	once; written before a depot has it in @full, protected by the depot's lock
  * @node: for the way back to the page allocator, doomed; as is
@@ -165,7 +165,7 @@ struct gophership_magazine {
 	struct gophership_buf *slot[];
 };
 
-/* Bytes of the largest magazine; see gophership_depot.c. */
+/* Bytes of the largest magazine; see pool/depot.c. */
 #define GOPHERSHIP_MAGAZINE_SIZE_MAX	1024U
 
 extern struct gophership_buf gophership_floor;
@@ -283,7 +283,7 @@ struct gophership_depot {
 #define GOPHERSHIP_POOL_CLAIMS		BIT(29)
 /* Nor this one: of the module itself, for as long as that is loaded. */
 #define GOPHERSHIP_POOL_PERMANENT	BIT(27)
-/* Not for callers, either: the pool of the device, see gophership_lent.c. */
+/* Not for callers, either: the pool of the device, see pool/lent.c. */
 #define GOPHERSHIP_POOL_LENDS		BIT(30)
 /*
  * Nor this one: a release clears the payload (init_on_alloc, init_on_free), so that the
@@ -303,15 +303,15 @@ struct gophership_depot {
  * @wait: where they sleep
  * @wake: wakes them, from any context
  * @reserve: the reserve, a slot for each buffer, NULL while that is leased; constant
- *	but for the slots, which are exchanged in any context (gophership_reserve.c)
+ *	but for the slots, which are exchanged in any context (pool/reserve.c)
  * @reserve_slots: their number; constant
  * @nr_reserve: buffers in the slots; by atomics, counted before they are put there
  * @reserve_size: bytes each of them holds; constant
  * @stock: [class * @stock_slots + i], the slots of the stock; constant but for the slots:
- *	taken by exchange in any context, filled by @refill_work (gophership_stock.c)
+ *	taken by exchange in any context, filled by @refill_work (pool/stock.c)
  * @stock_slots: slots of each class; constant
  * @nr_stock: buffers in the slots of each class; by atomics
- * @wanted: what contexts that may not allocate lacked (gophership_refill.c); by atomic bits
+ * @wanted: what contexts that may not allocate lacked (pool/refill.c); by atomic bits
  * @refill_kick: queues @refill_work, from any context
  * @refill_work: makes it
  * @entry: in gophership_pools; protected by gophership_pools_lock, read in
@@ -363,7 +363,7 @@ extern struct srcu_struct gophership_pools_srcu;
  * @secret: what the seals are made with; constant after init
  * @hot_secret: what the hot path judges seals by: @secret, or while a tracer
  *	listens something that no seal fits, so that all take the slow path;
- *	protected by watchers_lock (gophership_trace.c); read any time
+ *	protected by watchers_lock (pool/trace.c); read any time
  * @base: where the direct mapping begins, or the memory in it that anybody can get;
  *	constant after init
  * @span: no descriptor ever began that many bytes or more above @base; only rises
@@ -543,7 +543,7 @@ void gophership_keep(struct gophership_pool *pool, unsigned int class,
 /* The most buffers that one refill allocates. */
 #define GOPHERSHIP_REFILL_MAX	16
 
-/* gophership_payload.c: descriptors with their payloads */
+/* pool/payload.c: descriptors with their payloads */
 struct gophership_buf *gophership_payload_alloc(struct gophership_pool *pool,
 						unsigned int class, unsigned int order, gfp_t gfp);
 unsigned int gophership_payload_alloc_bulk(struct gophership_pool *pool, unsigned int class,
@@ -558,7 +558,7 @@ void gophership_payload_check(struct gophership_buf *buf);
 int gophership_payload_init(void);
 void gophership_payload_exit(void);
 
-/* gophership_registry.c: every descriptor there is */
+/* pool/registry.c: every descriptor there is */
 int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp);
 void gophership_registry_remove(struct gophership_buf *buf);
 bool gophership_registry_has(const struct gophership_buf *buf);
@@ -566,17 +566,17 @@ void gophership_registry_disown(struct gophership_pool *pool, struct gophership_
 int gophership_registry_name(const char *pool);
 void gophership_registry_empty(void);
 
-/* gophership_retire.c: buffers that leave the pool with their release */
+/* pool/retire.c: buffers that leave the pool with their release */
 bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_site);
 
-/* gophership_large.c: requests above the largest class */
+/* pool/free.c: requests above the largest class */
 struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,
 						gfp_t gfp);
 void gophership_large_free(struct gophership_buf *buf);
 void gophership_large_free_later(struct gophership_buf *buf);
 void gophership_large_sync(void);
 
-/* gophership_cached.c: how much lies idle, and may */
+/* pool/cached.c: how much lies idle, and may */
 bool gophership_cached_charge(int nid, unsigned long pages);
 void gophership_cached_force(int nid, unsigned long pages);
 void gophership_cached_uncharge(int nid, unsigned long pages);
@@ -601,7 +601,7 @@ struct gophership_doomed {
 	unsigned long freed;
 };
 
-/* gophership_depot.c: magazines and their store */
+/* pool/depot.c: magazines and their store */
 struct gophership_magazine *gophership_magazine_alloc(unsigned int class, gfp_t gfp);
 void gophership_magazine_free(struct gophership_magazine *mag);
 bool gophership_magazine_charge(struct gophership_depot *depot, struct gophership_magazine *mag,
@@ -654,7 +654,7 @@ static __always_inline void gophership_head_leave(struct gophership_head *head)
 	WRITE_ONCE(head->idle, 1);
 }
 
-/* gophership_head.c: a CPU's share */
+/* pool/head.c: a CPU's share */
 void gophership_head_equip(struct gophership_pool *pool, unsigned int class, gfp_t gfp);
 bool gophership_head_equipped(const struct gophership_head *head);
 bool gophership_head_reload(struct gophership_head *head);
@@ -671,7 +671,7 @@ void gophership_head_init(struct gophership_head *head, struct gophership_pool *
  */
 #define GOPHERSHIP_GFP_MUST	(GFP_NOWAIT | __GFP_NOMEMALLOC)
 
-/* gophership_pool.c: pools and their waiters */
+/* pool/pool.c: pools and their waiters */
 struct gophership_depot *gophership_pool_depot(struct gophership_pool *pool, int node,
 					       unsigned int class);
 struct gophership_buf *gophership_pool_steal(struct gophership_pool *pool, unsigned int class);
@@ -686,30 +686,30 @@ struct gophership_buf *gophership_pool_must_acquire_slow(struct gophership_pool 
 int gophership_pools_init(void);
 void gophership_pools_exit(void);
 
-/* gophership_reserve.c: buffers for when there is no memory */
+/* pool/reserve.c: buffers for when there is no memory */
 void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf *buf);
 struct gophership_buf *gophership_reserve_take(struct gophership_pool *pool, size_t size);
 int gophership_reserve_fill(struct gophership_pool *pool, unsigned int nr, size_t size);
 void gophership_reserve_drain(struct gophership_pool *pool);
 
-/* gophership_stock.c: idle buffers for contexts that may not allocate */
+/* pool/stock.c: idle buffers for contexts that may not allocate */
 struct gophership_buf *gophership_stock_take(struct gophership_pool *pool, unsigned int class);
 bool gophership_stock_fill(struct gophership_pool *pool, gfp_t gfp);
 int gophership_stock_init(struct gophership_pool *pool, unsigned int nr);
 void gophership_stock_drain(struct gophership_pool *pool);
 unsigned int gophership_stock_cached(const struct gophership_pool *pool, unsigned int class);
 
-/* gophership_refill.c: what is made for them in the background */
+/* pool/refill.c: what is made for them in the background */
 void gophership_refill_kick(struct gophership_pool *pool);
 void gophership_refill_buffers(struct gophership_pool *pool, unsigned int class);
 void gophership_refill_magazine(struct gophership_pool *pool, unsigned int class);
 void gophership_refill_init(struct gophership_pool *pool);
 void gophership_refill_stop(struct gophership_pool *pool);
 
-/* gophership_trace.c: who watches the hot path */
+/* pool/trace.c: who watches the hot path */
 void gophership_watch_init(void);
 
-/* gophership_reclaim.c: memory goes back */
+/* pool/reclaim.c: memory goes back */
 void gophership_reclaim_arm(void);
 void gophership_reclaim_hurry(void);
 void gophership_reclaim_tell(void);
@@ -720,7 +720,7 @@ void gophership_pool_flush_unused(struct gophership_pool *pool);
 int gophership_reclaim_init(void);
 void gophership_reclaim_exit(void);
 
-/* gophership_report.c: the log, from any context */
+/* pool/report.c: the log, from any context */
 
 enum gophership_report_kind {
 	GOPHERSHIP_REPORT_FOREIGN,	/* no buffer of ours was released */
@@ -757,7 +757,7 @@ const char *gophership_site_name(unsigned long call_site, struct gophership_site
 void gophership_report(const struct gophership_report *report);
 void gophership_report_exit(void);
 
-/* gophership_reject.c: what is said of a refused release */
+/* pool/reject.c: what is said of a refused release */
 int gophership_reject(const struct gophership_buf *buf, unsigned long call_site);
 void gophership_reject_stale(const struct gophership_buf *buf);
 void gophership_reject_poison(const struct gophership_buf *buf, size_t offset);

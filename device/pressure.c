@@ -15,7 +15,7 @@
 #include <uapi/linux/gophership.h>
 
 #include "gophership_compat.h"
-#include "gophership_pressure.h"
+#include "device/pressure.h"
 
 /* User space reads the line all the time; do not write it more often. */
 #define RAISE_PERIOD	(HZ / 10)

@@ -10,7 +10,7 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /* A buffer of at least @size bytes, leased, or NULL. */
 struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,

@@ -9,8 +9,8 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-#include "gophership_pool.h"
-#include "gophership_trace.h"
+#include "pool/types.h"
+#include "pool/trace.h"
 
 /*
  * A magazine holds about this much payload, whatever the class, but not fewer

@@ -5,10 +5,10 @@
 #include <linux/init.h>
 #include <linux/mutex.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 #define CREATE_TRACE_POINTS
-#include "gophership_trace.h"
+#include "pool/trace.h"
 
 static DEFINE_MUTEX(watchers_lock);
 /* How many of the hot path's two tracepoints are in use; protected by watchers_lock. */

@@ -16,7 +16,7 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 struct gophership_pool *gophership_kernel_pool __ro_after_init;
 /* Its heads: one step less on the hot path. */

@@ -94,6 +94,6 @@ TRACE_EVENT(gophership_reject,
 
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
-#define TRACE_INCLUDE_PATH .
-#define TRACE_INCLUDE_FILE gophership_trace
+#define TRACE_INCLUDE_PATH pool
+#define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>

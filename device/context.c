@@ -7,7 +7,7 @@
  * 1. Its handle is cleared under the context's lock: from now on it is neither
  *    faulted in nor released once more.
  * 2. If a page of it was ever faulted in, it is unmapped from everywhere. No
- *    PTE for it can appear after that: see gophership_window.c.
+ *    PTE for it can appear after that: see device/window.c.
  * 3. If the pages have a reference beyond the pool's own, somebody may still
  *    read or write them (O_DIRECT or io_uring in flight, a pipe, a debugger):
  *    the buffer is kept aside and paid for until that is over
@@ -50,8 +50,8 @@
 #include <linux/slab.h>
 
 #include "gophership_compat.h"
-#include "gophership_context.h"
-#include "gophership_pool.h"
+#include "device/types.h"
+#include "pool/types.h"
 
 /*
  * A handle. The generation is the low bits of a counter of 64 bits; the MAC

@@ -17,8 +17,8 @@
 #include <linux/srcu.h>
 #include <linux/workqueue.h>
 
-#include "gophership_pool.h"
-#include "gophership_pressure.h"
+#include "pool/types.h"
+#include "device/pressure.h"
 
 /* The ageing looks that often, and an idle magazine goes at the second look. */
 #define AGE_SECONDS	5

@@ -14,7 +14,7 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /* Into its slot. @buf is sealed as reserved, and nobody else's. */
 static void put(struct gophership_buf *buf)

@@ -14,7 +14,7 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /* Once it is nobody's. It does not come back, so the pages need not wait. */
 static void drop(struct gophership_buf *buf)

@@ -3,7 +3,7 @@
  * GopherShip buffer pool: the stock, idle buffers for contexts that may not allocate.
  *
  * An array of slots per size class, from which any context takes by an exchange. A task
- * in the background fills what is empty (gophership_refill.c). A buffer in stock
+ * in the background fills what is empty (pool/refill.c). A buffer in stock
  * is sealed with the address of its slot, as in a magazine, and a taker believes it by
  * the same rule: see "The seal".
  */
@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 static struct gophership_buf **slot_of(struct gophership_pool *pool, unsigned int class,
 				       unsigned int i)

@@ -13,9 +13,9 @@
 #include <linux/bug.h>
 #include <linux/percpu.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
-/* See gophership_pool.h. */
+/* See pool/types.h. */
 struct gophership_buf *gophership_lend(struct gophership_pool *pool, unsigned int class,
 				       gfp_t gfp)
 {
@@ -32,7 +32,7 @@ struct gophership_buf *gophership_lend(struct gophership_pool *pool, unsigned in
 	return buf;
 }
 
-/* See gophership_pool.h. */
+/* See pool/types.h. */
 void gophership_lent_free(struct gophership_buf *buf)
 {
 	if (WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LENT, GOPHERSHIP_SEAL_DOOMED)))

@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 #include <linux/vmstat.h>
 
-#include "gophership_pool.h"
+#include "pool/types.h"
 
 /* Pages that may come or go before the machine's counter follows. */
 #define TELL_PAGES	(SZ_1M >> PAGE_SHIFT)

@@ -4,8 +4,8 @@
  *
  * One open of /dev/gophership is one context: a trust domain that has buffers
  * of the user pool on loan, shows them in its windows and names them by
- * handles. gophership_dev.c talks to user space, gophership_context.c knows
- * what is on loan, gophership_window.c maps and unmaps, device/account.c knows who
+ * handles. device/ioctl.c talks to user space, device/context.c knows
+ * what is on loan, device/window.c maps and unmaps, device/account.c knows who
  * pays, device/idle.c and device/pinned.c have what is not on loan.
  *
  * Locks, outermost first: mmap_lock or a VMA's lock, context->lock, page table
