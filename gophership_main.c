@@ -5,21 +5,34 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
-#include "device/types.h"
-#include "pool/types.h"
+#include "device/ioctl.h"
 #include "device/pressure.h"
+#include "pool/cached.h"
+#include "pool/list.h"
+#include "pool/magazine.h"
+#include "pool/payload.h"
+#include "pool/poison.h"
+#include "pool/pool.h"
+#include "pool/reclaim.h"
+#include "pool/report.h"
+#include "pool/seal.h"
+#include "pool/trace.h"
 
 static int __init gophership_init(void)
 {
 	int ret;
 
+	gophership_bounds_init();
+	gophership_watch_init();
+	gophership_poison_init();
+	gophership_list_init();
 	ret = gophership_cached_init();
 	if (ret)
 		return ret;
 	ret = gophership_payload_init();
 	if (ret)
 		goto exit_cached;
-	ret = gophership_depots_init();
+	ret = gophership_magazines_init();
 	if (ret)
 		goto exit_payload;
 	ret = gophership_pressure_init();
@@ -44,7 +57,7 @@ exit_pressure:
 	gophership_pressure_exit();
 exit_payload:
 	gophership_payload_exit();
-	gophership_depots_exit();
+	gophership_magazines_exit();
 	gophership_report_exit();
 exit_cached:
 	gophership_cached_exit();
@@ -58,7 +71,7 @@ static void __exit gophership_exit(void)
 	gophership_reclaim_exit();
 	gophership_pressure_exit();
 	gophership_payload_exit();
-	gophership_depots_exit();
+	gophership_magazines_exit();
 	gophership_report_exit();
 	gophership_cached_exit();
 }

@@ -6,12 +6,31 @@
  * user that opened it, and the limit of the machine. (The memory cgroup is the
  * fourth: it is charged where pages are allocated.)
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/capability.h>
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "device/account.h"
+#include "device/offsets.h"
+
+static unsigned int quota_mb = 256;
+module_param(quota_mb, uint, 0444);
+MODULE_PARM_DESC(quota_mb, "MiB that one open of the device can lease (default 256)");
+
+static unsigned int user_limit_mb;
+module_param(user_limit_mb, uint, 0444);
+MODULE_PARM_DESC(user_limit_mb,
+		 "MiB that all opens together can lease (default 0: a quarter of the memory)");
+
+unsigned long gophership_quota_pages __read_mostly;
+unsigned long gophership_limit_pages __read_mostly;
 
 static atomic_long_t machine_pages = ATOMIC_LONG_INIT(0);
 
@@ -122,4 +141,28 @@ void gophership_account_put(struct gophership_account *account)
 	if (account->owner)
 		put_cred(account->owner);
 	kfree(account);
+}
+
+/* The bounds, from the parameters. 0, or -EINVAL for one that is out of range. */
+int __init gophership_account_init(void)
+{
+	/* The kernel reaches payloads at all times: none is in high memory. */
+	unsigned long ram = totalram_pages() - totalhigh_pages();
+	unsigned long ram_mb = ram >> (20 - PAGE_SHIFT);
+
+	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
+		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
+		       GOPHERSHIP_QUOTA_MB_MAX);
+		return -EINVAL;
+	}
+	if (user_limit_mb > ram_mb) {
+		pr_err("user_limit_mb=%u is out of range: 1 to %lu, or 0 for a quarter of that\n",
+		       user_limit_mb, ram_mb);
+		return -EINVAL;
+	}
+	gophership_quota_pages = (unsigned long)quota_mb << (20 - PAGE_SHIFT);
+	gophership_limit_pages = ram / 4;
+	if (user_limit_mb)
+		gophership_limit_pages = (unsigned long)user_limit_mb << (20 - PAGE_SHIFT);
+	return 0;
 }

@@ -23,10 +23,11 @@ struct gophership_account {
 	atomic_long_t pages;
 };
 
-/* Bounds on charged pages, set before the first account: device/ioctl.c */
+/* Bounds on charged pages, set before the first account */
 extern unsigned long gophership_quota_pages;
 extern unsigned long gophership_limit_pages;
 
+int gophership_account_init(void);
 struct gophership_account *gophership_account_new(void);
 void gophership_account_get(struct gophership_account *account);
 void gophership_account_put(struct gophership_account *account);

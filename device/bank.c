@@ -17,7 +17,10 @@
 
 #include "device/account.h"
 #include "device/bank.h"
-#include "device/types.h"
+#include "device/idle.h"
+#include "device/loan.h"
+#include "device/pinned.h"
+#include "pool/report.h"
 
 static int fill_slot(struct gophership_bank *bank, u32 index)
 {

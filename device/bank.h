@@ -8,7 +8,7 @@
 #include <linux/atomic.h>
 #include <linux/types.h>
 
-#include "pool/types.h"
+#include "pool/seal.h"
 
 struct gophership_account;
 struct gophership_loan;

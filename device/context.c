@@ -1,330 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: contexts, and the buffers they have on loan.
- *
- * When a buffer leaves its context
- * --------------------------------
- * 1. Its handle is cleared under the context's lock: from now on it is neither
- *    faulted in nor released once more.
- * 2. If a page of it was ever faulted in, it is unmapped from everywhere. No
- *    PTE for it can appear after that: see device/window.c.
- * 3. If the pages have a reference beyond the pool's own, somebody may still
- *    read or write them (O_DIRECT or io_uring in flight, a pipe, a debugger):
- *    the buffer is kept aside and paid for until that is over
- *    (device/pinned.c). Otherwise it lies idle for the next lease
- *    (device/idle.c), and is paid for no more.
- * 4. The slot is free as soon as nothing of it is mapped.
- *
- * One look at the reference count is enough in step 3:
- *  - A mapped page has a reference for each PTE. Whoever clears a PTE, on
- *    whichever CPU, drops its reference after the flush of the TLBs. So a
- *    count of 1 also says that no TLB holds a translation.
- *  - A slow get_user_pages() takes its reference under the page table lock,
- *    while the PTE is there. A fast one takes the reference first and keeps it
- *    only if it then finds the PTE unchanged. With the full barriers in
- *    between, on both sides, a reference that was kept was taken before the
- *    PTE's own was dropped; who sees the second sees the first.
- *  - A fast one that finds the PTE changed drops its reference without a look
- *    at the page, and so does anyone who tries pages by their number. Seen at
- *    step 3, such a reference costs a needless wait; later it does nothing at
- *    all. The pages are freed by whoever drops the last one.
- *  - New references come from old references or from PTEs only, and there are
- *    none of either.
- *
- * Whose bytes a buffer has
- * ------------------------
- * buf->writer is the id of the context that had the buffer last; for any other
- * context the whole payload is cleared before the loan becomes live. Ids are
- * not used twice, however long the machine runs: when the 32 bits are used up
- * (4 billion opens), further contexts get 0, and 0 matches nothing.
+ * GopherShip buffer pool: contexts, made and unmade.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
-#include <linux/bitfield.h>
-#include <linux/bitops.h>
-#include <linux/mm.h>
+#include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
-#include "gophership_compat.h"
-#include "device/types.h"
-#include "pool/types.h"
-
-/*
- * A handle. The generation is the low bits of a counter of 64 bits; the MAC
- * covers all of it. A slot's handle is compared as a whole. The MAC decides
- * what to call a handle that is not live: one of ours from before, or none.
- * So a handle that is more than 2^24 generations old counts as none.
- */
-#define HANDLE_SLOT		GENMASK_ULL(17, 0)
-#define HANDLE_CLASS		GENMASK_ULL(20, 18)
-#define HANDLE_GENERATION	GENMASK_ULL(44, 21)
-#define HANDLE_MAC		GENMASK_ULL(63, 45)
-#define HANDLE_PLACE		(HANDLE_SLOT | HANDLE_CLASS)
-
-static_assert((u64)GOPHERSHIP_QUOTA_MB_MAX << 20 >> PAGE_SHIFT <= HANDLE_SLOT + 1);
-static_assert((GOPHERSHIP_NR_CLASSES - 1) * (HANDLE_SLOT + 1) <= HANDLE_CLASS);
+#include "device/account.h"
+#include "device/context.h"
+#include "device/idle.h"
+#include "device/lease.h"
+#include "device/pinned.h"
 
 #define GOPHERSHIP_FS_MAGIC	0x676f7068	/* "goph" */
-
-/* At the end of memory, or of the cgroup's, the caller gets ENOMEM: no OOM kill. */
-#define GFP_SLOT	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 static struct vfsmount *inode_mount;
 
 static atomic64_t last_id = ATOMIC64_INIT(0);
 static atomic_long_t nr_contexts = ATOMIC_LONG_INIT(0);
-
-/*
- * Handles
- */
-
-static u64 handle_make(const struct gophership_context *context, u64 place, u64 generation)
-{
-	u64 mac = siphash_2u64(place, generation, &context->key);
-
-	return place | FIELD_PREP(HANDLE_GENERATION, generation & FIELD_MAX(HANDLE_GENERATION)) |
-	       (mac & HANDLE_MAC);
-}
-
-/* A handle for @loan. Context: context->lock held for writing. */
-static u64 handle_next(struct gophership_context *context, const struct gophership_loan *loan)
-{
-	u64 place = FIELD_PREP(HANDLE_SLOT, loan->slot) | FIELD_PREP(HANDLE_CLASS, loan->class);
-	u64 handle;
-
-	do {
-		handle = handle_make(context, place, ++context->generation);
-	} while (!handle);
-	return handle;
-}
-
-/* What is wrong with a handle that is not live. Context: context->lock held. */
-static int handle_verdict(const struct gophership_context *context, u64 handle)
-{
-	u64 low = FIELD_GET(HANDLE_GENERATION, handle);
-	u64 age = (context->generation - low) & FIELD_MAX(HANDLE_GENERATION);
-
-	if (age >= context->generation - context->first)
-		return -EINVAL;
-	if (handle != handle_make(context, handle & HANDLE_PLACE, context->generation - age))
-		return -EINVAL;
-	return -EALREADY;
-}
-
-/* The live loan that @handle names, or NULL. Context: context->lock held. */
-static struct gophership_loan *find_loan(struct gophership_context *context, u64 handle)
-{
-	unsigned int class = FIELD_GET(HANDLE_CLASS, handle);
-	struct gophership_loan *loan;
-
-	if (!handle || class >= GOPHERSHIP_NR_CLASSES)
-		return NULL;
-	loan = xa_load(&context->loans[class], FIELD_GET(HANDLE_SLOT, handle));
-	return loan && loan->handle == handle ? loan : NULL;
-}
-
-/*
- * Leasing
- */
-
-/*
- * Hide what others wrote. vm_insert_page() does the cache flushes that some
- * architectures need between this and user space. Returns whether there was
- * something to clear.
- */
-static bool clear_buf(const struct gophership_context *context, struct gophership_buf *buf)
-{
-	if (context->id && buf->writer == context->id)
-		return false;
-	memset(buf->data, 0, buf->capacity);
-	buf->writer = context->id;
-	return true;
-}
-
-static int lease_charged(struct gophership_context *context, unsigned int class,
-			 struct gophership_lease *lease)
-{
-	struct gophership_loan *loan;
-	bool cleared;
-	int ret;
-
-	loan = gophership_loan_acquire(class);
-	if (!loan)
-		return -ENOBUFS;
-	cleared = clear_buf(context, loan->buf);
-
-	ret = xa_alloc(&context->loans[class], &loan->slot, loan,
-		       XA_LIMIT(0, gophership_window_slots(class) - 1), GFP_SLOT);
-	if (ret)
-		goto give_back;
-
-	lease->offset = gophership_window_offset(class, loan->slot);
-	lease->capacity = loan->buf->capacity;
-	lease->reserved = 0;
-
-	down_write(&context->lock);
-	loan->handle = handle_next(context, loan);
-	lease->handle = loan->handle;
-	context->nr_loans++;
-	context->acquires++;
-	context->cleared += cleared;
-	up_write(&context->lock);
-	return 0;
-
-give_back:
-	gophership_loan_released(loan);
-	gophership_idle_add(loan);
-	/* The charge bounds the slots, so none is missing; be correct anyway. */
-	return ret == -EBUSY ? -EDQUOT : -ENOBUFS;
-}
-
-/**
- * gophership_context_lease() - lease one buffer
- * @context: for whom
- * @class: size class of the buffer
- * @lease: where to tell of it
- *
- * What lies idle is no reason to refuse: the cgroup at its limit, or the machine,
- * gets it back while it looks for memory for this one.
- *
- * Context: process, may sleep.
- * Return: 0; -EDQUOT if the context's quota or the owner's RLIMIT_MEMLOCK is
- * used up; -ENOMEM if the machine's limit is; -ENOBUFS if there is no memory.
- */
-int gophership_context_lease(struct gophership_context *context, unsigned int class,
-			     struct gophership_lease *lease)
-{
-	int ret;
-
-	ret = gophership_account_charge(context->account, 1L << class);
-	if (ret)
-		return ret;
-	ret = lease_charged(context, class, lease);
-	if (ret)
-		gophership_account_uncharge(context->account, 1L << class);
-	return ret;
-}
-
-/*
- * Giving back
- */
-
-/*
- * Part with a loan that nobody maps and nobody can map: step 3 above. Returns the
- * pages that are paid for no more.
- */
-static long give_back(struct gophership_context *context, struct gophership_loan *loan,
-		      bool pinned)
-{
-	long pages = 1L << loan->class;
-
-	gophership_loan_released(loan);
-	if (pinned) {
-		gophership_pinned_add(loan, context->account);
-		return 0;
-	}
-	gophership_idle_add(loan);
-	return pages;
-}
-
-/*
- * Take the loans that @handles name out of service: step 1. Stops at the first
- * bad handle. Returns the number of loans.
- */
-static unsigned int detach_loans(struct gophership_context *context, const u64 *handles,
-				 unsigned int nr, struct gophership_loan **loans, int *error)
-{
-	unsigned int i;
-
-	*error = 0;
-	down_write(&context->lock);
-	for (i = 0; i < nr; i++) {
-		loans[i] = find_loan(context, handles[i]);
-		if (!loans[i]) {
-			*error = handle_verdict(context, handles[i]);
-			break;
-		}
-		loans[i]->handle = 0;
-	}
-	context->nr_loans -= i;
-	context->releases += i;
-	up_write(&context->lock);
-	return i;
-}
-
-/*
- * Which of the loans are pinned, a bit for each; *@retired: how many cannot be used
- * again now. (The machine itself may keep a reference to damaged pages, for ever.)
- */
-static u32 find_pinned(struct gophership_loan **loans, unsigned int nr, unsigned int *retired)
-{
-	u32 pinned = 0;
-	unsigned int i;
-
-	*retired = 0;
-	for (i = 0; i < nr; i++) {
-		if (gophership_payload_damaged(loans[i]->buf))
-			++*retired;
-		else if (gophership_payload_shared(loans[i]->buf))
-			pinned |= BIT(i);
-	}
-	*retired += hweight32(pinned);
-	return pinned;
-}
-
-/* Step 4. */
-static void free_slots(struct gophership_context *context, struct gophership_loan **loans,
-		       unsigned int nr, unsigned int retired)
-{
-	unsigned int i;
-
-	down_write(&context->lock);
-	context->retired += retired;
-	for (i = 0; i < nr; i++)
-		xa_erase(&context->loans[loans[i]->class], loans[i]->slot);
-	up_write(&context->lock);
-}
-
-/**
- * gophership_context_release() - give buffers back
- * @context: who has them
- * @handles: their handles, taken in order up to the first bad one
- * @nr: number of handles, at most GOPHERSHIP_RELEASE_CHUNK
- * @done: the number of buffers given back
- *
- * Context: process, may sleep; not under an mmap_lock.
- * Return: 0; -EINVAL for a handle that the context did not give out, -EALREADY
- * for one that was released before.
- */
-int gophership_context_release(struct gophership_context *context, const u64 *handles,
-			       unsigned int nr, unsigned int *done)
-{
-	struct gophership_loan *loans[GOPHERSHIP_RELEASE_CHUNK];
-	unsigned int retired, i;
-	long pages = 0;
-	u32 pinned;
-	int error;
-
-	nr = detach_loans(context, handles, nr, loans, &error);
-	*done = nr;
-	if (!nr)
-		return error;
-	gophership_window_unmap(context, loans, nr);
-	pinned = find_pinned(loans, nr, &retired);
-	free_slots(context, loans, nr, retired);
-	for (i = 0; i < nr; i++)
-		pages += give_back(context, loans[i], pinned & BIT(i));
-	gophership_account_uncharge(context->account, pages);
-	return error;
-}
-
-/*
- * Contexts
- */
 
 /**
  * gophership_context_new() - a context that belongs to the current task
@@ -370,21 +66,6 @@ free_context:
 	return ERR_PTR(ret);
 }
 
-static void free_loans(struct gophership_context *context, struct xarray *loans)
-{
-	struct gophership_loan *loan;
-	unsigned int retired;
-	unsigned long slot;
-	long pages;
-
-	xa_for_each(loans, slot, loan) {
-		pages = give_back(context, loan, find_pinned(&loan, 1, &retired));
-		gophership_account_uncharge(context->account, pages);
-		cond_resched();
-	}
-	xa_destroy(loans);
-}
-
 /**
  * gophership_context_free() - give back everything that a context has
  * @context: a context without users: its file is closed for good, so no call
@@ -394,10 +75,7 @@ static void free_loans(struct gophership_context *context, struct xarray *loans)
  */
 void gophership_context_free(struct gophership_context *context)
 {
-	unsigned int class;
-
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		free_loans(context, &context->loans[class]);
+	gophership_context_release_all(context);
 	gophership_account_put(context->account);
 	iput(context->inode);
 	atomic_long_dec(&nr_contexts);

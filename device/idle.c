@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: loans, and what lies idle of them.
+ * GopherShip buffer pool: what lies idle of the loans.
  *
  * A loan is a buffer with what the device knows of it. It is made when a context
  * leases and nothing suitable lies idle; from then on the two stay together until
@@ -22,7 +22,7 @@
  *
  * A loan is found by the cgroup and the node of its own memory, not its buffer's:
  * both are allocated on behalf of one cgroup (gophership_memcg_enter()), and on the
- * same node (loan_move()). A lease believes neither and looks at the page. The list
+ * same node (device/loan.c). A lease believes neither and looks at the page. The list
  * must exist in the cgroup before anything is added to it, or some kernels follow a
  * NULL pointer: kmem_cache_alloc_lru() sees to that.
  *
@@ -48,13 +48,15 @@
 #include <linux/topology.h>
 #include <linux/workqueue.h>
 
+#include "device/idle.h"
+#include "device/loan.h"
 #include "gophership_compat.h"
-#include "device/types.h"
-#include "pool/types.h"
+#include "pool/acquire.h"
+#include "pool/cached.h"
+#include "pool/list.h"
+#include "pool/payload.h"
+#include "pool/poison.h"
 #include "pool/trace.h"
-
-/* At the end of memory, or of the cgroup's, the caller gets ENOMEM: no OOM kill. */
-#define GFP_LEASE	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* The ageing looks that often, and what lay idle since the look before last goes. */
 #define AGE_JIFFIES	(5 * HZ)
@@ -62,8 +64,6 @@
 
 /* Idle loans that turn out to be unfit before a lease gives up and allocates. */
 #define TAKE_TRIES	4
-
-static struct kmem_cache *loan_cache;
 
 /* Idle loans per class. Each list has a lock of its own. */
 static struct list_lru idle[GOPHERSHIP_NR_CLASSES];
@@ -96,82 +96,6 @@ static bool account_idle(const struct gophership_buf *buf, int sign)
 		return false;
 	atomic_long_add(pages, &idle_pages);
 	return true;
-}
-
-/*
- * Loans, made and unmade
- */
-
-/* Put the loan's own memory on @node, by which the lists know it, if that can be. */
-static struct gophership_loan *loan_move(struct gophership_loan *loan, int node)
-{
-	struct gophership_loan *moved;
-
-	if (!gophership_many_nodes() || page_to_nid(virt_to_page(loan)) == node)
-		return loan;
-	moved = kmem_cache_alloc_node(loan_cache, GFP_LEASE | __GFP_THISNODE, node);
-	if (!moved)
-		return loan;
-	kmem_cache_free(loan_cache, loan);
-	return moved;
-}
-
-static struct gophership_loan *loan_make(unsigned int class)
-{
-	struct gophership_loan *loan;
-	struct gophership_buf *buf;
-
-	loan = kmem_cache_alloc_lru(loan_cache, &idle[class], GFP_LEASE);
-	if (!loan)
-		return NULL;
-	buf = gophership_lend(gophership_user_pool, class, GFP_LEASE);
-	if (!buf) {
-		kmem_cache_free(loan_cache, loan);
-		return NULL;
-	}
-	loan = loan_move(loan, buf->nid);
-	memset(loan, 0, sizeof(*loan));
-	INIT_LIST_HEAD(&loan->idle);
-	loan->buf = buf;
-	loan->class = class;
-	return loan;
-}
-
-/* Of fresh memory, all of it charged to one cgroup, wherever the task goes meanwhile. */
-static struct gophership_loan *loan_new(unsigned int class)
-{
-	struct gophership_memcg_scope scope;
-	struct gophership_loan *loan;
-
-	gophership_memcg_enter(&scope);
-	loan = loan_make(class);
-	gophership_memcg_leave(&scope);
-	return loan;
-}
-
-/**
- * gophership_loan_free() - give the memory of a loan back to the machine
- * @loan: one that nobody else has: neither lent nor idle
- *
- * Context: process, or reclaim's.
- */
-void gophership_loan_free(struct gophership_loan *loan)
-{
-	gophership_lent_free(loan->buf);
-	kmem_cache_free(loan_cache, loan);
-}
-
-/**
- * gophership_loan_forget() - free a loan without its buffer
- * @loan: of a port whose driver never gave the buffer back and may still write to it
- *
- * The buffer goes with the module, as all that was leaked.
- *
- * Context: process.
- */
-void gophership_loan_forget(struct gophership_loan *loan)
-{
-	kmem_cache_free(loan_cache, loan);
 }
 
 /* A list of them, linked by @idle. Returns the pages. */
@@ -351,7 +275,7 @@ struct gophership_loan *gophership_loan_acquire(unsigned int class)
 	struct gophership_loan *loan = take_idle(class);
 
 	if (!loan)
-		loan = loan_new(class);
+		loan = gophership_loan_new(class, &idle[class]);
 	if (!loan)
 		return NULL;
 	loan->handle = 0;
@@ -397,7 +321,7 @@ void gophership_idle_add(struct gophership_loan *loan)
 		return;
 	}
 	if (static_branch_unlikely(&gophership_poison_key))
-		gophership_payload_poison(buf);
+		gophership_poison_fill(buf);
 	loan->since = jiffies;
 	/* From here on it is another's. */
 	gophership_lru_add(lru, &loan->idle);
@@ -502,13 +426,12 @@ int __init gophership_idle_init(void)
 {
 	unsigned int class;
 
-	loan_cache = KMEM_CACHE(gophership_loan, SLAB_ACCOUNT);
-	if (!loan_cache)
+	if (gophership_loans_init())
 		return -ENOMEM;
 	/* The lists need its number. Up to 6.6 it is in use from then on. */
 	shrinker = gophership_shrinker_register(&shrinker_model, "gophership-idle");
 	if (!shrinker)
-		goto destroy_cache;
+		goto exit_loans;
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		if (list_lru_init_memcg(&idle[class], shrinker))
 			goto destroy_lists;
@@ -519,8 +442,8 @@ int __init gophership_idle_init(void)
 destroy_lists:
 	gophership_shrinker_unregister(shrinker);
 	destroy_lists(class);
-destroy_cache:
-	kmem_cache_destroy(loan_cache);
+exit_loans:
+	gophership_loans_exit();
 	return -ENOMEM;
 }
 
@@ -534,5 +457,5 @@ void gophership_idle_exit(void)
 		free_aged(class, jiffies);
 	gophership_shrinker_unregister(shrinker);
 	destroy_lists(GOPHERSHIP_NR_CLASSES);
-	kmem_cache_destroy(loan_cache);
+	gophership_loans_exit();
 }

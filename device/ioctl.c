@@ -6,8 +6,6 @@
  * up to the mode, as with any file (nothing with O_WRONLY, PROT_WRITE only
  * with O_RDWR).
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -19,12 +17,20 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "device/account.h"
 #include "device/argument.h"
+#include "device/context.h"
+#include "device/idle.h"
+#include "device/ioctl.h"
+#include "device/lease.h"
+#include "device/offsets.h"
+#include "device/pinned.h"
 #include "device/port.h"
-#include "gophership_compat.h"
-#include "device/types.h"
-#include "pool/types.h"
 #include "device/pressure.h"
+#include "device/window.h"
+#include "gophership_compat.h"
+#include "pool/list.h"
+#include "pool/types.h"
 
 /* The sizes of the structures as they were first published. */
 #define INFO_SIZE_VER0		240
@@ -50,18 +56,6 @@ static_assert(GOPHERSHIP_NR_CLASSES + 1 <= GOPHERSHIP_CLASSES_MAX);
 
 /* Pages of which an ACQUIRE gives back what it can when there is no memory for more. */
 #define SPARE_PAGES		64
-
-static unsigned int quota_mb = 256;
-module_param(quota_mb, uint, 0444);
-MODULE_PARM_DESC(quota_mb, "MiB that one open of the device can lease (default 256)");
-
-static unsigned int user_limit_mb;
-module_param(user_limit_mb, uint, 0444);
-MODULE_PARM_DESC(user_limit_mb,
-		 "MiB that all opens together can lease (default 0: a quarter of the memory)");
-
-unsigned long gophership_quota_pages __read_mostly;
-unsigned long gophership_limit_pages __read_mostly;
 
 /* The address that @value carries, or NULL if it is beyond any address. */
 static void __user *user_pointer(u64 value)
@@ -430,34 +424,11 @@ static struct miscdevice gophership_misc = {
 	.mode = 0600,
 };
 
-static int __init set_bounds(void)
-{
-	/* The kernel reaches payloads at all times: none is in high memory. */
-	unsigned long ram = totalram_pages() - totalhigh_pages();
-	unsigned long ram_mb = ram >> (20 - PAGE_SHIFT);
-
-	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
-		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
-		       GOPHERSHIP_QUOTA_MB_MAX);
-		return -EINVAL;
-	}
-	if (user_limit_mb > ram_mb) {
-		pr_err("user_limit_mb=%u is out of range: 1 to %lu, or 0 for a quarter of that\n",
-		       user_limit_mb, ram_mb);
-		return -EINVAL;
-	}
-	gophership_quota_pages = (unsigned long)quota_mb << (20 - PAGE_SHIFT);
-	gophership_limit_pages = ram / 4;
-	if (user_limit_mb)
-		gophership_limit_pages = (unsigned long)user_limit_mb << (20 - PAGE_SHIFT);
-	return 0;
-}
-
 int __init gophership_dev_init(void)
 {
 	int ret;
 
-	ret = set_bounds();
+	ret = gophership_account_init();
 	if (ret)
 		return ret;
 	ret = gophership_contexts_init();

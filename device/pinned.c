@@ -13,7 +13,7 @@
  * still pinned moves to the end of the list.
  *
  * What is pinned no more is as any buffer whose pages were never pinned: see "When a
- * buffer leaves its context" in device/context.c, of which this is step 3, later.
+ * buffer leaves its context" in device/lease.c, of which this is step 3, later.
  * A reference can come from an older one or a PTE only, and here are neither.
  *
  * @pinned_lock is innermost and is never held while a loan is freed.
@@ -25,8 +25,11 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "device/types.h"
-#include "pool/types.h"
+#include "device/account.h"
+#include "device/idle.h"
+#include "device/loan.h"
+#include "device/pinned.h"
+#include "pool/payload.h"
 
 /* Loans that are looked at with the lock held. */
 #define LOOK_BATCH	32

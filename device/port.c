@@ -17,7 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "device/port.h"
-#include "device/types.h"
+#include "device/pinned.h"
 
 #define CLOSED		BIT(GOPHERSHIP_PORT_CLOSED)
 #define GONE		BIT(GOPHERSHIP_PORT_GONE)

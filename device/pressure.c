@@ -14,8 +14,9 @@
 #include <linux/sizes.h>
 #include <uapi/linux/gophership.h>
 
-#include "gophership_compat.h"
 #include "device/pressure.h"
+#include "gophership_compat.h"
+#include "pool/reclaim.h"
 
 /* User space reads the line all the time; do not write it more often. */
 #define RAISE_PERIOD	(HZ / 10)
@@ -40,14 +41,8 @@ static bool memory_is_short(void)
 	return si_mem_available() < (long)min(totalram_pages() / SHORT_SHARE, SHORT_PAGES);
 }
 
-/**
- * gophership_pressure_raise() - tell user space if memory is short
- *
- * For a caller that knows that somebody looks for memory.
- *
- * Context: any.
- */
-void gophership_pressure_raise(void)
+/* Reclaim looks for memory: tell user space if it is short. Context: any. */
+static void raise(void)
 {
 	/* Before jiffies, which must not be the older one of the two. */
 	unsigned long last = atomic_long_read_acquire(&last_raise);
@@ -88,6 +83,7 @@ int __init gophership_pressure_init(void)
 		return -ENOMEM;
 	pressure->size = sizeof(*pressure);
 	atomic_long_set(&last_raise, jiffies - RAISE_PERIOD);
+	gophership_reclaim_notify(raise);
 	return 0;
 }
 

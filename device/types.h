@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * GopherShip buffer pool: the device and its contexts.
+ * GopherShip buffer pool: the device's structures, and who protects what.
  *
  * One open of /dev/gophership is one context: a trust domain that has buffers
  * of the user pool on loan, shows them in its windows and names them by
- * handles. device/ioctl.c talks to user space, device/context.c knows
- * what is on loan, device/window.c maps and unmaps, device/account.c knows who
+ * handles. device/ioctl.c talks to user space, device/lease.c knows what is on
+ * loan, device/window.c maps and unmaps, device/account.c knows who
  * pays, device/idle.c and device/pinned.c have what is not on loan.
  *
- * Locks, outermost first: mmap_lock or a VMA's lock, context->lock, page table
- * locks. Nothing touches user memory or allocates under context->lock, except
- * that a page fault may allocate page tables under its read side.
+ * Lock order, outermost first
+ * ---------------------------
+ *   mmap_lock or a VMA's lock	faults and mmap
+ *   context->lock		leases: for writing; faults: for reading
+ *   page table locks		faults
+ *
+ *   pinned_lock		by itself: never held while a loan is freed
+ *   a list_lru's lock		by itself: nothing is called with it held
+ *
+ * Nothing touches user memory or allocates under context->lock, except
+ * that a page fault may allocate page tables under its read side. Reclaim may come
+ * wherever memory is allocated: the shrinkers (pool/reclaim.c, device/idle.c) take none of
+ * these locks but that of a list_lru.
  */
-#ifndef GOPHERSHIP_CONTEXT_H
-#define GOPHERSHIP_CONTEXT_H
+#ifndef GOPHERSHIP_DEVICE_TYPES_H
+#define GOPHERSHIP_DEVICE_TYPES_H
 
 #include <linux/atomic.h>
 #include <linux/fs.h>
@@ -22,26 +32,9 @@
 #include <linux/siphash.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
-#include <uapi/linux/gophership.h>
 
 #include "device/account.h"
 #include "gophership_buf.h"
-
-/* Loans that one call of gophership_context_release() takes. */
-#define GOPHERSHIP_RELEASE_CHUNK	32
-
-/*
- * The windows begin at (class + 1) << GOPHERSHIP_STRIDE_SHIFT bytes: distinct,
- * the same on every machine, and in reach of mmap2() of 32-bit programs. A
- * kernel of 32 bits maps nothing of a device above 4 GiB.
- */
-#if BITS_PER_LONG == 64
-#define GOPHERSHIP_STRIDE_SHIFT		36
-#define GOPHERSHIP_QUOTA_MB_MAX		1024U
-#else
-#define GOPHERSHIP_STRIDE_SHIFT		29
-#define GOPHERSHIP_QUOTA_MB_MAX		512U
-#endif
 
 /**
  * struct gophership_loan - a buffer of the device: lent, idle or still pinned
@@ -111,40 +104,4 @@ struct gophership_context {
 	atomic64_t doubled;
 };
 
-int gophership_dev_init(void);
-void gophership_dev_exit(void);
-
-int gophership_contexts_init(void);
-void gophership_contexts_exit(void);
-
-struct gophership_context *gophership_context_new(void);
-void gophership_context_free(struct gophership_context *context);
-int gophership_context_lease(struct gophership_context *context, unsigned int class,
-			     struct gophership_lease *lease);
-int gophership_context_release(struct gophership_context *context, const u64 *handles,
-			       unsigned int nr, unsigned int *done);
-void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats);
-
-/* device/idle.c: loans, and what lies idle of them */
-int gophership_idle_init(void);
-void gophership_idle_exit(void);
-struct gophership_loan *gophership_loan_acquire(unsigned int class);
-void gophership_loan_released(struct gophership_loan *loan);
-void gophership_loan_free(struct gophership_loan *loan);
-void gophership_loan_forget(struct gophership_loan *loan);
-void gophership_idle_add(struct gophership_loan *loan);
-void gophership_idle_stats(unsigned int class, struct gophership_class_counters *row);
-
-/* device/pinned.c: what was given back and is still pinned */
-bool gophership_loan_pinned(const struct gophership_loan *loan);
-void gophership_pinned_add(struct gophership_loan *loan, struct gophership_account *account);
-unsigned int gophership_pinned_look(unsigned int max);
-void gophership_pinned_exit(void);
-
-u32 gophership_window_slots(unsigned int class);
-u64 gophership_window_offset(unsigned int class, u32 slot);
-int gophership_window_mmap(struct file *file, struct vm_area_struct *vma);
-void gophership_window_unmap(struct gophership_context *context, struct gophership_loan **loans,
-			     unsigned int nr);
-
-#endif /* GOPHERSHIP_CONTEXT_H */
+#endif /* GOPHERSHIP_DEVICE_TYPES_H */

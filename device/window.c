@@ -27,14 +27,16 @@
  * child's VMA is in the tree, too.
  *
  * The pages are ordinary ones: GUP, and so O_DIRECT, io_uring and vmsplice,
- * pins them. What a pin means for release is told in device/context.c.
+ * pins them. What a pin means for release is told in device/lease.c.
  */
 #include <linux/align.h>
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
 
+#include "device/account.h"
+#include "device/offsets.h"
+#include "device/window.h"
 #include "gophership_compat.h"
-#include "device/types.h"
 
 #define STRIDE_PAGES	(1UL << (GOPHERSHIP_STRIDE_SHIFT - PAGE_SHIFT))
 

@@ -18,7 +18,8 @@
 #include <linux/slab.h>
 #include <linux/vmstat.h>
 
-#include "pool/types.h"
+#include "pool/cached.h"
+#include "pool/kick.h"
 
 /* Pages that may come or go before the machine's counter follows. */
 #define TELL_PAGES	(SZ_1M >> PAGE_SHIFT)
@@ -62,7 +63,7 @@ static unsigned long charged_pages(void)
 static void tell_later(const struct idle_node *idle, long charged)
 {
 	if (abs(charged - READ_ONCE(idle->told_at)) >= TELL_PAGES)
-		gophership_reclaim_tell();
+		gophership_kick_tell();
 }
 
 /**
@@ -95,7 +96,7 @@ bool gophership_cached_charge(int nid, unsigned long pages)
  * @pages: how many
  *
  * For what has no other place to go to. What is above the bound goes at once, by a
- * work: gophership_reclaim_hurry().
+ * work: gophership_kick_limit().
  *
  * Context: any.
  */
@@ -105,7 +106,7 @@ void gophership_cached_force(int nid, unsigned long pages)
 
 	tell_later(idle, atomic_long_add_return(pages, &idle->charged));
 	if (charged_pages() > max_cached)
-		gophership_reclaim_hurry();
+		gophership_kick_limit();
 }
 
 /**
@@ -189,7 +190,7 @@ unsigned long gophership_cached_pages(int nid)
  * @nid: a memory node
  * @pages: what lies idle in the pools there
  *
- * Context: process, one at a time: the work of gophership_reclaim_tell(), or nobody
+ * Context: process, one at a time: the work of gophership_kick_tell(), or nobody
  * else is left.
  */
 void gophership_cached_tell(int nid, unsigned long pages)

@@ -1,32 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: requests above the largest class.
+ * GopherShip buffer pool: the way back of single buffers, and the count of all that wait.
  *
- * They come from the page allocator and go back to it. Every release of one is
- * a claim, so the loser of a race never gets past its cmpxchg() and the list
+ * The buffers of a magazine go with it (pool/magazine.c). Here are those that go by
+ * themselves: large ones, those of the reserve, lent and retired ones. Every release of
+ * one is a claim, so the loser of a race never gets past its cmpxchg() and the list
  * node may serve as the RCU head.
  */
 #include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 
-#include "pool/types.h"
+#include "pool/free.h"
+#include "pool/nesting.h"
+#include "pool/payload.h"
+#include "pool/seal.h"
 
-/* A buffer of at least @size bytes, leased, or NULL. */
-struct gophership_buf *gophership_large_acquire(struct gophership_pool *pool, size_t size,
-						gfp_t gfp)
+/* Pages that may wait for others' grace periods; above that one is brought about. */
+#define DOOMED_PAGES_MAX	(SZ_4M >> PAGE_SHIFT)
+
+/* Pages of payload that wait for a grace period to be freed; by atomics. */
+static atomic_long_t doomed_pages;
+
+/* Are they so many that grace periods must be hurried? RCU counts callbacks, not bytes. */
+bool gophership_doomed_add(long pages)
 {
-	unsigned int order = get_order(size);
-	struct gophership_buf *buf;
+	return atomic_long_add_return(pages, &doomed_pages) > DOOMED_PAGES_MAX;
+}
 
-	if (order > GOPHERSHIP_MAX_ORDER || !gophership_may_allocate(gfp))
-		return NULL;
-	this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].misses);
-	buf = gophership_payload_alloc(pool, GOPHERSHIP_CLASS_LARGE, order,
-				       gophership_allocator_gfp(gfp));
-	if (buf)
-		this_cpu_inc(pool->heads[GOPHERSHIP_CLASS_LARGE].slow_acquires);
-	return buf;
+/*
+ * Leave the freeing of @buf to whoever unlinks it from an inbox or looks at it
+ * now, having unlinked it. False if there is nobody.
+ */
+bool gophership_free_defer(struct gophership_buf *buf)
+{
+	u16 listed = READ_ONCE(buf->listed);
+
+	do {
+		if (!listed)
+			return false;
+	} while (!try_cmpxchg(&buf->listed, &listed, listed | GOPHERSHIP_LISTED_DOOMED));
+	return true;
 }
 
 /* Pages that go only with the descriptor. */
@@ -77,7 +93,7 @@ static void free_deferred(struct irq_work *work)
 static DEFINE_IRQ_WORK(deferred_work, free_deferred);
 
 /* Free @buf, which only the caller knows of, after a grace period. Context: any. */
-void gophership_large_free_later(struct gophership_buf *buf)
+void gophership_free_buf_later(struct gophership_buf *buf)
 {
 	if (gophership_may_free()) {
 		free_now(buf, gophership_may_allocate(0));
@@ -88,23 +104,23 @@ void gophership_large_free_later(struct gophership_buf *buf)
 }
 
 /**
- * gophership_large_free() - free a buffer that is sealed as doomed
+ * gophership_free_buf() - free a buffer that is sealed as doomed
  * @buf: the buffer; nobody but a refused release can be looking at it
  *
  * The descriptor stays for a grace period, for those; the payload need not.
  *
  * Context: any.
  */
-void gophership_large_free(struct gophership_buf *buf)
+void gophership_free_buf(struct gophership_buf *buf)
 {
 	/* Retired while an old entry of it is on an inbox. */
-	if (gophership_depot_defer_free(buf))
+	if (gophership_free_defer(buf))
 		return;
-	gophership_large_free_later(buf);
+	gophership_free_buf_later(buf);
 }
 
 /* No buffer is left on its way to call_rcu(). */
-void gophership_large_sync(void)
+void gophership_free_sync(void)
 {
 	irq_work_sync(&deferred_work);
 }

@@ -9,7 +9,11 @@
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
-#include "pool/types.h"
+#include "pool/depot.h"
+#include "pool/head.h"
+#include "pool/magazine.h"
+#include "pool/poison.h"
+#include "pool/reject.h"
 
 /* Entries of the loaded magazine in use. */
 static unsigned int loaded_nr(const struct gophership_head *head)
@@ -37,9 +41,44 @@ static void set_limit(struct gophership_head *head)
 		return;
 	}
 	WRITE_ONCE(head->limit, mag->slot + mag->capacity);
-	smp_mb(); /* pairs with waiters_raise() */
+	smp_mb(); /* pairs with gophership_waiters_raise() */
 	if (unlikely(atomic_read(&head->pool->waiters[head->class])))
 		WRITE_ONCE(head->limit, NULL);
+}
+
+/*
+ * A task waits for a buffer of @class or a larger one. Soon every release of those
+ * takes the slow path, sees the waiter and puts the buffer where the waiter can get it;
+ * one that read the limit before this goes into a magazine, for which the waiter's
+ * timeout is there. A CPU that restores its limit at this very moment sees the count:
+ * the barrier pairs with the one in set_limit(). What is too small for the task stays
+ * on the hot path.
+ */
+void gophership_waiters_raise(struct gophership_pool *pool, unsigned int class)
+{
+	unsigned int i;
+	int cpu;
+
+	for (i = class; i < GOPHERSHIP_NR_CLASSES; i++)
+		atomic_inc(&pool->waiters[i]);
+	smp_mb__after_atomic(); /* pairs with set_limit() */
+	for_each_possible_cpu(cpu) {
+		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
+
+		for (i = class; i < GOPHERSHIP_NR_CLASSES; i++)
+			WRITE_ONCE(heads[i].limit, NULL);
+	}
+}
+
+/*
+ * The first release on a CPU finds no limit, takes the slow path and restores it for
+ * the others. (Only the head's own CPU knows which magazine it has, and an interrupt
+ * for each CPU would cost more than that one release.)
+ */
+void gophership_waiters_lower(struct gophership_pool *pool, unsigned int class)
+{
+	for (; class < GOPHERSHIP_NR_CLASSES; class++)
+		atomic_dec(&pool->waiters[class]);
 }
 
 /* @mag may be NULL. */

@@ -13,9 +13,12 @@
 #include <linux/bug.h>
 #include <linux/percpu.h>
 
-#include "pool/types.h"
+#include "pool/free.h"
+#include "pool/lent.h"
+#include "pool/payload.h"
+#include "pool/seal.h"
 
-/* See pool/types.h. */
+/* See pool/lent.h. */
 struct gophership_buf *gophership_lend(struct gophership_pool *pool, unsigned int class,
 				       gfp_t gfp)
 {
@@ -32,7 +35,7 @@ struct gophership_buf *gophership_lend(struct gophership_pool *pool, unsigned in
 	return buf;
 }
 
-/* See pool/types.h. */
+/* See pool/lent.h. */
 void gophership_lent_free(struct gophership_buf *buf)
 {
 	if (WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LENT, GOPHERSHIP_SEAL_DOOMED)))
@@ -40,5 +43,5 @@ void gophership_lent_free(struct gophership_buf *buf)
 	WRITE_ONCE(buf->released_by, _RET_IP_);
 	this_cpu_inc(buf->heads->shrunk);
 	gophership_payload_drop(buf);
-	gophership_large_free(buf);
+	gophership_free_buf(buf);
 }

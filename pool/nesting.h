@@ -8,8 +8,8 @@
  * called an allocator. A hit and a release are right everywhere. All else asks here
  * first.
  */
-#ifndef GOPHERSHIP_NESTING_H
-#define GOPHERSHIP_NESTING_H
+#ifndef GOPHERSHIP_POOL_NESTING_H
+#define GOPHERSHIP_POOL_NESTING_H
 
 #include <linux/bits.h>
 #include <linux/gfp.h>
@@ -141,4 +141,4 @@ static inline void gophership_allocator_leave(gfp_t gfp)
 	this_cpu_and(gophership_nesting, ~gophership_nesting_level());
 }
 
-#endif /* GOPHERSHIP_NESTING_H */
+#endif /* GOPHERSHIP_POOL_NESTING_H */

@@ -11,9 +11,12 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "pool/types.h"
-
-#define POISON_BYTE	0xa6
+#include "pool/list.h"
+#include "pool/nesting.h"
+#include "pool/payload.h"
+#include "pool/poison.h"
+#include "pool/registry.h"
+#include "pool/seal.h"
 
 static struct kmem_cache *descriptors;
 
@@ -24,16 +27,6 @@ static struct kmem_cache *descriptors;
 #define GOPHERSHIP_GFP_STRIP	(__GFP_ZERO | __GFP_ACCOUNT | __GFP_HIGHMEM | \
 				 __GFP_MOVABLE | __GFP_RECLAIMABLE | __GFP_COMP | \
 				 __GFP_NOFAIL)
-
-/* Before anybody can release @buf. */
-static void widen_bounds(const struct gophership_buf *buf)
-{
-	unsigned long old = READ_ONCE(gophership_bounds.span);
-	unsigned long distance = gophership_distance(buf);
-
-	while (distance >= old && !try_cmpxchg(&gophership_bounds.span, &old, distance + 1))
-		;
-}
 
 static gfp_t descriptor_gfp(gfp_t gfp)
 {
@@ -89,11 +82,11 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	buf->nid = page_to_nid(page);
 	buf->heads = pool->heads + class;
 	if (static_branch_unlikely(&gophership_poison_key))
-		gophership_payload_poison(buf);
+		gophership_poison_fill(buf);
 	if (gophership_registry_add(buf, descriptor_gfp(gfp)))
 		goto free_buf;
 
-	widen_bounds(buf);
+	gophership_bounds_widen(buf);
 	if (class < GOPHERSHIP_NR_CLASSES)
 		atomic_long_inc(&pool->nr_bufs);
 	/* Whoever sees the seal sees the rest: gophership_sealed(), gophership_leased(). */
@@ -218,22 +211,6 @@ void gophership_payload_drop(struct gophership_buf *buf)
 		gophership_allocator_leave(0);
 	}
 	buf->data = NULL;
-}
-
-/* Fill the payload, to see who writes to it while it is free. */
-void gophership_payload_poison(struct gophership_buf *buf)
-{
-	memset(buf->data, POISON_BYTE, buf->capacity);
-	buf->writer = 0;
-}
-
-/* Report it if somebody wrote to the payload since it was poisoned. */
-void gophership_payload_check(struct gophership_buf *buf)
-{
-	void *bad = memchr_inv(buf->data, POISON_BYTE, buf->capacity);
-
-	if (bad)
-		gophership_reject_poison(buf, bad - buf->data);
 }
 
 int gophership_payload_init(void)

@@ -13,18 +13,22 @@
 #include <linux/mmzone.h>
 #include <linux/rcupdate.h>
 #include <linux/shrinker.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/srcu.h>
 #include <linux/workqueue.h>
 
-#include "pool/types.h"
-#include "device/pressure.h"
+#include "pool/cached.h"
+#include "pool/depot.h"
+#include "pool/head.h"
+#include "pool/idle.h"
+#include "pool/kick.h"
+#include "pool/list.h"
+#include "pool/magazine.h"
+#include "pool/reclaim.h"
 
-/* The ageing looks that often, and an idle magazine goes at the second look. */
-#define AGE_SECONDS	5
+/* An idle magazine goes at the second look of the ageing. */
 #define AGE_QUIET	2
-/* The machine's counter of what lies idle follows that often. */
-#define TELL_JIFFIES	max(HZ / 10, 1)
 
 static void age_pools(struct work_struct *work);
 static void limit_pools(struct work_struct *work);
@@ -32,89 +36,11 @@ static DECLARE_DEFERRABLE_WORK(age_work, age_pools);
 static void tell_pools(struct work_struct *work);
 static DECLARE_DELAYED_WORK(limit_work, limit_pools);
 static DECLARE_DELAYED_WORK(tell_work, tell_pools);
-static void free_doomed(struct work_struct *work);
-static DECLARE_WORK(doomed_work, free_doomed);
 static struct shrinker *shrinker;
 static int hotplug_state;
 
-/**
- * struct flush - which heads are flushed
- * @pool: of that pool
- * @class: of that class and the larger ones
- * @nid: on the CPUs whose buffers are of that memory node, or NUMA_NO_NODE
- */
-struct flush {
-	struct gophership_pool *pool;
-	unsigned int class;
-	int nid;
-};
-
-/* The magazines of this CPU; an interrupt, or with preemption off. */
-static void flush_cpu(void *data)
-{
-	const struct flush *flush = data;
-	unsigned int class;
-
-	for (class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
-		gophership_head_flush(this_cpu_ptr(flush->pool->heads + class));
-}
-
-static bool cpu_has_any(int cpu, void *data)
-{
-	const struct flush *flush = data;
-	const struct gophership_head *heads = per_cpu_ptr(flush->pool->heads, cpu);
-	unsigned int class;
-
-	if (flush->nid != NUMA_NO_NODE && heads->node != flush->nid)
-		return false;
-	for (class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
-		if (gophership_head_cached(heads + class))
-			return true;
-	return false;
-}
-
-/**
- * gophership_pool_flush() - move what the CPUs' heads hold to the depots
- * @pool: the pool
- * @class: the smallest class of which they do; all larger ones follow
- *
- * A head that is at work at this moment keeps its magazines.
- *
- * Context: process, interrupts on.
- */
-void gophership_pool_flush(struct gophership_pool *pool, unsigned int class)
-{
-	struct flush flush = { .pool = pool, .class = class, .nid = NUMA_NO_NODE };
-
-	on_each_cpu_cond(cpu_has_any, flush_cpu, &flush, true);
-}
-
-/* All classes, for the CPUs whose buffers are of one memory node. */
-static void flush_node(struct gophership_pool *pool, int nid)
-{
-	struct flush flush = { .pool = pool, .nid = nid };
-
-	on_each_cpu_cond(cpu_has_any, flush_cpu, &flush, true);
-}
-
-/**
- * gophership_pool_flush_unused() - the same for a pool that nobody uses
- * @pool: one that is no longer in the list, with a grace period gone since
- *
- * Every head is ours: those of CPUs that are offline, and those that have no
- * buffer but magazines, too.
- *
- * Context: process.
- */
-void gophership_pool_flush_unused(struct gophership_pool *pool)
-{
-	unsigned int class;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-			gophership_head_flush(per_cpu_ptr(pool->heads + class, cpu));
-}
+/* Is told when reclaim looks for memory, or NULL; constant while the shrinker is there. */
+static void (*notify)(void);
 
 /* Only the heads that were quiet long enough. */
 static void flush_quiet_cpu(void *data)
@@ -155,41 +81,6 @@ static bool cpu_ages(int cpu, void *data)
 	return ages;
 }
 
-/* What lies idle of a class on a node; a peek. */
-static unsigned long class_cached(struct gophership_pool *pool, unsigned int class, int node)
-{
-	unsigned long nr = gophership_depot_cached(gophership_pool_depot(pool, node, class));
-	struct gophership_head *head;
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		head = per_cpu_ptr(pool->heads + class, cpu);
-		if (head->node == node)
-			nr += gophership_head_cached(head);
-	}
-	return nr;
-}
-
-static unsigned long pool_cached_pages(struct gophership_pool *pool, int node)
-{
-	unsigned long pages = 0;
-	unsigned int class;
-
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		pages += class_cached(pool, class, node) << gophership_class_order(class);
-	return pages;
-}
-
-static bool depots_are_empty(struct gophership_pool *pool)
-{
-	unsigned int i;
-
-	for (i = 0; i < gophership_pool_nr_depots(); i++)
-		if (gophership_depot_cached(&pool->depots[i]))
-			return false;
-	return true;
-}
-
 /*
  * More lies idle than may, or a head got no magazine for that reason. What the depots
  * have goes first: that is how a CPU that begins to use a pool comes to its own.
@@ -218,7 +109,7 @@ static void tell_pools(struct work_struct *work)
 	for_each_online_node(node) {
 		pages = 0;
 		list_for_each_entry(pool, &gophership_pools, entry)
-			pages += pool_cached_pages(pool, node);
+			pages += gophership_pool_cached_pages(pool, node);
 		gophership_cached_tell(node, pages);
 		cond_resched();
 	}
@@ -235,7 +126,7 @@ static unsigned long age_pool(struct gophership_pool *pool)
 		gophership_depot_limit(&pool->depots[i], 0);
 	/* What is leased of it is leaked, or the device's, and no reason to come back. */
 	if (pool->flags & (GOPHERSHIP_POOL_KEEPS_NOTHING | GOPHERSHIP_POOL_LENDS))
-		return !depots_are_empty(pool);
+		return !gophership_pool_depots_are_empty(pool);
 
 	on_each_cpu_cond(cpu_ages, flush_quiet_cpu, pool, true);
 	for (i = 0; i < gophership_pool_nr_depots(); i++)
@@ -259,86 +150,16 @@ static void age_pools(struct work_struct *work)
 	 * left alone; the next refill starts the clock again.
 	 */
 	if (left)
-		gophership_reclaim_arm();
+		gophership_kick_age();
 	/* What the heads have changes without a charge. */
 	schedule_delayed_work(&tell_work, 0);
-}
-
-static void start_clock(struct irq_work *work)
-{
-	queue_delayed_work(system_power_efficient_wq, &age_work, AGE_SECONDS * HZ);
-}
-
-static DEFINE_IRQ_WORK(clock_work, start_clock);
-
-/*
- * There is something that can grow old. Any context, under any lock: to queue a
- * delayed work takes a timer's lock, to queue an irq_work does not.
- */
-void gophership_reclaim_arm(void)
-{
-	if (!delayed_work_pending(&age_work))
-		irq_work_queue(&clock_work);
-}
-
-static void start_limit(struct irq_work *work)
-{
-	/* Not for each buffer that is released above the limit. */
-	schedule_delayed_work(&limit_work, 1);
-}
-
-static DEFINE_IRQ_WORK(hurry_work, start_limit);
-
-/* An inbox holds more than it may. Any context, under any lock. */
-void gophership_reclaim_hurry(void)
-{
-	if (!delayed_work_pending(&limit_work))
-		irq_work_queue(&hurry_work);
-}
-
-static void free_doomed(struct work_struct *work)
-{
-	gophership_doomed_expedite();
-}
-
-static void start_doomed(struct irq_work *work)
-{
-	queue_work(system_unbound_wq, &doomed_work);
-}
-
-static DEFINE_IRQ_WORK(doomed_irq_work, start_doomed);
-
-/* Something waits for gophership_doomed_expedite(). Any context, under any lock. */
-void gophership_reclaim_expedite(void)
-{
-	irq_work_queue(&doomed_irq_work);
-}
-
-/* What was doomed before is free, or waits for rcu_barrier(). Context: process. */
-void gophership_reclaim_settle(void)
-{
-	irq_work_sync(&doomed_irq_work);
-	flush_work(&doomed_work);
-}
-
-static void start_tell(struct irq_work *work)
-{
-	schedule_delayed_work(&tell_work, TELL_JIFFIES);
-}
-
-static DEFINE_IRQ_WORK(tell_irq_work, start_tell);
-
-/* The machine's counter is not up to date. Any context, under any lock. */
-void gophership_reclaim_tell(void)
-{
-	if (!delayed_work_pending(&tell_work))
-		irq_work_queue(&tell_irq_work);
 }
 
 static unsigned long count_objects(struct shrinker *unused, struct shrink_control *sc)
 {
 	/* Also if the pool has nothing to give: what is on lease may lie idle. */
-	gophership_pressure_raise();
+	if (notify)
+		notify();
 	return gophership_cached_pages(sc->nid) ?: SHRINK_EMPTY;
 }
 
@@ -389,7 +210,7 @@ static unsigned long shrink_pools(int nid, unsigned long want, struct gophership
 	gophership_for_each_pool(pool) {
 		if (pages >= want)
 			break;
-		flush_node(pool, nid);
+		gophership_pool_flush_node(pool, nid);
 		pages += shrink_pool(pool, nid, want - pages, doomed);
 	}
 	return pages;
@@ -451,8 +272,20 @@ static int cpu_prepare(unsigned int cpu)
 	return 0;
 }
 
+/**
+ * gophership_reclaim_notify() - ask to be told when memory is looked for
+ * @short_of_memory: called for each look of the shrinker, in its context
+ *
+ * Context: process, before gophership_reclaim_init().
+ */
+void __init gophership_reclaim_notify(void (*short_of_memory)(void))
+{
+	notify = short_of_memory;
+}
+
 int __init gophership_reclaim_init(void)
 {
+	gophership_kick_init(&age_work, &limit_work, &tell_work);
 	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership:prepare",
 						  cpu_prepare, cpu_dead);
 	if (hotplug_state < 0)
@@ -472,9 +305,7 @@ void gophership_reclaim_exit(void)
 	/* No pool is left, so from here on no work starts anything. */
 	cancel_delayed_work_sync(&age_work);
 	cancel_delayed_work_sync(&limit_work);
-	irq_work_sync(&clock_work);
-	irq_work_sync(&hurry_work);
-	irq_work_sync(&tell_irq_work);
+	gophership_kick_exit();
 	cancel_delayed_work_sync(&age_work);
 	cancel_delayed_work_sync(&limit_work);
 	cancel_delayed_work_sync(&tell_work);

@@ -1,25 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: what is made in the background, for contexts that may not
- * allocate.
+ * GopherShip buffer pool: what comes from the page allocator, at once or in the background.
  *
- * A miss, a release without room for a magazine, and a taker from the stock leave word
+ * A miss that may allocate does it here, and fills this CPU's magazine on the way. A miss
+ * that may not, a release without room for a magazine, and a taker from the stock leave word
  * of what they lacked. To queue an irq_work takes no lock, so they may do so in any
  * context; it queues a work, and that one has a task's means.
  */
 #include <linux/bitops.h>
+#include <linux/gfp.h>
 #include <linux/irq_work.h>
+#include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/workqueue.h>
 
-#include "pool/types.h"
+#include "pool/cached.h"
+#include "pool/depot.h"
+#include "pool/head.h"
+#include "pool/kick.h"
+#include "pool/list.h"
+#include "pool/magazine.h"
+#include "pool/nesting.h"
+#include "pool/payload.h"
+#include "pool/poison.h"
+#include "pool/refill.h"
+#include "pool/seal.h"
+#include "pool/stock.h"
+#include "pool/trace.h"
 
 #define GFP_BACKGROUND	(GFP_KERNEL | __GFP_NORETRY)
 
 /* Bits of gophership_pool.wanted: a class, and with this added a magazine of the class. */
 #define MAGAZINE	8
 static_assert(GOPHERSHIP_NR_CLASSES <= MAGAZINE);
+
+/*
+ * Put buffers that are leased to us into this CPU's magazine, as far as there
+ * is room, the others on the inbox. They were never counted as acquired.
+ */
+static void keep(struct gophership_pool *pool, unsigned int class, struct gophership_buf **bufs,
+		 unsigned int nr)
+{
+	struct gophership_magazine *none = NULL;
+	struct gophership_head *head;
+	struct gophership_depot *depot;
+	unsigned int i = 0;
+
+	preempt_disable();
+	head = this_cpu_ptr(pool->heads + class);
+	depot = head->depot;
+	if (gophership_use_heads() && gophership_head_enter(head)) {
+		for (; i < nr; i++) {
+			if (bufs[i]->nid != depot->node)
+				break;
+			if (!gophership_head_make_room(head, &none))
+				break;
+			gophership_head_push(head, head->top, bufs[i],
+					     gophership_seal(bufs[i], 0), 0);
+		}
+		gophership_head_leave(head);
+	}
+	preempt_enable();
+	for (; i < nr; i++) {
+		depot = gophership_pool_depot(pool, bufs[i]->nid, class);
+		preempt_disable();
+		if (gophership_claim(bufs[i], GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_LISTED))
+			gophership_depot_list(depot, bufs[i]);
+		preempt_enable();
+	}
+}
 
 /* The work runs on the CPU that asked, as long as that is there. */
 static void make_buffers(struct gophership_pool *pool, unsigned int class)
@@ -30,7 +80,7 @@ static void make_buffers(struct gophership_pool *pool, unsigned int class)
 	nr = gophership_payload_alloc_bulk(pool, class, GFP_BACKGROUND,
 					   max(GOPHERSHIP_REFILL_MAX >> class, 1), bufs);
 	if (nr)
-		gophership_keep(pool, class, bufs, nr);
+		keep(pool, class, bufs, nr);
 }
 
 static void make_magazine(struct gophership_pool *pool, unsigned int class)
@@ -47,7 +97,7 @@ static void make_magazine(struct gophership_pool *pool, unsigned int class)
 		gophership_magazine_free(mag);
 }
 
-static void refill(struct work_struct *work)
+static void make_wanted(struct work_struct *work)
 {
 	struct gophership_pool *pool = container_of(work, struct gophership_pool, refill_work);
 	unsigned int class;
@@ -66,19 +116,7 @@ static void refill(struct work_struct *work)
 	/* What a task waits for is not taken away from it. */
 	if (!atomic_read(&pool->waiters[GOPHERSHIP_CLASS_MAX]))
 		gophership_stock_fill(pool, GFP_BACKGROUND);
-	gophership_reclaim_arm();
-}
-
-static void start_refill(struct irq_work *work)
-{
-	schedule_work(&container_of(work, struct gophership_pool, refill_kick)->refill_work);
-}
-
-/* The stock is to be filled. Any context, under any lock. */
-void gophership_refill_kick(struct gophership_pool *pool)
-{
-	if (!work_pending(&pool->refill_work))
-		irq_work_queue(&pool->refill_kick);
+	gophership_kick_age();
 }
 
 static void want(struct gophership_pool *pool, unsigned int bit)
@@ -90,18 +128,80 @@ static void want(struct gophership_pool *pool, unsigned int bit)
 		set_bit(bit, &pool->wanted);
 	/* The work that runs sees the bit, or this sees that it does not wait any more. */
 	smp_mb();
-	gophership_refill_kick(pool);
+	gophership_kick_refill(pool);
 }
 
 /*
  * A buffer of @class was wanted where none may be allocated. Any context. For a pool that
  * accounts none is made: the work's own cgroup would pay for it, and not the taker's.
  */
-void gophership_refill_buffers(struct gophership_pool *pool, unsigned int class)
+static void want_buffers(struct gophership_pool *pool, unsigned int class)
 {
 	if (pool->flags & GOPHERSHIP_POOL_ACCOUNT)
 		return;
 	want(pool, class);
+}
+
+static unsigned int refill_batch(const struct gophership_pool *pool, unsigned int class, gfp_t gfp)
+{
+	/* Nothing is to lie idle that a cgroup pays for. */
+	if ((pool->flags & GOPHERSHIP_POOL_CLAIMS) && (pool->flags & GOPHERSHIP_POOL_ACCOUNT))
+		return 1;
+	/* Who cannot wait gets the one buffer and no more work. */
+	if (!gfpflags_allow_blocking(gfp))
+		return 1;
+	/* What lies idle above max_cached_mb is given back at once. */
+	if (gophership_cached_excess(GOPHERSHIP_REFILL_MAX))
+		return 1;
+	return max(GOPHERSHIP_REFILL_MAX >> class, 1);
+}
+
+/**
+ * gophership_refill() - ask the page allocator
+ * @pool: the pool
+ * @class: the class
+ * @gfp: as the caller of acquire says
+ *
+ * One buffer for the caller, some for the magazine.
+ *
+ * Context: any; where nothing may be allocated some are made in the background.
+ * Return: a leased buffer that is not counted as acquired yet, or NULL.
+ */
+struct gophership_buf *gophership_refill(struct gophership_pool *pool, unsigned int class,
+					 gfp_t gfp)
+{
+	unsigned int order = gophership_class_order(class), batch, nr;
+	struct gophership_buf *buf = NULL, *more[GOPHERSHIP_REFILL_MAX];
+	gfp_t modest;
+
+	if (!gophership_may_allocate(gfp)) {
+		want_buffers(pool, class);
+		return NULL;
+	}
+	gfp = gophership_allocator_gfp(gfp);
+	modest = (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC)) |
+		 __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_THISNODE;
+	/* On other nodes rather a cached one than a new one. */
+	if (gophership_many_nodes()) {
+		buf = gophership_payload_alloc(pool, class, order, modest);
+		if (!buf) {
+			buf = gophership_pool_steal_class(pool, class);
+			if (buf)
+				return buf;
+		}
+	}
+	if (!buf)
+		buf = gophership_payload_alloc(pool, class, order, gfp);
+	if (!buf)
+		return NULL;
+	batch = refill_batch(pool, class, gfp);
+	nr = gophership_payload_alloc_bulk(pool, class, modest, batch - 1, more);
+	if (nr)
+		keep(pool, class, more, nr);
+	gophership_kick_age();
+	this_cpu_inc(pool->heads[class].misses);
+	trace_gophership_refill(pool->name, class, nr + 1);
+	return buf;
 }
 
 /* A magazine of @class was. Any context. */
@@ -112,8 +212,7 @@ void gophership_refill_magazine(struct gophership_pool *pool, unsigned int class
 
 void gophership_refill_init(struct gophership_pool *pool)
 {
-	init_irq_work(&pool->refill_kick, start_refill);
-	INIT_WORK(&pool->refill_work, refill);
+	INIT_WORK(&pool->refill_work, make_wanted);
 }
 
 /* Of a pool that is not used any more. Context: process. */

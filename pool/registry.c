@@ -7,13 +7,12 @@
  * removed before its descriptor is freed: what is found under the lock is
  * alive until the unlock.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
-#include <linux/mutex.h>
-#include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/xarray.h>
 
-#include "pool/types.h"
+#include "pool/nesting.h"
+#include "pool/registry.h"
+#include "pool/seal.h"
 
 /*
  * Keyed by how far, in descriptors, an address is from where all are: that packs those
@@ -119,7 +118,7 @@ bool gophership_registry_has(const struct gophership_buf *buf)
  * classes (see "The seal") sort two of them out.
  *
  * A release that is under way may still use the old heads: wait for a grace
- * period. Until gophership_registry_name() for one pool at a time.
+ * period. Until the last gophership_registry_next_leak() for one pool at a time.
  *
  * Context: process.
  */
@@ -161,51 +160,51 @@ static bool is_leased(const struct gophership_buf *buf)
 }
 
 /**
- * gophership_registry_name() - name the disowned buffers that are leased
- * @pool: the name of the pool that they were from
+ * gophership_registry_next_leak() - the next disowned buffer that is leased
+ * @key: where to look from, 0 at first; moves on
+ * @leak: what there is to say of it
+ *
+ * Each is found once: it is disowned no more.
  *
  * Context: process.
- * Return: their number.
+ * Return: false if there is none left.
  */
-int gophership_registry_name(const char *pool)
+bool gophership_registry_next_leak(unsigned long *key, struct gophership_leak *leak)
 {
-	unsigned long key = 0, acquired_by = 0;
-	struct gophership_site_name name;
 	struct registry_hold hold;
 	struct gophership_buf *buf;
-	int nr = 0;
-	bool leased;
-	u32 size;
+	bool leased = false;
 
-	for (;;) {
-		leased = false;
+	do {
 		registry_lock(&hold);
-		buf = xa_find(&registry, &key, ULONG_MAX, DISOWNED);
+		buf = xa_find(&registry, key, ULONG_MAX, DISOWNED);
 		if (buf) {
-			__xa_clear_mark(&registry, key, DISOWNED);
+			__xa_clear_mark(&registry, *key, DISOWNED);
 			leased = is_leased(buf);
-			acquired_by = READ_ONCE(buf->acquired_by);
-			size = buf->capacity;
+			leak->buf = buf;
+			leak->acquired_by = READ_ONCE(buf->acquired_by);
+			leak->size = buf->capacity;
 		}
 		registry_unlock(&hold);
-		if (!buf)
-			return nr;
-		if (leased) {
-			pr_warn("pool %s is destroyed while buffer %p (%u bytes) is leased: acquired by %s\n",
-				pool, buf, size, gophership_site_name(acquired_by, &name));
-			nr++;
-		}
 		cond_resched();
-	}
+	} while (buf && !leased);
+	return buf;
 }
 
-/* The last users are gone, so nobody can hold what is left. */
-void gophership_registry_empty(void)
+/**
+ * gophership_registry_next() - a buffer, whatever its state
+ * @key: where to look from, 0 at first; moves on
+ *
+ * Context: process; no user of the pool is left.
+ * Return: the buffer, or NULL if there is none left.
+ */
+struct gophership_buf *gophership_registry_next(unsigned long *key)
 {
-	struct gophership_buf *buf;
-	unsigned long key;
+	return xa_find(&registry, key, ULONG_MAX, XA_PRESENT);
+}
 
-	xa_for_each(&registry, key, buf)
-		gophership_payload_free(buf);
+/* No buffer is left. */
+void gophership_registry_exit(void)
+{
 	xa_destroy(&registry);
 }

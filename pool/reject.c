@@ -10,7 +10,10 @@
  */
 #include <linux/percpu.h>
 
-#include "pool/types.h"
+#include "pool/registry.h"
+#include "pool/reject.h"
+#include "pool/report.h"
+#include "pool/seal.h"
 #include "pool/trace.h"
 
 /* For the machine; this_cpu operations. */

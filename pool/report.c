@@ -16,7 +16,8 @@
 #include <linux/ratelimit.h>
 #include <linux/string.h>
 
-#include "pool/types.h"
+#include "pool/nesting.h"
+#include "pool/report.h"
 
 /* More than the rate limit lets through. */
 #define RECORDS		32
@@ -153,6 +154,21 @@ void gophership_report(const struct gophership_report *report)
 	if (i == RECORDS)
 		atomic_inc(&nr_lost);
 	irq_work_queue(&print_work);
+}
+
+/**
+ * gophership_report_leak() - name a buffer that was leased when its pool went away
+ * @pool: the pool's name
+ * @leak: the buffer
+ *
+ * Context: process.
+ */
+void gophership_report_leak(const char *pool, const struct gophership_leak *leak)
+{
+	struct gophership_site_name name;
+
+	pr_warn("pool %s is destroyed while buffer %p (%u bytes) is leased: acquired by %s\n",
+		pool, leak->buf, leak->size, gophership_site_name(leak->acquired_by, &name));
 }
 
 /* What was reported is in the log. No pool is left. */

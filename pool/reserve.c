@@ -14,7 +14,11 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 
-#include "pool/types.h"
+#include "pool/free.h"
+#include "pool/kick.h"
+#include "pool/payload.h"
+#include "pool/reserve.h"
+#include "pool/seal.h"
 
 /* Into its slot. @buf is sealed as reserved, and nobody else's. */
 static void put(struct gophership_buf *buf)
@@ -29,9 +33,12 @@ void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf
 	/* First, so that 0 means that there is none. */
 	atomic_inc(&pool->nr_reserve);
 	put(buf);
-	/* This sees the waiter, or the waiter sees the slot: pairs with waiters_raise(). */
+	/*
+	 * This sees the waiter, or the waiter sees the slot: pairs with
+	 * gophership_waiters_raise().
+	 */
 	smp_mb();
-	gophership_pool_wake(pool, GOPHERSHIP_CLASS_MAX);
+	gophership_kick_waiters(pool, GOPHERSHIP_CLASS_MAX);
 }
 
 /* One that nothing refers to, or @any. Context: any. */
@@ -119,6 +126,6 @@ void gophership_reserve_drain(struct gophership_pool *pool)
 
 	while ((buf = pop(pool, true))) {
 		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_DOOMED));
-		gophership_large_free(buf);
+		gophership_free_buf(buf);
 	}
 }

@@ -9,19 +9,25 @@
  * one buffer carries it, and the grace period's end decides, as for each buffer that
  * is trimmed.
  */
-#include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 
-#include "pool/types.h"
+#include "pool/depot.h"
+#include "pool/free.h"
+#include "pool/list.h"
+#include "pool/magazine.h"
+#include "pool/nesting.h"
+#include "pool/payload.h"
+#include "pool/retire.h"
+#include "pool/seal.h"
 
 /* Once it is nobody's. It does not come back, so the pages need not wait. */
 static void drop(struct gophership_buf *buf)
 {
 	if (gophership_may_allocate(0))
 		gophership_payload_drop(buf);
-	gophership_large_free(buf);
+	gophership_free_buf(buf);
 }
 
 static void count_retired(const struct gophership_head *head)
@@ -138,35 +144,20 @@ out:
 	return done ? 0 : -EALREADY;
 }
 
-static bool of_reserve(struct gophership_buf *buf)
+/**
+ * gophership_retire() - let go of a buffer, whatever its pool may keep
+ * @buf: plausible; none of a reserve
+ * @call_site: of the call
+ *
+ * Context: any.
+ * Return: 0, or -EALREADY if it was not leased.
+ */
+int gophership_retire(struct gophership_buf *buf, unsigned long call_site)
 {
-	bool reserve;
+	struct gophership_magazine *mag = gophership_magazine_alloc(GOPHERSHIP_CLASS_MAX, 0);
+	int ret = retire(buf, &mag, call_site);
 
-	preempt_disable();
-	reserve = gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED) &&
-		  this_cpu_ptr(READ_ONCE(buf->heads))->class == GOPHERSHIP_CLASS_RESERVE;
-	preempt_enable();
-	return reserve;
-}
-
-/* Described in gophership_buf.h, as all that is exported. */
-int gophership_buf_retire(struct gophership_buf *buf)
-{
-	struct gophership_magazine *mag;
-	int ret;
-
-	if (!gophership_plausible(buf)) {
-		smp_rmb(); /* pairs with widen_bounds() */
-		if (!gophership_plausible(buf))
-			return gophership_reject(buf, _RET_IP_);
-	}
-	/* What leaves the reserve is looked at: see reserve_take(). */
-	if (of_reserve(buf))
-		return gophership_release_slow(buf, _RET_IP_);
-	mag = gophership_magazine_alloc(GOPHERSHIP_NR_CLASSES - 1, 0);
-	ret = retire(buf, &mag, _RET_IP_);
 	if (mag)
 		gophership_magazine_free(mag);
-	return ret ? gophership_reject(buf, _RET_IP_) : 0;
+	return ret;
 }
-EXPORT_SYMBOL_GPL(gophership_buf_retire);

@@ -14,7 +14,12 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 
-#include "pool/types.h"
+#include "pool/depot.h"
+#include "pool/kick.h"
+#include "pool/payload.h"
+#include "pool/reject.h"
+#include "pool/seal.h"
+#include "pool/stock.h"
 
 static struct gophership_buf **slot_of(struct gophership_pool *pool, unsigned int class,
 				       unsigned int i)
@@ -77,7 +82,7 @@ struct gophership_buf *gophership_stock_take(struct gophership_pool *pool, unsig
 		return NULL;
 	for (; !buf && class < GOPHERSHIP_NR_CLASSES; class++)
 		buf = take_class(pool, class, GOPHERSHIP_SEAL_LEASED);
-	gophership_refill_kick(pool);
+	gophership_kick_refill(pool);
 	return buf;
 }
 

@@ -5,7 +5,7 @@
 #include <linux/init.h>
 #include <linux/mutex.h>
 
-#include "pool/types.h"
+#include "pool/seal.h"
 
 #define CREATE_TRACE_POINTS
 #include "pool/trace.h"

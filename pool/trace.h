@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: the tracepoints.
+ */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM gophership
 
-#if !defined(GOPHERSHIP_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
-#define GOPHERSHIP_TRACE_H
+#if !defined(GOPHERSHIP_POOL_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define GOPHERSHIP_POOL_TRACE_H
 
 #include <linux/tracepoint.h>
 
@@ -28,6 +31,7 @@ DECLARE_EVENT_CLASS(gophership_buf_event,
 
 int gophership_watch(void);
 void gophership_unwatch(void);
+void gophership_watch_init(void);
 
 /* A buffer was handed out. */
 DEFINE_EVENT_FN(gophership_buf_event, gophership_acquire,
@@ -90,7 +94,7 @@ TRACE_EVENT(gophership_reject,
 		  __entry->ptr, __entry->error, (void *)__entry->call_site)
 );
 
-#endif /* GOPHERSHIP_TRACE_H */
+#endif /* GOPHERSHIP_POOL_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE

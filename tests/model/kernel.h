@@ -20,7 +20,7 @@
 
 /* Versions, tracing: the files that have these are left out. */
 #define GOPHERSHIP_COMPAT_H
-#define GOPHERSHIP_TRACE_H
+#define GOPHERSHIP_POOL_TRACE_H
 #define GOPHERSHIP_MAX_ORDER	10
 
 typedef uint8_t u8;
@@ -370,6 +370,23 @@ struct work_struct { int unused; };
 #define DEFINE_IRQ_WORK(name, fn) struct irq_work name; void (*name##_fn)(struct irq_work *) = fn
 #define irq_work_queue(w)	((void)(w))
 #define irq_work_sync(w)	((void)(w))
+#define DECLARE_WORK(name, fn)	struct work_struct name; void (*name##_fn)(struct work_struct *) = fn
+#define INIT_WORK(w, fn)	((void)(w), (void)(fn))
+#define queue_work(queue, w)	((void)(w))
+#define flush_work(w)		((void)(w))
+#define cancel_work_sync(w)	((void)(w))
+#define test_bit(n, word)	(*(word) >> (n) & 1)
+#define set_bit(n, word)	((void)(*(word) |= 1UL << (n)))
+#define test_and_clear_bit(n, word) ({						\
+	bool _was = test_bit(n, word);						\
+	*(word) &= ~(1UL << (n));						\
+	_was;									\
+})
+#define on_each_cpu_cond(cond, fn, info, wait) do {				\
+	for (int _cpu = 0; _cpu < NR_CPUS; _cpu++)				\
+		if (cond(_cpu, info))						\
+			model_on_cpu(_cpu, fn, info);				\
+} while (0)
 
 /* Those who wait: not modelled. */
 typedef struct { int unused; } wait_queue_head_t;

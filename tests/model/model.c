@@ -24,25 +24,27 @@
 #include "kernel.h"
 
 /* One translation unit, so that its variables can be put back as one. */
-#include "../../gophership_buf.c"
-#undef pr_fmt
+#include "../../pool/seal.c"
+#include "../../pool/list.c"
+#include "../../pool/registry.c"
 #include "../../pool/nesting.c"
-#include "../../pool/head.c"
-#undef pr_fmt
 #include "../../pool/cached.c"
 #undef pr_fmt
-#include "../../pool/depot.c"
-#undef pr_fmt
 #include "../../pool/free.c"
-#undef pr_fmt
+#include "../../pool/magazine.c"
+#include "../../pool/depot.c"
+#include "../../pool/head.c"
 #include "../../pool/reserve.c"
-#undef pr_fmt
-#include "../../pool/retire.c"
-#undef pr_fmt
-#include "../../pool/registry.c"
-#undef pr_fmt
 #include "../../pool/stock.c"
+#include "../../pool/refill.c"
+#include "../../pool/retire.c"
+#include "../../pool/acquire.c"
+#include "../../pool/release.c"
+#include "../../pool/idle.c"
+#include "../../pool/must.c"
 #include "../../pool/pool.c"
+#undef pr_fmt
+#include "../../gophership_buf.c"
 
 #define THREADS		NR_CPUS		/* the last one is RCU's */
 #define RCU_THREAD	(THREADS - 1)
@@ -540,7 +542,7 @@ void *xa_find(struct xarray *xa, unsigned long *key, unsigned long max, xa_mark_
 }
 
 /*
- * In place of pool/payload.c, _reclaim.c and _reject.c
+ * In place of pool/payload.c, poison.c, kick.c, reject.c and report.c
  */
 
 struct gophership_buf *gophership_payload_alloc(struct gophership_pool *from, unsigned int class,
@@ -619,95 +621,40 @@ void gophership_payload_drop(struct gophership_buf *buf)
 	buf->data = NULL;
 }
 
-void gophership_payload_poison(struct gophership_buf *buf)
+DEFINE_STATIC_KEY_FALSE(gophership_poison_key);
+
+void gophership_poison_fill(struct gophership_buf *buf)
 {
 	(void)buf;
 }
 
-void gophership_payload_check(struct gophership_buf *buf)
+void gophership_poison_check(struct gophership_buf *buf)
 {
 	(void)buf;
 }
 
-struct flush {
-	struct gophership_pool *pool;
-	unsigned int class;
-};
-
-static void flush_here(void *argument)
-{
-	struct flush *flush = argument;
-
-	for (unsigned int class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
-		gophership_head_flush(this_cpu_ptr(flush->pool->heads + class));
-}
-
-static bool has_any(int cpu, const struct flush *flush)
-{
-	for (unsigned int class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
-		if (gophership_head_cached(per_cpu_ptr(flush->pool->heads + class, cpu)))
-			return true;
-	return false;
-}
-
-void gophership_pool_flush(struct gophership_pool *whose, unsigned int class)
-{
-	struct flush flush = { .pool = whose, .class = class };
-
-	for (int cpu = 0; cpu < NR_CPUS; cpu++)
-		if (has_any(cpu, &flush))
-			model_on_cpu(cpu, flush_here, &flush);
-}
-
-void gophership_pool_flush_unused(struct gophership_pool *whose)
-{
-	for (int cpu = 0; cpu < NR_CPUS; cpu++)
-		for (unsigned int class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-			gophership_head_flush(per_cpu_ptr(whose->heads + class, cpu));
-}
-
-void gophership_watch_init(void)
+/* Nothing of what is asked for comes in a scenario. */
+void gophership_kick_age(void)
 {
 }
 
-void gophership_refill_init(struct gophership_pool *whose)
+void gophership_kick_limit(void)
 {
 }
 
-void gophership_refill_kick(struct gophership_pool *whose)
+void gophership_kick_tell(void)
 {
 }
 
-void gophership_refill_buffers(struct gophership_pool *whose, unsigned int class)
+void gophership_kick_waiters(struct gophership_pool *whose, unsigned int class)
 {
 }
 
-void gophership_refill_magazine(struct gophership_pool *whose, unsigned int class)
+void gophership_kick_refill(struct gophership_pool *whose)
 {
 }
 
-/* Nothing else refills: what does so in a scenario is over by then. */
-void gophership_refill_stop(struct gophership_pool *whose)
-{
-}
-
-void gophership_reclaim_arm(void)
-{
-}
-
-void gophership_reclaim_hurry(void)
-{
-}
-
-void gophership_reclaim_tell(void)
-{
-}
-
-void gophership_reclaim_expedite(void)
-{
-}
-
-void gophership_reclaim_settle(void)
+void gophership_kick_pool_init(struct gophership_pool *whose)
 {
 }
 
@@ -717,27 +664,15 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 	return buf ? -EALREADY : 0;
 }
 
-const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name)
+void gophership_report_leak(const char *name, const struct gophership_leak *leak)
 {
-	(void)call_site;
 	(void)name;
-	return "unknown";
+	(void)leak;
 }
 
 void gophership_reject_stale(const struct gophership_buf *buf)
 {
 	(void)buf;
-}
-
-void gophership_reject_poison(const struct gophership_buf *buf, size_t offset)
-{
-	(void)buf;
-	(void)offset;
-}
-
-void gophership_reject_stats(struct gophership_pool_stats *stats)
-{
-	(void)stats;
 }
 
 /*
@@ -1041,7 +976,7 @@ static void prepare(const struct scenario *scenario)
 	gophership_bounds.secret = 0x5a5a5a5a5a5a5a5a;
 	gophership_bounds.hot_secret = gophership_bounds.secret;
 	gophership_bounds.span = ~0UL;
-	if (gophership_cached_init() || gophership_depots_init() || gophership_pools_init())
+	if (gophership_cached_init() || gophership_magazines_init() || gophership_pools_init())
 		abort();
 	before_pool = allocations();
 	pool = gophership_pool_create(&params);
@@ -1081,7 +1016,7 @@ static void sum_up(void)
 			gophership_stock_drain(pool);
 		if (pool)
 			gophership_pool_trim(pool);
-		pool_trim(orphans);
+		gophership_pool_trim_all(gophership_orphans);
 		rcu_barrier();
 	}
 	for (unsigned int i = 0; i < MODEL_BUFS; i++)

@@ -14,7 +14,7 @@
 #define OWN	8
 
 /*
- * Guessed handles. The layout is device/context.c's: 19 bits of hash above
+ * Guessed handles. The layout is device/handle.c's: 19 bits of hash above
  * 24 of generation and 21 of place.
  */
 #define MAC_SHIFT		45

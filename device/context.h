@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: contexts, made and unmade.
+ */
+#ifndef GOPHERSHIP_DEVICE_CONTEXT_H
+#define GOPHERSHIP_DEVICE_CONTEXT_H
+
+#include <uapi/linux/gophership.h>
+
+#include "device/types.h"
+
+struct gophership_context *gophership_context_new(void);
+void gophership_context_free(struct gophership_context *context);
+void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats);
+int gophership_contexts_init(void);
+void gophership_contexts_exit(void);
+
+#endif /* GOPHERSHIP_DEVICE_CONTEXT_H */

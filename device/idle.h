@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: what lies idle of the loans.
+ */
+#ifndef GOPHERSHIP_DEVICE_IDLE_H
+#define GOPHERSHIP_DEVICE_IDLE_H
+
+#include <uapi/linux/gophership.h>
+
+#include "device/types.h"
+
+struct gophership_loan *gophership_loan_acquire(unsigned int class);
+void gophership_loan_released(struct gophership_loan *loan);
+void gophership_idle_add(struct gophership_loan *loan);
+void gophership_idle_stats(unsigned int class, struct gophership_class_counters *row);
+int gophership_idle_init(void);
+void gophership_idle_exit(void);
+
+#endif /* GOPHERSHIP_DEVICE_IDLE_H */

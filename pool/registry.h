@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: the registry of every descriptor there is.
+ */
+#ifndef GOPHERSHIP_POOL_REGISTRY_H
+#define GOPHERSHIP_POOL_REGISTRY_H
+
+#include <linux/types.h>
+
+#include "pool/types.h"
+
+/**
+ * struct gophership_leak - a buffer that was leased when its pool went away
+ * @buf: the buffer; by now it may be gone
+ * @acquired_by: call site of its last acquire
+ * @size: bytes of it
+ */
+struct gophership_leak {
+	const struct gophership_buf *buf;
+	unsigned long acquired_by;
+	u32 size;
+};
+
+int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp);
+void gophership_registry_remove(struct gophership_buf *buf);
+bool gophership_registry_has(const struct gophership_buf *buf);
+void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir);
+bool gophership_registry_next_leak(unsigned long *key, struct gophership_leak *leak);
+struct gophership_buf *gophership_registry_next(unsigned long *key);
+void gophership_registry_exit(void);
+
+#endif /* GOPHERSHIP_POOL_REGISTRY_H */
