@@ -212,6 +212,8 @@ bool model_in_nmi(void);
 #define local_irq_save(f)	({ (f) = 0; model_irqs(1); })
 #define local_irq_restore(f)	({ (void)(f); model_irqs(-1); })
 #define cond_resched()
+#define want_init_on_alloc(gfp)	false
+#define want_init_on_free()	false
 #define might_sleep()
 void *__alloc_percpu(size_t size, size_t align);
 #define free_percpu(p)
@@ -314,8 +316,8 @@ static inline void list_del_rcu(struct list_head *entry)
 
 /* The registry's array: a flag for each descriptor that there can be. */
 #define MODEL_BUFS		8
-struct xarray { raw_spinlock_t lock; bool present[MODEL_BUFS], marked[MODEL_BUFS]; };
-typedef enum { XA_MARK_0 = 0, XA_PRESENT = 8 } xa_mark_t;
+struct xarray { raw_spinlock_t lock; bool present[MODEL_BUFS], marked[2][MODEL_BUFS]; };
+typedef enum { XA_MARK_0 = 0, XA_MARK_1 = 1, XA_PRESENT = 8 } xa_mark_t;
 #define DEFINE_XARRAY_FLAGS(name, flags) struct xarray name
 unsigned long model_buf_number(unsigned long key);
 unsigned long model_buf_key(unsigned long number);
@@ -335,12 +337,15 @@ struct xa_state { struct xarray *xa; unsigned long key; };
 #define xas_store(xas, entry) \
 	({ (void)(entry); model_event();					\
 	   (xas)->xa->present[model_buf_number((xas)->key)] = true; })
+#define xas_set_mark(xas, mark)		\
+	((xas)->xa->marked[mark][model_buf_number((xas)->key)] = true)
 #define xas_nomem(xas, gfp)		((void)(gfp), false)
 #define xas_error(xas)			((void)(xas), 0)
 #define __xa_erase(xa, key)		\
-	({ (xa)->present[model_buf_number(key)] = (xa)->marked[model_buf_number(key)] = false; })
-#define __xa_set_mark(xa, key, mark)	((xa)->marked[model_buf_number(key)] = true)
-#define __xa_clear_mark(xa, key, mark)	((xa)->marked[model_buf_number(key)] = false)
+	({ unsigned long _nr = model_buf_number(key);				\
+	   (xa)->present[_nr] = (xa)->marked[0][_nr] = (xa)->marked[1][_nr] = false; })
+#define __xa_set_mark(xa, key, mark)	((xa)->marked[mark][model_buf_number(key)] = true)
+#define __xa_clear_mark(xa, key, mark)	((xa)->marked[mark][model_buf_number(key)] = false)
 #define xa_for_each(xa, key, entry)	\
 	for ((key) = 0; ((entry) = xa_find(xa, &(key), ~0UL, XA_PRESENT)); (key)++)
 #define xa_destroy(xa)

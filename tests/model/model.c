@@ -533,7 +533,7 @@ void *xa_find(struct xarray *xa, unsigned long *key, unsigned long max, xa_mark_
 
 	(void)max;
 	for (i = *key > first ? *key - first : 0; i < MODEL_BUFS; i++) {
-		if (filter == XA_PRESENT ? xa->present[i] : xa->marked[i]) {
+		if (filter == XA_PRESENT ? xa->present[i] : xa->marked[filter][i]) {
 			*key = first + i;
 			return &bufs[i];
 		}
