@@ -18,7 +18,6 @@
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -55,45 +54,6 @@ struct gophership_endpoint_node {
 
 static LIST_HEAD(nodes);
 static DEFINE_MUTEX(nodes_lock);
-/* For the lists of ports of all endpoints. */
-static DEFINE_SPINLOCK(ports_lock);
-
-/*
- * Ports of an endpoint
- */
-
-/* @endpoint has accepted @port. Context: process; port->lock held. */
-void gophership_endpoint_remember(struct gophership_endpoint *endpoint,
-				  struct gophership_port *port)
-{
-	spin_lock(&ports_lock);
-	list_add_tail(&port->entry, &endpoint->ports);
-	spin_unlock(&ports_lock);
-}
-
-/* @port, which is put, is on no list any more. Context: process; port->lock held. */
-void gophership_endpoint_forget(struct gophership_port *port)
-{
-	spin_lock(&ports_lock);
-	list_del_init(&port->entry);
-	spin_unlock(&ports_lock);
-}
-
-/* A port of @endpoint, with a reference, no longer on its list; NULL: none is left. */
-static struct gophership_port *pop_port(struct gophership_endpoint *endpoint)
-{
-	struct gophership_port *port;
-
-	spin_lock(&ports_lock);
-	port = list_first_entry_or_null(&endpoint->ports, struct gophership_port, entry);
-	if (port) {
-		kref_get(&port->refs);
-		list_del_init(&port->entry);
-	}
-	spin_unlock(&ports_lock);
-	return port;
-}
-
 int gophership_port_accept(struct gophership_port *port, const struct gophership_port_ops *ops,
 			   void *priv)
 {
@@ -407,7 +367,7 @@ void gophership_endpoint_unregister(struct gophership_endpoint *endpoint)
 	mutex_lock(&endpoint->lock);
 	endpoint->gone = true;
 	mutex_unlock(&endpoint->lock);
-	while ((port = pop_port(endpoint))) {
+	while ((port = gophership_port_pop(endpoint))) {
 		gophership_port_stop(port);
 		gophership_port_unref(port);
 	}

@@ -8,16 +8,15 @@
  * its last mapping is gone; so when the closer frees buffers, no program maps them.
  */
 #include <linux/export.h>
-#include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
-#include "device/port.h"
 #include "device/pinned.h"
+#include "device/port.h"
 
 #define CLOSED		BIT(GOPHERSHIP_PORT_CLOSED)
 #define GONE		BIT(GOPHERSHIP_PORT_GONE)
@@ -163,6 +162,43 @@ struct gophership_port *gophership_port_new(struct gophership_account *account, 
 	return port;
 }
 
+/* For the lists of ports of all endpoints. */
+static DEFINE_SPINLOCK(ports_lock);
+
+/* @endpoint has accepted @port. Context: process; port->lock held. */
+static void remember(struct gophership_endpoint *endpoint, struct gophership_port *port)
+{
+	spin_lock(&ports_lock);
+	list_add_tail(&port->entry, &endpoint->ports);
+	spin_unlock(&ports_lock);
+}
+
+/* @port, which is put, is on no list any more. Context: process; port->lock held. */
+static void forget(struct gophership_port *port)
+{
+	spin_lock(&ports_lock);
+	list_del_init(&port->entry);
+	spin_unlock(&ports_lock);
+}
+
+/*
+ * A port of @endpoint, with a reference, no longer on its list; NULL: none is left.
+ * Context: process.
+ */
+struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint)
+{
+	struct gophership_port *port;
+
+	spin_lock(&ports_lock);
+	port = list_first_entry_or_null(&endpoint->ports, struct gophership_port, entry);
+	if (port) {
+		kref_get(&port->refs);
+		list_del_init(&port->entry);
+	}
+	spin_unlock(&ports_lock);
+	return port;
+}
+
 /*
  * Give @port a driver, for @endpoint or, if that is NULL, for none. The endpoint's list
  * has it before a callback can put it. Context: process; not within a callback of the
@@ -184,28 +220,12 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 		port->priv = priv;
 		if (endpoint) {
 			WRITE_ONCE(port->accepted, true);
-			gophership_endpoint_remember(endpoint, port);
+			remember(endpoint, port);
 		}
 	}
 	mutex_unlock(&port->lock);
 	return ret;
 }
-
-struct gophership_port *gophership_port_get(int fd, const struct gophership_port_ops *ops,
-					    void *priv)
-{
-	struct file *file = gophership_port_fget(fd);
-	struct gophership_port *port;
-	int ret;
-
-	if (IS_ERR(file))
-		return ERR_CAST(file);
-	port = file->private_data;
-	ret = gophership_port_attach(port, NULL, ops, priv);
-	fput(file);
-	return ret ? ERR_PTR(ret) : port;
-}
-EXPORT_SYMBOL_GPL(gophership_port_get);
 
 void gophership_port_put(struct gophership_port *port)
 {
@@ -217,7 +237,7 @@ void gophership_port_put(struct gophership_port *port)
 	port->ops = NULL;
 	set_bit(GOPHERSHIP_PORT_STOPPED, &port->flags);
 	set_bit(GOPHERSHIP_PORT_GONE, &port->flags);
-	gophership_endpoint_forget(port);
+	forget(port);
 	gophership_bank_abandon(&port->bank);
 	WRITE_ONCE(port->deliver_map->gone, 1);
 	wake_up_interruptible(&port->wait);

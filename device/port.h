@@ -6,7 +6,7 @@
  * program's side, endpoint.c brings the two together.
  *
  * Lock order, outermost first: an endpoint's node->lock, endpoint->lock, port->lock,
- * ports_lock (endpoint.c). Callbacks of drivers run under port->lock, attach under
+ * ports_lock (port.c). Callbacks of drivers run under port->lock, attach under
  * endpoint->lock. Nothing that any context may call takes a lock.
  */
 #ifndef GOPHERSHIP_DEVICE_PORT_H
@@ -98,6 +98,7 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 void gophership_port_stop(struct gophership_port *port);
 void gophership_port_close(struct gophership_port *port);
 int gophership_port_kick(struct gophership_port *port);
+struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint);
 
 /* exchange.c */
 bool gophership_port_starved(const struct gophership_port *port);
@@ -105,10 +106,5 @@ bool gophership_port_starved(const struct gophership_port *port);
 /* port_file.c */
 long gophership_port_setup(struct gophership_account *account, void __user *arg);
 struct file *gophership_port_fget(int fd);
-
-/* endpoint.c */
-void gophership_endpoint_remember(struct gophership_endpoint *endpoint,
-				  struct gophership_port *port);
-void gophership_endpoint_forget(struct gophership_port *port);
 
 #endif /* GOPHERSHIP_DEVICE_PORT_H */
