@@ -46,11 +46,16 @@ static void wake(struct gophership_port *port)
 /* The wake-ups that BATCH has left out. After the full barrier of (B). */
 static void flush(struct gophership_port *port)
 {
-	u32 end = gophership_ring_position(&port->deliver);
 	u32 size = port->deliver.mask + 1;
+	u32 end;
 
 	if (!test_and_clear_bit(GOPHERSHIP_PORT_DEFERRED, &port->flags))
 		return;
+	/*
+	 * (E) pairs with published(): after the bit, or a CPU that saw the bit and left
+	 * its wake-up to this call would have a position that this call does not see.
+	 */
+	end = gophership_ring_position(&port->deliver);
 	/* How far back the first one was is not known: at most a ring. */
 	if (gophership_ring_passed(READ_ONCE(port->submit_map->wake_at), end - size, end))
 		wake(port);
@@ -67,22 +72,24 @@ static noinline bool wait_for_more(struct gophership_port *port)
 
 	/*
 	 * Until it is the position that is next, or another context that went on and
-	 * found nothing either might have its wake_at overwritten with an older one.
+	 * found nothing either might have what it wrote overwritten with an older one.
 	 */
 	do {
-		at = gophership_ring_position(&port->submit);
-		WRITE_ONCE(port->deliver_map->wake_at, at);
-		/* (B) pairs with the program's barrier between its entry and its look. */
+		do {
+			at = gophership_ring_position(&port->submit);
+			WRITE_ONCE(port->deliver_map->wake_at, at);
+			/* (B) pairs with the program's, between its entry and its look */
+			smp_mb();
+		} while (unlikely(gophership_ring_position(&port->submit) != at));
+		if (gophership_ring_ready(&port->submit, at))
+			return true;
+		if (READ_ONCE(port->starved_at) == at)
+			return false;
+		WRITE_ONCE(port->starved_at, at);
+		/* Pairs with the one in poll. */
 		smp_mb();
 	} while (unlikely(gophership_ring_position(&port->submit) != at));
-	if (gophership_ring_ready(&port->submit, at))
-		return true;
-	if (READ_ONCE(port->starved_at) == at)
-		return false;
-	WRITE_ONCE(port->starved_at, at);
 	count(&port->deliver_map->starved, 1);
-	/* Pairs with the one in poll. */
-	smp_mb();
 	wake(port);
 	return false;
 }
@@ -91,10 +98,18 @@ static noinline bool wait_for_more(struct gophership_port *port)
  * Entries are left over: the program has submitted them, and no KICK is due for them.
  * So what a KICK does is done without one.
  */
-static noinline void take_again_later(struct gophership_port *port)
+noinline void gophership_port_again(struct gophership_port *port)
 {
-	set_bit(GOPHERSHIP_PORT_SKIPPED, &port->flags);
+	set_bit(GOPHERSHIP_PORT_AGAIN, &port->flags);
 	irq_work_queue(&port->wake);
+}
+EXPORT_SYMBOL_GPL(gophership_port_again);
+
+/* What was submitted while there was no driver, whose KICK found none. */
+void gophership_port_begin(struct gophership_port *port)
+{
+	if (gophership_ring_ready(&port->submit, gophership_ring_position(&port->submit)))
+		gophership_port_again(port);
 }
 
 /* Has the driver found nothing to take, and is there nothing still? A peek. */
@@ -124,10 +139,11 @@ static __always_inline struct gophership_buf *take_entry(struct gophership_port 
 					    GOPHERSHIP_OWNER_DRIVER)))
 		return NULL;
 	buf = slot->buf;
-	buf->len = entry->len;
+	/* Also where a CPU speculates: drivers use both as an index first of all. */
+	message->offset = array_index_nospec(entry->offset, bank->capacity + 1);
+	message->len = array_index_nospec(entry->len, bank->capacity - message->offset + 1);
+	buf->len = message->len;
 	WRITE_ONCE(buf->acquired_by, call_site);
-	message->offset = entry->offset;
-	message->len = entry->len;
 	message->flags = entry->flags;
 	message->tag = entry->tag;
 	return buf;
@@ -153,7 +169,7 @@ struct gophership_buf *gophership_port_take(struct gophership_port *port,
 			return buf;
 		count(&port->deliver_map->bad, 1);
 	}
-	take_again_later(port);
+	gophership_port_again(port);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(gophership_port_take);
@@ -181,7 +197,7 @@ unsigned int gophership_port_take_bulk(struct gophership_port *port, unsigned in
 		}
 	}
 	if (unlikely(tries >= BAD_MAX))
-		take_again_later(port);
+		gophership_port_again(port);
 	return done;
 }
 EXPORT_SYMBOL_GPL(gophership_port_take_bulk);
@@ -198,6 +214,7 @@ static __always_inline int fill_entry(struct gophership_port *port, struct gophe
 	u32 capacity = port->bank.capacity;
 	u32 flags = message->flags & FLAGS_OF_SENDERS;
 
+	/* (D) test_and_clear_bit() is a full barrier: the count comes before the entry. */
 	if (unlikely(test_bit(GOPHERSHIP_PORT_LOST, &port->flags)) &&
 	    test_and_clear_bit(GOPHERSHIP_PORT_LOST, &port->flags))
 		flags |= GOPHERSHIP_MESSAGE_LOST;
@@ -244,6 +261,7 @@ static __always_inline int published(struct gophership_port *port, u32 old, u32 
 
 	/* (B), pairs with the program's; (C), pairs with gophership_port_close(). */
 	smp_mb();
+	/* (E) pairs with flush(): the position is reserved, then the bit is looked at. */
 	flags = READ_ONCE(port->flags);
 	if (unlikely(batch)) {
 		if (!(flags & DEFERRED))
@@ -332,9 +350,17 @@ EXPORT_SYMBOL_GPL(gophership_port_flush);
 void gophership_port_lost(struct gophership_port *port, u32 nr)
 {
 	count(&port->deliver_map->lost, nr);
+	/* (D) pairs with fill_entry() */
+	smp_mb__before_atomic();
 	set_bit(GOPHERSHIP_PORT_LOST, &port->flags);
 }
 EXPORT_SYMBOL_GPL(gophership_port_lost);
+
+bool gophership_port_closed(const struct gophership_port *port)
+{
+	return test_bit(GOPHERSHIP_PORT_STOPPED, &port->flags);
+}
+EXPORT_SYMBOL_GPL(gophership_port_closed);
 
 u32 gophership_port_count(const struct gophership_port *port)
 {

@@ -33,7 +33,7 @@ enum {
 	GOPHERSHIP_PORT_GONE,		/* the driver is gone */
 	GOPHERSHIP_PORT_DEFERRED,	/* BATCH has left out a wake-up */
 	GOPHERSHIP_PORT_LOST,		/* the next delivery says that something was lost */
-	GOPHERSHIP_PORT_SKIPPED,	/* a take gave up on bad entries: call the driver */
+	GOPHERSHIP_PORT_AGAIN,		/* call the driver, as a KICK does */
 };
 
 /**
@@ -102,6 +102,7 @@ struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint
 
 /* exchange.c */
 bool gophership_port_starved(const struct gophership_port *port);
+void gophership_port_begin(struct gophership_port *port);
 
 /* port_file.c */
 long gophership_port_setup(struct gophership_account *account, void __user *arg);
