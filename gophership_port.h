@@ -23,8 +23,8 @@
  * context, NMI included, on many CPUs at once.
  *
  * A program makes a port (GOPHERSHIP_IOC_PORT), pays for it, and hands its file
- * descriptor to a driver: through an endpoint, which is a node /dev/gophership-NAME,
- * or through an ioctl of a node that the driver has anyway.
+ * descriptor to a driver's endpoint: a node /dev/gophership-NAME, or one that the driver
+ * has anyway, whose ioctl calls gophership_endpoint_ioctl().
  *
  * The program can write to every buffer of the bank at any time, its own or not. So
  * the driver bounds every length that it reads from a payload, reads each word once,
@@ -56,16 +56,19 @@ struct gophership_message {
  * struct gophership_port_ops - what a driver is told
  * @owner:	THIS_MODULE
  * @submitted:	the program submitted after gophership_port_take() had found nothing,
- *		or had given up on bad entries. Process context, of the program or of a
- *		worker; may sleep; one callback of a port at a time. NULL: the driver
- *		polls
+ *		or before the port had a driver, or take had given up on bad entries. A
+ *		program can cause it at any time, and submit without end: take at most
+ *		gophership_port_count() buffers a call, and have the next one by
+ *		gophership_port_again(). Process context, of the program or of a worker;
+ *		may sleep; one callback of a port at a time. NULL: the driver polls
  * @closed:	the program is gone, or the endpoint is unregistered: stop, give
  *		everything back. Process context, may sleep; once at most, and never
  *		after gophership_port_put(), which it may call itself. NULL: the driver
- *		learns it from -EPIPE
+ *		learns it from -EPIPE, or from gophership_port_closed()
  *
- * A callback must not wait for what waits for gophership_port_put() elsewhere: that
- * one waits for the callback.
+ * Callbacks may run before gophership_port_accept() has returned: what @priv points to
+ * is ready before. A callback must not put another port, nor wait for what waits for
+ * gophership_port_put() elsewhere: that one waits for the callback.
  */
 struct gophership_port_ops {
 	struct module *owner;
@@ -77,7 +80,7 @@ struct gophership_port_ops {
  * struct gophership_endpoint - where a driver waits for ports
  * @name:	of the node /dev/gophership-NAME: 1 to 31 of a-z, 0-9, _ and -. Not
  *		used by gophership_endpoint_init()
- * @owner:	THIS_MODULE
+ * @owner:	THIS_MODULE; when that is on its way out, programs get ENODEV
  * @mode:	of the node, as for chmod; 0 for 0600
  * @buf_size_min: bytes that a buffer of a port must hold; 0: any
  * @count_min:	the fewest buffers that a port must have; 0: any
@@ -106,22 +109,6 @@ struct gophership_endpoint {
 };
 
 /**
- * gophership_port_get() - become the driver of a port
- * @fd: the port's file descriptor, in the current task
- * @ops: what the driver is told; until gophership_port_put()
- * @priv: for the callbacks
- *
- * A port has one driver in its life. The driver has no reference to the file: if the
- * program closes it, or dies, ops->closed() is called.
- *
- * Context: process, may sleep.
- * Return: the port, or an error pointer: -EBADF, -EINVAL if @fd is no port, -EBUSY if
- * it has a driver, -EPIPE if it had one.
- */
-struct gophership_port *gophership_port_get(int fd, const struct gophership_port_ops *ops,
-					    void *priv);
-
-/**
  * gophership_port_put() - be the driver of a port no longer
  * @port: the port; not to be used any more
  *
@@ -129,11 +116,35 @@ struct gophership_port *gophership_port_get(int fd, const struct gophership_port
  * the driver is gone. A buffer that was not given back is named in the log and never
  * used again.
  *
- * Context: process, may sleep; within a callback of the port, too. Waits for a
- * callback that runs in another task. No callback runs when it returns, but for the
- * one that called it.
+ * Once for each port: a driver that puts in closed() leaves the others to
+ * gophership_endpoint_unregister(), which calls closed() for each.
+ *
+ * Context: process, may sleep; within a callback of this port, too, but not of another
+ * one. Waits for a callback that runs in another task. No callback runs when it returns,
+ * but for the one that called it.
  */
 void gophership_port_put(struct gophership_port *port);
+
+/**
+ * gophership_port_again() - have ops->submitted() called again
+ * @port: the port
+ *
+ * For a callback that has done its share, and for a driver that can go on now: soon, by
+ * a worker, whether there is something to take or not.
+ *
+ * Context: any, NMI included.
+ */
+void gophership_port_again(struct gophership_port *port);
+
+/**
+ * gophership_port_closed() - is the driver to stop?
+ * @port: the port
+ *
+ * Context: any, NMI included.
+ * Return: true once the program is gone, or the endpoint is unregistered. There is
+ * nothing to take any more then; what is delivered is consumed.
+ */
+bool gophership_port_closed(const struct gophership_port *port);
 
 /**
  * gophership_port_count() - how many buffers a port has
@@ -155,7 +166,7 @@ u32 gophership_port_capacity(const struct gophership_port *port);
 
 /**
  * gophership_port_take() - take the next buffer that the program submitted
- * @port: from gophership_port_get(), or accepted
+ * @port: one that was accepted
  * @message: what the program says of it: offset and len lie within the buffer
  *
  * The buffer's @len is the message's. Its payload is the program's, and changes under
@@ -194,6 +205,9 @@ int gophership_port_deliver(struct gophership_port *port, struct gophership_buf 
  * @bufs: room for @nr pointers
  * @messages: room for @nr messages
  *
+ * Only after 0 does the program's next submission call ops->submitted(): a driver that
+ * does not poll calls this until it returns 0, or calls gophership_port_again().
+ *
  * Context: any, as gophership_port_take().
  * Return: how many there were, from the start of @bufs and @messages.
  */
@@ -212,7 +226,9 @@ unsigned int gophership_port_take_bulk(struct gophership_port *port, unsigned in
  * GOPHERSHIP_MESSAGE_BATCH.
  *
  * Context: any, as gophership_port_deliver().
- * Return: how many were consumed; less than @nr if the driver did not have some.
+ * Return: how many were consumed; less than @nr if the driver did not have some. What
+ * gophership_port_deliver() answers with -EPIPE or -ERANGE counts as consumed:
+ * gophership_port_closed() tells whether the program is gone.
  */
 unsigned int gophership_port_deliver_bulk(struct gophership_port *port, unsigned int nr,
 					  struct gophership_buf **bufs,
@@ -244,9 +260,10 @@ void gophership_port_lost(struct gophership_port *port, u32 nr);
  * The driver hands ioctl commands to gophership_endpoint_ioctl(), and calls
  * gophership_endpoint_unregister() in the end, when no command can come any more.
  *
- * Context: any.
+ * Context: process.
+ * Return: 0, or -EINVAL without attach(), or for a range of counts or a size that is none.
  */
-void gophership_endpoint_init(struct gophership_endpoint *endpoint);
+int gophership_endpoint_init(struct gophership_endpoint *endpoint);
 
 /**
  * gophership_endpoint_register() - make /dev/gophership-NAME

@@ -54,11 +54,14 @@ struct gophership_endpoint_node {
 
 static LIST_HEAD(nodes);
 static DEFINE_MUTEX(nodes_lock);
+
 int gophership_port_accept(struct gophership_port *port, const struct gophership_port_ops *ops,
 			   void *priv)
 {
 	struct gophership_endpoint *endpoint = READ_ONCE(port->attaching);
 
+	if (!ops)
+		return -EINVAL;
 	return endpoint ? gophership_port_attach(port, endpoint, ops, priv) : -EINVAL;
 }
 EXPORT_SYMBOL_GPL(gophership_port_accept);
@@ -94,8 +97,6 @@ static int offer_locked(struct gophership_endpoint *endpoint, struct gophership_
 {
 	int ret;
 
-	if (endpoint->gone)
-		return -ENODEV;
 	if (!fits(endpoint, port))
 		return -EINVAL;
 	ret = begin_attach(port, endpoint);
@@ -108,6 +109,8 @@ static int offer_locked(struct gophership_endpoint *endpoint, struct gophership_
 		ret = -EIO;
 	}
 	end_attach(port);
+	if (!ret)
+		gophership_port_begin(port);
 	return ret;
 }
 
@@ -117,7 +120,13 @@ static int offer(struct gophership_endpoint *endpoint, struct gophership_port *p
 
 	if (mutex_lock_killable(&endpoint->lock))
 		return -EINTR;
-	ret = offer_locked(endpoint, port);
+	/* A module on its way out takes no more ports. */
+	if (endpoint->gone || !try_module_get(endpoint->owner)) {
+		ret = -ENODEV;
+	} else {
+		ret = offer_locked(endpoint, port);
+		module_put(endpoint->owner);
+	}
 	mutex_unlock(&endpoint->lock);
 	return ret;
 }
@@ -310,12 +319,18 @@ static int add_node(struct gophership_endpoint *endpoint, struct gophership_endp
 	return 0;
 }
 
-void gophership_endpoint_init(struct gophership_endpoint *endpoint)
+int gophership_endpoint_init(struct gophership_endpoint *endpoint)
 {
+	if (!endpoint->attach || endpoint->buf_size_min > GOPHERSHIP_MAX_POOLED ||
+	    endpoint->count_min > GOPHERSHIP_PORT_COUNT_MAX ||
+	    endpoint->count_max > GOPHERSHIP_PORT_COUNT_MAX ||
+	    (endpoint->count_max && endpoint->count_max < endpoint->count_min))
+		return -EINVAL;
 	mutex_init(&endpoint->lock);
 	INIT_LIST_HEAD(&endpoint->ports);
 	endpoint->node = NULL;
 	endpoint->gone = false;
+	return 0;
 }
 EXPORT_SYMBOL_GPL(gophership_endpoint_init);
 
@@ -324,16 +339,14 @@ int gophership_endpoint_register(struct gophership_endpoint *endpoint)
 	struct gophership_endpoint_node *node;
 	int ret;
 
-	if (!name_is_good(endpoint->name) || !endpoint->attach || endpoint->mode & ~0777)
+	if (!name_is_good(endpoint->name) || endpoint->mode & ~0777)
 		return -EINVAL;
-	if (endpoint->buf_size_min > GOPHERSHIP_MAX_POOLED ||
-	    endpoint->count_min > GOPHERSHIP_PORT_COUNT_MAX ||
-	    (endpoint->count_max && endpoint->count_max < endpoint->count_min))
-		return -EINVAL;
+	ret = gophership_endpoint_init(endpoint);
+	if (ret)
+		return ret;
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
 		return -ENOMEM;
-	gophership_endpoint_init(endpoint);
 	mutex_lock(&nodes_lock);
 	ret = add_node(endpoint, node);
 	mutex_unlock(&nodes_lock);

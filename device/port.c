@@ -18,6 +18,9 @@
 #include "device/pinned.h"
 #include "device/port.h"
 
+/* Pinned buffers that are looked at when a charge fails: any user can make it fail. */
+#define LOOK_AT		1024
+
 #define CLOSED		BIT(GOPHERSHIP_PORT_CLOSED)
 #define GONE		BIT(GOPHERSHIP_PORT_GONE)
 
@@ -31,9 +34,9 @@ static void wake_now(struct irq_work *work)
 
 	wake_up_interruptible(&port->wait);
 	if (test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
-		schedule_work(&port->reap);
-	if (test_and_clear_bit(GOPHERSHIP_PORT_SKIPPED, &port->flags))
-		schedule_work(&port->again);
+		queue_work(system_unbound_wq, &port->reap);
+	if (test_and_clear_bit(GOPHERSHIP_PORT_AGAIN, &port->flags))
+		queue_work(system_unbound_wq, &port->again);
 }
 
 /* Free what is the program's, which is gone. */
@@ -114,7 +117,7 @@ static int charge(struct gophership_account *account, long pages)
 {
 	int ret = gophership_account_charge(account, pages);
 
-	if (ret && gophership_pinned_look(UINT_MAX))
+	if (ret && gophership_pinned_look(LOOK_AT))
 		ret = gophership_account_charge(account, pages);
 	return ret;
 }
@@ -200,9 +203,8 @@ struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint
 }
 
 /*
- * Give @port a driver, for @endpoint or, if that is NULL, for none. The endpoint's list
- * has it before a callback can put it. Context: process; not within a callback of the
- * port.
+ * Give @port a driver, for @endpoint, whose list has it before a callback can put it.
+ * Context: process; not within a callback of the port.
  */
 int gophership_port_attach(struct gophership_port *port, struct gophership_endpoint *endpoint,
 			   const struct gophership_port_ops *ops, void *priv)
@@ -218,10 +220,8 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 		kref_get(&port->refs);
 		port->ops = ops;
 		port->priv = priv;
-		if (endpoint) {
-			WRITE_ONCE(port->accepted, true);
-			remember(endpoint, port);
-		}
+		WRITE_ONCE(port->accepted, true);
+		remember(endpoint, port);
 	}
 	mutex_unlock(&port->lock);
 	return ret;
@@ -232,12 +232,15 @@ void gophership_port_put(struct gophership_port *port)
 	/* If the caller is equal to us, it is us, and has not changed. */
 	bool within = READ_ONCE(port->caller) == current;
 
+	/* First, or a callback that takes what a busy program submits might never end. */
+	set_bit(GOPHERSHIP_PORT_STOPPED, &port->flags);
 	if (!within)
 		mutex_lock(&port->lock);
 	port->ops = NULL;
-	set_bit(GOPHERSHIP_PORT_STOPPED, &port->flags);
 	set_bit(GOPHERSHIP_PORT_GONE, &port->flags);
-	forget(port);
+	/* Within a callback the endpoint must still wait for the rest of it: call(). */
+	if (!within)
+		forget(port);
 	gophership_bank_abandon(&port->bank);
 	WRITE_ONCE(port->deliver_map->gone, 1);
 	wake_up_interruptible(&port->wait);
@@ -255,6 +258,9 @@ static void call(struct gophership_port *port, void (*callback)(struct gophershi
 	WRITE_ONCE(port->caller, current);
 	callback(port, port->priv);
 	WRITE_ONCE(port->caller, NULL);
+	/* It has put the port. */
+	if (!port->ops)
+		forget(port);
 }
 
 /* Context: port->lock held; the driver's module stays meanwhile. */
@@ -273,6 +279,8 @@ static void call_closed(struct gophership_port *port)
  */
 void gophership_port_stop(struct gophership_port *port)
 {
+	/* First: as in gophership_port_put(). */
+	set_bit(GOPHERSHIP_PORT_STOPPED, &port->flags);
 	mutex_lock(&port->lock);
 	call_closed(port);
 	mutex_unlock(&port->lock);

@@ -11,7 +11,6 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
-#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
@@ -254,19 +253,3 @@ long gophership_port_setup(struct gophership_account *account, void __user *arg)
 	fd_install(fd, file);
 	return 0;
 }
-
-struct gophership_port *gophership_port_get(int fd, const struct gophership_port_ops *ops,
-					    void *priv)
-{
-	struct file *file = gophership_port_fget(fd);
-	struct gophership_port *port;
-	int ret;
-
-	if (IS_ERR(file))
-		return ERR_CAST(file);
-	port = file->private_data;
-	ret = gophership_port_attach(port, NULL, ops, priv);
-	fput(file);
-	return ret ? ERR_PTR(ret) : port;
-}
-EXPORT_SYMBOL_GPL(gophership_port_get);

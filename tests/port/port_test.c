@@ -523,6 +523,20 @@ TEST_F(ports, poll_tells_what_there_is)
 	EXPECT_EQ(2, self->port.deliver->starved);
 }
 
+/* Its KICK found no driver, and no later one is due. */
+TEST_F(ports, what_was_submitted_before_the_driver_came_is_announced)
+{
+	struct gophership_entry entry;
+
+	port_write(&self->port, 5, 0, 0, 0, 55);
+	ASSERT_EQ(-ENOTCONN, port_kick(&self->port));
+	ASSERT_EQ(0, port_attach(&self->port, ECHO));
+	ASSERT_EQ(1, port_wait(&self->port, 60000));
+	ASSERT_TRUE(port_receive(&self->port, &entry));
+	EXPECT_EQ(5, entry.index);
+	EXPECT_EQ(55, entry.tag);
+}
+
 TEST_F(ports, driver_that_found_nothing_wants_a_kick)
 {
 	struct gophership_entry entry;
