@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -568,23 +570,55 @@ TEST_F_TIMEOUT(ports, sleeper_is_woken_in_any_context, 120)
 	}
 }
 
-TEST_F(ports, batch_sleeps_on)
+/* A thread that submits one with BATCH and one without when another one sleeps. */
+struct waker {
+	struct port *port;
+	pid_t sleeper;
+};
+
+static bool sleeps(pid_t thread)
 {
+	char path[64], text[128] = "";
+	const char *state;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+	fd = open(path, O_RDONLY);
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	state = strrchr(text, ')');
+	return state && state[2] == 'S';
+}
+
+static void *submit_to_sleeper(void *argument)
+{
+	const struct waker *waker = argument;
+
+	while (!sleeps(waker->sleeper))
+		sched_yield();
+	port_write(waker->port, 1, 0, 0, GOPHERSHIP_MESSAGE_BATCH, 1);
+	port_write(waker->port, 2, 0, 0, 0, 2);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(ports, batch_sleeps_on, 120)
+{
+	struct waker waker = { &self->port, syscall(SYS_gettid) };
 	struct gophership_entry entry;
+	pthread_t thread;
 	int i;
 
 	set_parameter("quiet", "1");
 	ASSERT_EQ(0, port_attach(&self->port, PULSE));
 	set_parameter("quiet", "0");
-	port_write(&self->port, 0, 0, 0, GOPHERSHIP_MESSAGE_BATCH, 0);
-	ASSERT_TRUE(receive(&self->port, &entry));
 	/* What comes with BATCH wakes with the next one without. */
-	for (i = 0; i < 100; i++) {
-		port_write(&self->port, 1, 0, 0, GOPHERSHIP_MESSAGE_BATCH, 1);
-		port_write(&self->port, 2, 0, 0, 0, 2);
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, pthread_create(&thread, NULL, submit_to_sleeper, &waker));
 		ASSERT_EQ(1, port_wait(&self->port, PATIENCE));
 		ASSERT_TRUE(receive(&self->port, &entry));
 		ASSERT_TRUE(receive(&self->port, &entry));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
 	}
 }
 

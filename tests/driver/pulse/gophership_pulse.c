@@ -101,7 +101,7 @@ static struct pulse __rcu *nmi_pulse;
 static void mistake(const char *what, long value)
 {
 	count(&mistakes, 1);
-	pr_err_ratelimited("a mistake: %s: %ld\n", what, value);
+	pr_err_ratelimited("wrong: %s: %ld\n", what, value);
 }
 
 static struct gophership_buf *take(struct pulse *pulse, struct gophership_message *message)
@@ -176,7 +176,7 @@ static void nmi_end(void)
 	/* None that is on its way may find nobody. */
 	for_each_online_cpu(cpu)
 		while (READ_ONCE(per_cpu(pulse_nmi_pending, cpu)))
-			msleep(1);
+			usleep_range(1000, 2000);
 	unregister_nmi_handler(NMI_LOCAL, "gophership_pulse");
 }
 
