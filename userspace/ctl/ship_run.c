@@ -94,7 +94,7 @@ static enum status complain_pass(const struct ship_run *run, const struct pass *
 		complain("cannot %s %s: %s, again and again (at byte %" PRIu64 ")", verb,
 			 failure->culprit->path, strerror(failure->error), failure->offset);
 		advise("Its file system or disk puts off what it is asked for (%s); given up.",
-		       strerrorname_np(failure->error));
+		       failure->error == EINTR ? "EINTR" : "EAGAIN");
 		break;
 	case FAILURE_IO:
 		complain("cannot %s %s: %s (at byte %" PRIu64 ")", verb, failure->culprit->path,
