@@ -5,7 +5,12 @@
 #ifndef STANDIN_H
 #define STANDIN_H
 
+#include <stdbool.h>
+
 /* As if the kernel were short of memory. */
 __attribute__((visibility("default"))) void gophership_standin_pressure(void);
+/* How often a driver was kicked, and whether there is one to be kicked. */
+__attribute__((visibility("default"))) unsigned int gophership_standin_kicks(void);
+__attribute__((visibility("default"))) void gophership_standin_driver(bool there);
 
 #endif /* STANDIN_H */
