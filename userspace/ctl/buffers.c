@@ -7,8 +7,7 @@
 #include "limits.h"
 #include "quantity.h"
 
-/* Which limit was hit, and how it is raised. */
-static void advise_limit(struct device *device, uint64_t size, int error)
+void buffers_advise_limit(struct device *device, uint64_t size, int error)
 {
 	struct limits limits;
 
@@ -32,7 +31,7 @@ static enum status complain_borrow(struct device *device, uint64_t size, int err
 	complain("cannot borrow a buffer of %s from %s: %s", quantity_bytes(size).text,
 		 device->path, strerror(error));
 	if (error == EDQUOT || error == ENOMEM)
-		advise_limit(device, size, error);
+		buffers_advise_limit(device, size, error);
 	return STATUS_DEVICE;
 }
 

@@ -39,6 +39,8 @@ struct buffers {
  */
 enum status buffers_borrow(struct buffers *buffers, struct device *device,
 			   uint32_t capacity, unsigned int nr);
+/* Which limit was hit, EDQUOT or ENOMEM, for buffers of @size bytes; how it is raised. */
+void buffers_advise_limit(struct device *device, uint64_t size, int error);
 /* Gives them back. *retired: those whose pages were still in use. */
 enum status buffers_give_back(struct buffers *buffers, uint64_t *retired);
 

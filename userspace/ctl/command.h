@@ -33,6 +33,8 @@ void command_print_json(struct json_object *object, int flags);
 int command_info(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_ship(int argc, char **argv);
+int command_receive(int argc, char **argv);
+int command_send(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 

@@ -22,6 +22,8 @@ static const struct command commands[] = {
 	{ "info", command_info },
 	{ "stat", command_stat },
 	{ "ship", command_ship },
+	{ "receive", command_receive },
+	{ "send", command_send },
 	{ "bench", command_bench },
 	{ "doctor", command_doctor },
 };
@@ -31,12 +33,14 @@ static const struct command commands[] = {
 static const char doc[] =
 	"Look at the GopherShip buffer pool, and use it.\v"
 	"Commands:\n"
-	"  info             what the device offers: size classes and limits\n"
-	"  stat             what is on loan, what is cached, and all counters\n"
-	"  ship FILE DEST   copy a file through borrowed buffers, and prove the copy\n"
-	"  bench            what a borrowed buffer costs here, beside one of the C library\n"
-	"  doctor           find out why it does not work here\n"
-	"  help COMMAND     the options of a command\n"
+	"  info                   what the device offers: size classes and limits\n"
+	"  stat                   what is on loan, what is cached, and all counters\n"
+	"  ship FILE DEST         copy a file through borrowed buffers, and prove the copy\n"
+	"  receive ENDPOINT DEST  write what a driver delivers to a file or a pipe\n"
+	"  send FILE ENDPOINT     give a file to a driver\n"
+	"  bench                  what a borrowed buffer costs here, beside one of the C library\n"
+	"  doctor                 find out why it does not work here\n"
+	"  help COMMAND           the options of a command\n"
 	"\n"
 	"Help for a command: gophershipctl COMMAND --help\n"
 	"The manual: man gophershipctl";
@@ -90,7 +94,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which command? There are info, stat, ship, bench and doctor");
+		argp_error(state, "which command? There are info, stat, ship, receive, send, bench "
+			   "and doctor");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -30,35 +30,48 @@ void progress_begin(struct progress *progress, const char *verb, uint64_t total,
 	progress->shown = progress->start;
 }
 
+void progress_print(const struct progress *progress, const char *line)
+{
+	if (progress->terminal)
+		fprintf(stderr, "\r%s\033[K", line);
+	else
+		fprintf(stderr, "%s\n", line);
+	fflush(stderr);
+}
+
 static void print(const struct progress *progress, uint64_t done, double seconds)
 {
 	double percent = progress->total ? 100.0 * done / progress->total : 100.0;
 	unsigned int left = 0;
-	char clock[32] = "";
+	char clock[32] = "", line[160];
 
 	if (done && done < progress->total) {
 		left = seconds * (progress->total - done) / done;
 		snprintf(clock, sizeof(clock), ", %u:%02u left", left / 60, left % 60);
 	}
-	fprintf(stderr, "%s%-9s %3.0f%%  %10s of %-10s  %12s%s%s",
-		progress->terminal ? "\r" : "", progress->verb, percent,
-		quantity_bytes(done).text, quantity_bytes(progress->total).text,
-		quantity_rate(done, seconds).text, clock,
-		progress->terminal ? "\033[K" : "\n");
-	fflush(stderr);
+	snprintf(line, sizeof(line), "%-9s %3.0f%%  %10s of %-10s  %12s%s", progress->verb, percent,
+		 quantity_bytes(done).text, quantity_bytes(progress->total).text,
+		 quantity_rate(done, seconds).text, clock);
+	progress_print(progress, line);
 }
 
-void progress_update(struct progress *progress, uint64_t done)
+bool progress_due(struct progress *progress)
 {
 	double now;
 
 	if (!progress->wanted)
-		return;
+		return false;
 	now = progress_clock();
 	if (now - progress->shown < (progress->terminal ? PERIOD_TERMINAL : PERIOD_LOG))
-		return;
+		return false;
 	progress->shown = now;
-	print(progress, done, now - progress->start);
+	return true;
+}
+
+void progress_update(struct progress *progress, uint64_t done)
+{
+	if (progress_due(progress))
+		print(progress, done, progress->shown - progress->start);
 }
 
 double progress_end(struct progress *progress, uint64_t done)

@@ -31,6 +31,9 @@ double progress_clock(void);
 void progress_begin(struct progress *progress, const char *verb, uint64_t total, bool wanted);
 /* Cheap enough to call for every buffer. */
 void progress_update(struct progress *progress, uint64_t done);
+/* For a line of another kind: is it time for one, and print it. */
+bool progress_due(struct progress *progress);
+void progress_print(const struct progress *progress, const char *line);
 /* Takes the line away; returns the seconds since the beginning. */
 double progress_end(struct progress *progress, uint64_t done);
 

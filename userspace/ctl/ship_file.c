@@ -60,6 +60,12 @@ void ship_file_indirect(struct ship_file *file)
 		note_indirect(file);
 }
 
+void ship_file_leave_direct(struct ship_file *file)
+{
+	set_direct(file, false);
+	file->direct = false;
+}
+
 /*
  * The source
  */

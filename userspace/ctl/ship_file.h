@@ -80,6 +80,8 @@ void ship_destination_close(struct ship_destination *destination);
 void ship_file_direct(struct ship_file *file);
 /* Turns it off after the file refused it. */
 void ship_file_indirect(struct ship_file *file);
+/* Turns it off; nothing that was begun with it is under way. */
+void ship_file_leave_direct(struct ship_file *file);
 bool ship_file_is_sparse(const struct stat *st);
 /* Does it still say that it has so many bytes? */
 bool ship_file_has_size(const struct ship_file *file, uint64_t size);

@@ -74,7 +74,7 @@ static void advise_io(const struct failure *failure)
 		advise("The disk or its file system has an error there; see: sudo dmesg");
 }
 
-static enum status complain_pass(const struct ship_run *run, const struct pass *pass)
+enum status ship_run_complain(const struct ship_run *run, const struct pass *pass)
 {
 	const struct failure *failure = &pass->failure;
 	const char *verb = verb_of(pass, failure);
@@ -154,6 +154,6 @@ enum status ship_run(struct ship_run *run, struct pass *pass, const char *verb,
 	*checksum = XXH64_digest(pass->hash);
 	XXH64_freeState(pass->hash);
 	if (pass->failed)
-		return complain_pass(run, pass);
+		return ship_run_complain(run, pass);
 	return interrupt_pending() ? STATUS_SIGNAL : STATUS_OK;
 }

@@ -28,4 +28,7 @@ enum status ship_run_choose(struct ship_run *run, const struct engine *wanted);
 enum status ship_run(struct ship_run *run, struct pass *pass, const char *verb,
 		     uint64_t *checksum);
 
+/* Says why a pass failed, if it did. */
+enum status ship_run_complain(const struct ship_run *run, const struct pass *pass);
+
 #endif /* SHIP_RUN_H */

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buffers.h"
+#include "flow.h"
+#include "quantity.h"
+
+#define DEFAULT_BUFFERS	64
+#define MOST_BUFFERS	4096
+
+/*
+ * Options
+ */
+
+enum { OPTION_PROGRESS = 512 };
+
+static const struct argp_option argp_options[] = {
+	{ "buffers", 'b', "NUMBER", 0, "Buffers of the port (default: 64, or what the driver "
+	  "takes)", 0 },
+	{ "size", 's', "BYTES", 0, "Bytes of a buffer, as in 4096 or 64K (default: the largest "
+	  "there are)", 0 },
+	{ "progress", OPTION_PROGRESS, NULL, 0, "Print progress even if stderr is no terminal",
+	  0 },
+	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 0 },
+	{ 0 }
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct flow_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case 'b':
+		if (!quantity_parse_number(argument, 1, MOST_BUFFERS, &options->buffers))
+			argp_error(state, "--buffers wants a number from 1 to %d", MOST_BUFFERS);
+		return 0;
+	case 's':
+		if (!quantity_parse_bytes(argument, &options->size) || !options->size)
+			argp_error(state, "--size wants bytes, as in 4096 or 64K");
+		return 0;
+	case OPTION_PROGRESS:
+		options->progress = true;
+		return 0;
+	case 'q':
+		options->quiet = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp flow_argp = {
+	.options = argp_options,
+	.parser = parse,
+	.children = children,
+};
+
+/*
+ * The port
+ */
+
+static enum status complain_fit(const struct flow *flow)
+{
+	const struct gophership_endpoint_info *info = &flow->endpoint.info;
+
+	complain("the driver of %s takes %u to %u buffers of %s or more", flow->endpoint.path,
+		 info->count_min, info->count_max, quantity_bytes(info->buf_size_min).text);
+	return STATUS_USAGE;
+}
+
+/* What was asked for, or what the driver takes, or what is usual. */
+static enum status choose(struct flow *flow, struct gophership_port_options *port)
+{
+	const struct gophership_info *device = &flow->device.info;
+	const struct gophership_endpoint_info *endpoint = &flow->endpoint.info;
+	uint32_t largest = device->classes[device->nr_classes - 1].capacity;
+	uint64_t size = flow->options->size ? flow->options->size : largest;
+	uint64_t count = flow->options->buffers ? flow->options->buffers : DEFAULT_BUFFERS;
+
+	if (size > largest) {
+		complain("the largest buffers there are hold %s", quantity_bytes(largest).text);
+		advise("Sizes on offer: gophershipctl info");
+		return STATUS_USAGE;
+	}
+	if (!flow->options->buffers && count < endpoint->count_min)
+		count = endpoint->count_min;
+	if (!flow->options->buffers && count > endpoint->count_max)
+		count = endpoint->count_max;
+	if (size < endpoint->buf_size_min || count < endpoint->count_min ||
+	    count > endpoint->count_max)
+		return complain_fit(flow);
+	port->count = count;
+	port->buf_size = size;
+	return STATUS_OK;
+}
+
+static enum status complain_port(struct flow *flow, int error)
+{
+	complain("cannot open a port at %s: %s", flow->endpoint.path, strerror(error));
+	if (error == EDQUOT || error == ENOMEM)
+		buffers_advise_limit(&flow->device, flow->device.info.page_size + 1, error);
+	else if (error == EBUSY)
+		advise("Its driver has another port, of another program.");
+	else if (error == EOPNOTSUPP)
+		advise("The loaded module is of an older version, without ports.");
+	return STATUS_DEVICE;
+}
+
+static enum status open_library(struct flow *flow)
+{
+	/* All that it lends goes through the port. */
+	const struct gophership_options options = {
+		.size = sizeof(options),
+		.device = flow->device.path,
+		.ceiling = flow->device.info.page_size,
+	};
+	int ret = gophership_open(&flow->gs, &options);
+
+	if (!ret)
+		return STATUS_OK;
+	complain("cannot use %s: %s", flow->device.path, strerror(-ret));
+	return STATUS_DEVICE;
+}
+
+static enum status open_port(struct flow *flow, uint32_t flags)
+{
+	struct gophership_port_options options = {
+		.size = sizeof(options),
+		.flags = flags,
+		.endpoint = flow->endpoint.path,
+	};
+	enum status status;
+	int ret;
+
+	status = choose(flow, &options);
+	if (status != STATUS_OK)
+		return status;
+	ret = gophership_port_open(flow->gs, &options, &flow->port);
+	if (ret)
+		return complain_port(flow, -ret);
+	flow->nr_buffers = options.count;
+	flow->capacity = gophership_port_capacity(flow->port);
+	return STATUS_OK;
+}
+
+static enum status open_on_device(struct flow *flow, uint32_t flags)
+{
+	enum status status;
+
+	status = open_library(flow);
+	if (status != STATUS_OK)
+		return status;
+	status = open_port(flow, flags);
+	if (status != STATUS_OK)
+		gophership_close(flow->gs);
+	return status;
+}
+
+enum status flow_open(struct flow *flow, const char *endpoint, uint32_t flags)
+{
+	enum status status;
+
+	status = device_open(&flow->device, flow->options->common.device);
+	if (status != STATUS_OK)
+		return status;
+	status = endpoint_find(&flow->endpoint, endpoint);
+	if (status == STATUS_OK) {
+		status = open_on_device(flow, flags);
+		if (status != STATUS_OK)
+			endpoint_free(&flow->endpoint);
+	}
+	if (status != STATUS_OK)
+		device_close(&flow->device);
+	return status;
+}
+
+void flow_close(struct flow *flow)
+{
+	gophership_port_close(flow->port);
+	gophership_close(flow->gs);
+	endpoint_free(&flow->endpoint);
+	device_close(&flow->device);
+}
+
+unsigned int flow_index(const struct flow *flow, const void *data)
+{
+	const char *bank = gophership_port_buffer(flow->port, 0);
+
+	return ((const char *)data - bank) / flow->capacity;
+}
+
+struct gophership_port_counters flow_counters(const struct flow *flow)
+{
+	struct gophership_port_counters counters = { .size = sizeof(counters) };
+
+	gophership_port_stats(flow->port, &counters);
+	return counters;
+}
+
+/*
+ * Progress
+ */
+
+void flow_begin(struct flow *flow, const char *verb)
+{
+	const struct flow_options *options = flow->options;
+
+	progress_begin(&flow->progress, verb, 0,
+		       !options->quiet && (options->progress || isatty(STDERR_FILENO)));
+}
+
+static void print_line(const struct flow *flow)
+{
+	struct gophership_port_counters counters = flow_counters(flow);
+	double seconds = progress_clock() - flow->progress.start;
+	char line[160];
+
+	snprintf(line, sizeof(line), "%-9s %10s  %12s  %" PRIu64 " buffers, lost %u, starved %u",
+		 flow->progress.verb, quantity_bytes(flow->bytes).text,
+		 quantity_rate(flow->bytes, seconds).text, flow->messages, counters.lost,
+		 counters.starved);
+	progress_print(&flow->progress, line);
+}
+
+void flow_update(struct flow *flow)
+{
+	if (progress_due(&flow->progress))
+		print_line(flow);
+}
+
+void flow_end(struct flow *flow)
+{
+	flow->seconds = progress_clock() - flow->progress.start;
+	if (!flow->progress.wanted)
+		return;
+	if (flow->progress.terminal)
+		progress_print(&flow->progress, "");
+	else
+		print_line(flow);
+}
+
+/*
+ * In the end
+ */
+
+void flow_print_text(const struct flow *flow, FILE *file)
+{
+	struct gophership_port_counters counters = flow_counters(flow);
+
+	fprintf(file, "size      %s (%" PRIu64 " bytes) in %" PRIu64 " buffers\n",
+		quantity_bytes(flow->bytes).text, flow->bytes, flow->messages);
+	fprintf(file, "time      %.2f s, %s\n", flow->seconds,
+		quantity_rate(flow->bytes, flow->seconds).text);
+	fprintf(file, "port      %u x %s; the driver lost %u and starved %u times\n",
+		flow->nr_buffers, quantity_bytes(flow->capacity).text, counters.lost,
+		counters.starved);
+}
+
+void flow_add_json(const struct flow *flow, struct json_object *object)
+{
+	struct gophership_port_counters counters = flow_counters(flow);
+
+	json_object_object_add(object, "bytes", json_object_new_uint64(flow->bytes));
+	json_object_object_add(object, "messages", json_object_new_uint64(flow->messages));
+	json_object_object_add(object, "seconds", json_object_new_double(flow->seconds));
+	json_object_object_add(object, "buffers", json_object_new_uint64(flow->nr_buffers));
+	json_object_object_add(object, "buffer_bytes", json_object_new_uint64(flow->capacity));
+	json_object_object_add(object, "lost", json_object_new_uint64(counters.lost));
+	json_object_object_add(object, "starved", json_object_new_uint64(counters.starved));
+	json_object_object_add(object, "kicks", json_object_new_uint64(counters.kicks));
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A flow: data on its way through a port, to a driver or from it. What receive and send
+ * have in common: options, the port, progress and the summary.
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gophership.h>
+
+#include "command.h"
+#include "device.h"
+#include "endpoint.h"
+#include "progress.h"
+
+/**
+ * struct flow_options - options that receive and send have both
+ * @common: device and json
+ * @buffers: how many; 0: what the endpoint takes, 64 if it does not care
+ * @size: bytes that each must hold; 0: the largest there are
+ * @progress: print progress though stderr is no terminal
+ * @quiet: print errors only
+ */
+struct flow_options {
+	struct common common;
+	uint64_t buffers;
+	uint64_t size;
+	bool progress;
+	bool quiet;
+};
+
+/**
+ * struct flow - data on its way
+ * @options: what was asked for
+ * @endpoint: of the driver
+ * @device: the device
+ * @gs: the library's handle of it
+ * @port: what it flows through
+ * @nr_buffers: of the port
+ * @capacity: bytes of each
+ * @bytes: of payload that are through
+ * @messages: in so many buffers
+ * @progress: tells how far it is
+ * @seconds: from the beginning to the end
+ */
+struct flow {
+	const struct flow_options *options;
+	struct endpoint endpoint;
+	struct device device;
+	struct gophership *gs;
+	struct gophership_port *port;
+	unsigned int nr_buffers;
+	uint32_t capacity;
+	uint64_t bytes;
+	uint64_t messages;
+	struct progress progress;
+	double seconds;
+};
+
+/* For struct argp's children; its input is a struct flow_options. */
+extern const struct argp flow_argp;
+
+/* Complains by itself. @flags: as for gophership_port_open(). */
+enum status flow_open(struct flow *flow, const char *endpoint, uint32_t flags);
+void flow_close(struct flow *flow);
+
+/* The number of the buffer that @data lies in. */
+unsigned int flow_index(const struct flow *flow, const void *data);
+struct gophership_port_counters flow_counters(const struct flow *flow);
+
+void flow_begin(struct flow *flow, const char *verb);
+/* Cheap enough to call for every buffer. */
+void flow_update(struct flow *flow);
+void flow_end(struct flow *flow);
+
+/* The parts of a summary that both have. */
+void flow_print_text(const struct flow *flow, FILE *file);
+void flow_add_json(const struct flow *flow, struct json_object *object);
+
+#endif /* FLOW_H */

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "interrupt.h"
+#include "ship_run.h"
+#include "sink.h"
+
+/* Of one registered buffer; the kernel takes no more. */
+#define MOST_REGISTERED	(1ULL << 30)
+
+static enum status complain_errno(const char *verb, const struct sink *sink)
+{
+	complain("cannot %s %s: %s", verb, sink->file.path, strerror(errno));
+	return STATUS_FAILED;
+}
+
+/* How the writes go; what went wrong is said once, in ship's words. */
+static enum status status_of(struct sink *sink)
+{
+	static const struct ship_run run = { .engine = &engine_uring };
+
+	if (!sink->pass.failed)
+		return STATUS_OK;
+	if (!sink->told)
+		ship_run_complain(&run, &sink->pass);
+	sink->told = true;
+	return STATUS_FAILED;
+}
+
+/*
+ * Opening and closing
+ */
+
+static void start_uring(struct sink *sink)
+{
+	struct iovec bank = {
+		.iov_base = gophership_port_buffer(sink->flow->port, 0),
+		.iov_len = (size_t)sink->flow->nr_buffers * sink->flow->capacity,
+	};
+
+	if (engine_uring.probe() || io_uring_queue_init(sink->flow->nr_buffers, &sink->ring, 0))
+		return;
+	sink->uring = true;
+	sink->fixed = bank.iov_len <= MOST_REGISTERED &&
+		      !io_uring_register_buffers(&sink->ring, &bank, 1);
+}
+
+static enum status open_file(struct sink *sink, const char *path, bool direct)
+{
+	struct stat st;
+
+	sink->file.path = path;
+	if (!strcmp(path, "-")) {
+		sink->file.path = "stdout";
+		sink->file.fd = dup(STDOUT_FILENO);
+		return sink->file.fd < 0 ? complain_errno("write to", sink) : STATUS_OK;
+	}
+	sink->file.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	if (sink->file.fd < 0)
+		return complain_errno("open", sink);
+	if (fstat(sink->file.fd, &st))
+		return complain_errno("look at", sink);
+	sink->regular = S_ISREG(st.st_mode);
+	if (sink->regular && direct)
+		ship_file_direct(&sink->file);
+	sink->direct = sink->file.direct;
+	return STATUS_OK;
+}
+
+enum status sink_open(struct sink *sink, const char *path, bool direct)
+{
+	unsigned int i, nr = sink->flow->nr_buffers;
+	enum status status;
+
+	sink->file.fd = -1;
+	sink->pass.out = &sink->file;
+	sink->end = UINT64_MAX;
+	sink->buffers = calloc(nr, sizeof(*sink->buffers));
+	sink->chunks = calloc(nr, sizeof(*sink->chunks));
+	if (sink->buffers && sink->chunks) {
+		status = open_file(sink, path, direct);
+	} else {
+		complain("out of memory");
+		status = STATUS_FAILED;
+	}
+	if (status != STATUS_OK) {
+		sink_close(sink);
+		return status;
+	}
+	for (i = 0; i < nr; i++)
+		sink->chunks[i].buffer = &sink->buffers[i];
+	if (sink->regular)
+		start_uring(sink);
+	return STATUS_OK;
+}
+
+void sink_close(struct sink *sink)
+{
+	if (sink->uring)
+		io_uring_queue_exit(&sink->ring);
+	if (sink->file.fd >= 0)
+		close(sink->file.fd);
+	free(sink->buffers);
+	free(sink->chunks);
+}
+
+/*
+ * In order
+ */
+
+static enum status write_all(struct sink *sink, const struct gophership_message *message)
+{
+	const char *data = message->data;
+	uint32_t left = message->len;
+	ssize_t written;
+
+	while (left) {
+		written = write(sink->file.fd, data, left);
+		if (written < 0 && errno == EINTR && !interrupt_pending())
+			continue;
+		if (written < 0 && errno == EINTR)
+			return STATUS_SIGNAL;
+		if (written < 0)
+			return complain_errno("write to", sink);
+		data += written;
+		left -= written;
+	}
+	sink->offset += message->len;
+	return STATUS_OK;
+}
+
+/*
+ * At offsets
+ */
+
+static void finish(struct sink *sink, struct chunk *chunk)
+{
+	struct gophership_message message = {
+		.data = chunk->buffer->data,
+		.len = chunk->length,
+	};
+
+	sink->done(sink->priv, &message);
+}
+
+static void queue(struct sink *sink, struct chunk *chunk)
+{
+	/* Never NULL: the ring has an entry for each buffer. */
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&sink->ring);
+	struct chunk_io io;
+
+	pass_io(&sink->pass, chunk, &io);
+	if (sink->fixed)
+		io_uring_prep_write_fixed(sqe, io.fd, io.data, io.length, io.offset, 0);
+	else
+		io_uring_prep_write(sqe, io.fd, io.data, io.length, io.offset);
+	io_uring_sqe_set_data(sqe, chunk);
+	sink->in_flight++;
+}
+
+/* What a write has come to. Returns whether it goes on. */
+static bool look_at(struct sink *sink, struct chunk *chunk, int64_t result)
+{
+	if (!pass_result(&sink->pass, chunk, result)) {
+		/* What comes before it in the file may still be written. */
+		if (chunk->offset + chunk->done < sink->end)
+			sink->end = chunk->offset + chunk->done;
+		return false;
+	}
+	backoff_sleep(chunk->not_before);
+	if (chunk->phase != CHUNK_DONE)
+		return true;
+	finish(sink, chunk);
+	return false;
+}
+
+static void write_now(struct sink *sink, struct chunk *chunk)
+{
+	struct chunk_io io;
+	ssize_t result;
+
+	do {
+		pass_io(&sink->pass, chunk, &io);
+		result = pwrite(io.fd, io.data, io.length, io.offset);
+	} while (look_at(sink, chunk, result < 0 ? -errno : result));
+}
+
+static void reap(struct sink *sink)
+{
+	struct io_uring_cqe *cqe;
+	struct chunk *chunk;
+	int result;
+
+	while (sink->in_flight && !io_uring_peek_cqe(&sink->ring, &cqe)) {
+		chunk = io_uring_cqe_get_data(cqe);
+		result = cqe->res;
+		io_uring_cqe_seen(&sink->ring, cqe);
+		sink->in_flight--;
+		if (look_at(sink, chunk, result))
+			queue(sink, chunk);
+	}
+}
+
+enum status sink_reap(struct sink *sink, bool wait)
+{
+	int ret;
+
+	if (!sink->uring)
+		return STATUS_OK;
+	ret = io_uring_submit_and_wait(&sink->ring, wait && sink->in_flight);
+	if (ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY) {
+		pass_fail_engine(&sink->pass, -ret);
+		sink->end = 0;
+		/* No I/O does harm: its pages are nobody's before it has ended. */
+		sink->in_flight = 0;
+	}
+	reap(sink);
+	return status_of(sink);
+}
+
+static void drain(struct sink *sink)
+{
+	while (sink->in_flight)
+		sink_reap(sink, true);
+}
+
+/*
+ * O_DIRECT writes whole blocks. A payload that does not end on one is written to the end
+ * of its block, and what comes after it cannot be direct any more: it begins in there.
+ */
+static void leave_direct(struct sink *sink)
+{
+	drain(sink);
+	ship_file_leave_direct(&sink->file);
+	note("what the driver delivers does not fill blocks of %u bytes; using the page cache from "
+	     "byte %" PRIu64 " of %s on", SHIP_ALIGNMENT, sink->offset, sink->file.path);
+}
+
+static bool is_aligned(const struct sink *sink, const struct gophership_message *message)
+{
+	return !((sink->offset | (uintptr_t)message->data) % SHIP_ALIGNMENT);
+}
+
+/* The rest of the last block, which is cut off in the end. */
+static void clear_rest(const struct gophership_message *message)
+{
+	uint32_t rest = -message->len % SHIP_ALIGNMENT;
+
+	memset((char *)message->data + message->len, 0, rest);
+}
+
+static enum status write_at(struct sink *sink, const struct gophership_message *message)
+{
+	unsigned int index = flow_index(sink->flow, message->data);
+	struct chunk *chunk = &sink->chunks[index];
+
+	if (sink->file.direct && !is_aligned(sink, message))
+		leave_direct(sink);
+	if (sink->file.direct)
+		clear_rest(message);
+	*chunk->buffer = (struct buffer) { .data = message->data, .capacity = message->len };
+	*chunk = (struct chunk) {
+		.buffer = chunk->buffer,
+		.offset = sink->offset,
+		.length = message->len,
+		.phase = CHUNK_WRITE,
+	};
+	sink->offset += message->len;
+	if (sink->uring)
+		queue(sink, chunk);
+	else
+		write_now(sink, chunk);
+	return status_of(sink);
+}
+
+enum status sink_put(struct sink *sink, const struct gophership_message *message)
+{
+	enum status status;
+
+	if (message->len && sink->regular)
+		return write_at(sink, message);
+	status = message->len ? write_all(sink, message) : STATUS_OK;
+	if (status == STATUS_OK)
+		sink->done(sink->priv, message);
+	return status;
+}
+
+enum status sink_finish(struct sink *sink)
+{
+	if (!sink->regular)
+		return STATUS_OK;
+	drain(sink);
+	/* Unregistering waits; the end of a ring alone would not. */
+	if (sink->fixed)
+		io_uring_unregister_buffers(&sink->ring);
+	if (sink->end > sink->offset)
+		sink->end = sink->offset;
+	if (ftruncate(sink->file.fd, sink->end))
+		return complain_errno("cut", sink);
+	if (fsync(sink->file.fd))
+		return complain_errno("write", sink);
+	return status_of(sink);
+}
