@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies a file with io_uring and a registered window: the kernel looks up and
- * pins its pages once, not for each read and write.
+ * Copies a file with io_uring and a registered bank: the kernel looks up and pins
+ * its pages once, not for each read and write.
  *
  *	cc uring.c $(pkg-config --cflags --libs gophership liburing)
  *	./a.out FILE COPY
@@ -30,15 +30,10 @@ static struct part parts[NR];
 static struct io_uring ring;
 static bool registered;
 
-/* A ceiling of NR buffers makes windows of that length. */
 static struct gophership *open_pool(void)
 {
-	const struct gophership_options options = {
-		.size = sizeof(options),
-		.ceiling = NR * SIZE,
-	};
 	struct gophership *gs;
-	int error = gophership_open(&gs, &options);
+	int error = gophership_open(&gs, NULL);
 
 	if (error)
 		errx(1, "cannot open /dev/gophership: %s", strerror(-error));
@@ -46,44 +41,40 @@ static struct gophership *open_pool(void)
 }
 
 /*
- * Borrow all of the window, which begins with the lowest of them. Not less: what
- * is not on lease cannot be pinned, and io_uring says EFAULT.
+ * NR buffers, side by side, that stay ours: not those of gophership_acquire(), which go
+ * back to the kernel when they idle, and come again with other pages. One that is
+ * registered would then be read into in vain: the bytes would be in the old pages.
  */
-static struct iovec borrow_window(struct gophership *gs)
+static struct gophership_bank *open_bank(struct gophership *gs)
 {
-	struct iovec window = { .iov_len = NR * SIZE };
-	void *bufs[NR];
+	struct gophership_bank *bank;
+	int error = gophership_bank_open(gs, SIZE, NR, 0, &bank);
 	unsigned int i;
 
-	if (gophership_acquire_bulk(gs, SIZE, NR, bufs) < NR)
-		err(1, "cannot borrow %d buffers", NR);
-	window.iov_base = bufs[0];
-	for (i = 0; i < NR; i++) {
-		parts[i].buf = bufs[i];
-		if (bufs[i] < window.iov_base)
-			window.iov_base = bufs[i];
-	}
-	return window;
+	if (error)
+		errx(1, "cannot have a bank of %d buffers: %s", NR, strerror(-error));
+	for (i = 0; i < NR; i++)
+		parts[i].buf = gophership_bank_acquire(bank);
+	return bank;
 }
 
-/*
- * One registered buffer, of which each read and write takes a part. Its pages
- * stay ours until it is unregistered. A buffer that was released before would be
- * no danger, but lost to the pool: the kernel frees it when the last pin goes.
- */
-static void register_window(const struct iovec *window)
+/* One registered buffer, of which each read and write takes a part. */
+static void register_bank(const struct gophership_bank *bank)
 {
-	int error = io_uring_register_buffers(&ring, window, 1);
+	struct iovec whole;
+	int error;
 
+	gophership_bank_iovec(bank, &whole);
+	error = io_uring_register_buffers(&ring, &whole, 1);
 	registered = !error;
 	if (registered)
-		fprintf(stderr, "a window of %zu bytes is registered: fixed reads and writes\n",
-			window->iov_len);
+		fprintf(stderr, "a bank of %zu bytes is registered: fixed reads and writes\n",
+			whole.iov_len);
 	else if (error == -EOPNOTSUPP)
 		warnx("this kernel registers no buffers of a device (Linux 6.5 is the first that "
 		      "does); going on with ordinary reads and writes");
 	else
-		warnx("the kernel does not register the window: %s%s; going on with ordinary reads "
+		warnx("the kernel does not register the bank: %s%s; going on with ordinary reads "
 		      "and writes", strerror(-error),
 		      error == -ENOMEM ? " (see ulimit -l)" : "");
 }
@@ -165,8 +156,8 @@ static size_t copy_some(int in, int out, off_t offset)
 
 int main(int argc, char **argv)
 {
+	struct gophership_bank *bank;
 	struct gophership *gs;
-	struct iovec window;
 	off_t offset = 0;
 	int in, out, error;
 	size_t done;
@@ -183,8 +174,8 @@ int main(int argc, char **argv)
 	error = io_uring_queue_init(NR, &ring, 0);
 	if (error)
 		errx(1, "this kernel offers no io_uring: %s", strerror(-error));
-	window = borrow_window(gs);
-	register_window(&window);
+	bank = open_bank(gs);
+	register_bank(bank);
 	do {
 		done = copy_some(in, out, offset);
 		offset += done;
@@ -192,6 +183,7 @@ int main(int argc, char **argv)
 	if (registered)
 		io_uring_unregister_buffers(&ring);
 	io_uring_queue_exit(&ring);
+	gophership_bank_close(bank);
 	gophership_close(gs);
 	if (close(out))
 		err(1, "%s", argv[2]);
