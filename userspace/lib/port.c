@@ -144,7 +144,8 @@ static bool submit_one(struct gophership_port *port, uint32_t position,
 
 	if (unlikely(index >= port->file.count || !peek(port->held[index])))
 		return false;
-	offset = (uintptr_t)message->data & (capacity - 1);
+	/* The bank begins on a page, not on a multiple of the capacity. */
+	offset = ((uintptr_t)message->data - (uintptr_t)port->file.bank) & (capacity - 1);
 	if (unlikely(message->len > capacity - offset))
 		return false;
 	/* What was received can be submitted as it is. */
