@@ -210,9 +210,8 @@ static void *receive_by_epoll(void *argument)
 	while (events->got < events->wanted) {
 		nr = gophership_port_receive(events->port, back, 4);
 		events->got += nr;
-		if (nr == 4)
-			continue;
-		epoll_wait(epoll, &event, 1, -1);
+		if (nr < 4 && events->got < events->wanted)
+			epoll_wait(epoll, &event, 1, -1);
 	}
 	close(epoll);
 	return NULL;
@@ -296,23 +295,27 @@ TEST_F(driver, killed)
 TEST_F(driver, forked)
 {
 	struct gophership_port *port;
-	int status, ends[2];
+	int status, up[2], down[2];
+	char byte = 0;
 	pid_t pid;
-	char byte;
 
 	ASSERT_EQ(0, open_port(self->gs, 2, 0, "loop-out", &port));
-	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ(0, pipe(up));
+	ASSERT_EQ(0, pipe(down));
 	pid = fork();
 	if (!pid) {
-		close(ends[1]);
-		_exit(read(ends[0], &byte, 1));
+		close(down[1]);
+		_exit(write(up[1], &byte, 1) != 1 || read(down[0], &byte, 1));
 	}
+	ASSERT_EQ(1, read(up[0], &byte, 1));
 	gophership_port_close(port);
 	EXPECT_EQ(0, open_error(self->gs, 2, 0, "loop-out"));
-	close(ends[1]);
+	close(down[1]);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
-	close(ends[0]);
+	close(up[0]);
+	close(up[1]);
+	close(down[0]);
 }
 
 TEST_F(driver, direct_io)

@@ -12,6 +12,7 @@
 #include "fixture.h"
 
 #define COUNT	6
+#define SIZE	LARGEST
 #define LAPS	20000
 
 FIXTURE(message)
@@ -29,7 +30,7 @@ static int open_port(struct gophership *gs, uint32_t count, uint32_t flags, cons
 		.size = sizeof(options),
 		.flags = flags,
 		.count = count,
-		.buf_size = PAGE,
+		.buf_size = SIZE,
 		.endpoint = endpoint,
 	};
 
@@ -108,6 +109,30 @@ TEST_F(message, there_and_back_in_order)
 	EXPECT_EQ(COUNT, counters_of(self->port).received);
 }
 
+/* Wherever the bank is: on a page, but not on a multiple of a buffer's size. */
+TEST_F(message, the_bank_is_anywhere)
+{
+	struct gophership_message message = { .len = 1 };
+	struct gophership_port *ports[8];
+	struct gophership_entry entry;
+	struct driver driver;
+	unsigned int odd = 0;
+
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, open_port(self->gs, 1, 0, NULL, &ports[i]));
+		ASSERT_TRUE(driver_open(&driver, gophership_port_fd(ports[i])));
+		message.data = (char *)gophership_port_buffer(ports[i], 0) + SIZE - 1;
+		odd += ((uintptr_t)message.data + 1) % SIZE != 0;
+		EXPECT_EQ(1, gophership_port_submit(ports[i], &message, 1));
+		ASSERT_TRUE(driver_take(&driver, &entry));
+		EXPECT_EQ(SIZE - 1, entry.offset);
+		driver_close(&driver);
+	}
+	EXPECT_LT(0, odd);
+	for (int i = 0; i < 8; i++)
+		gophership_port_close(ports[i]);
+}
+
 /* The three messages: one that is good, the bad one, a good one. */
 static unsigned int submit_around(struct gophership_port *port,
 				  const struct gophership_message *good,
@@ -148,12 +173,12 @@ TEST_F(message, nonsense_is_refused)
 	EXPECT_REFUSED(bad.data = NULL);
 	EXPECT_REFUSED(bad.data = (void *)-1);
 	EXPECT_REFUSED(bad.data = bank - 1);
-	EXPECT_REFUSED(bad.data = bank + COUNT * PAGE);
+	EXPECT_REFUSED(bad.data = bank + COUNT * SIZE);
 	EXPECT_REFUSED(bad.data = (void *)((uintptr_t)bank ^ (uintptr_t)1 << (sizeof(bank) * 8 - 1)));
 	EXPECT_REFUSED(bad.len = UINT32_MAX);
-	EXPECT_REFUSED(bad.len = PAGE - 15);
-	EXPECT_REFUSED(bad.data = bank + 3 * PAGE - 1, bad.len = 2);
-	EXPECT_REFUSED(bad.data = bank + 3 * PAGE - 1, bad.len = UINT32_MAX);
+	EXPECT_REFUSED(bad.len = SIZE - 15);
+	EXPECT_REFUSED(bad.data = bank + 3 * SIZE - 1, bad.len = 2);
+	EXPECT_REFUSED(bad.data = bank + 3 * SIZE - 1, bad.len = UINT32_MAX);
 	EXPECT_REFUSED(bad.flags = 8);
 	EXPECT_REFUSED(bad.flags = 1U << 31);
 	/* The one before it in the same call. */
@@ -161,7 +186,7 @@ TEST_F(message, nonsense_is_refused)
 	EXPECT_EQ(COUNT, counters_of(self->port).held);
 
 	bad = self->all[2];
-	bad.data = bank + 3 * PAGE - 1;
+	bad.data = bank + 3 * SIZE - 1;
 	bad.len = 1;
 	bad.flags = GOPHERSHIP_MESSAGE_LOST;
 	EXPECT_EQ(3, submit_around(self->port, self->all, &bad));
@@ -192,7 +217,7 @@ TEST_F(message, nothing_is_submitted_by_no_message)
 	EXPECT_EQ(NULL, gophership_port_buffer(NULL, 0));
 	EXPECT_EQ(NULL, gophership_port_buffer(self->port, COUNT));
 	EXPECT_EQ(0, gophership_port_capacity(NULL));
-	EXPECT_EQ(PAGE, gophership_port_capacity(self->port));
+	EXPECT_EQ(SIZE, gophership_port_capacity(self->port));
 	gophership_port_close(NULL);
 }
 
@@ -218,12 +243,12 @@ TEST_F(message, a_mad_kernel_is_survived)
 	const struct gophership_entry mad[] = {
 		{ .index = COUNT },
 		{ .index = UINT32_MAX },
-		{ .index = 0, .offset = PAGE, .len = 1 },
+		{ .index = 0, .offset = SIZE, .len = 1 },
 		{ .index = 0, .offset = 1, .len = UINT32_MAX },
 		{ .index = 0, .offset = UINT32_MAX, .len = 2 },
 		{ .index = 1 },		/* the program has it */
 	};
-	const struct gophership_entry good = { .index = 0, .offset = PAGE, .len = 0, .tag = 7 };
+	const struct gophership_entry good = { .index = 0, .offset = SIZE, .len = 0, .tag = 7 };
 	struct gophership_message back[4];
 
 	ASSERT_EQ(1, gophership_port_submit(self->port, self->all, 1));
@@ -235,7 +260,7 @@ TEST_F(message, a_mad_kernel_is_survived)
 	driver_deliver(&self->driver, &good);
 	EXPECT_EQ(1, gophership_port_receive(self->port, back, 4));
 	EXPECT_EQ(7, back[0].tag);
-	EXPECT_EQ((char *)gophership_port_buffer(self->port, 0) + PAGE, back[0].data);
+	EXPECT_EQ((char *)gophership_port_buffer(self->port, 0) + SIZE, back[0].data);
 	EXPECT_EQ(ARRAY_SIZE(mad) + 1, counters_of(self->port).skipped);
 	EXPECT_EQ(COUNT, counters_of(self->port).held);
 }
