@@ -10,7 +10,12 @@
 
 #define COUNT	100
 #define THREADS	4
-#define ROUNDS	20000
+#define AT_ONCE	2
+#ifdef MEMCHECK
+#define ROUNDS	2000
+#else
+#define ROUNDS	100000
+#endif
 
 FIXTURE(bank)
 {
@@ -160,11 +165,11 @@ struct worker {
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
-	_Atomic uintptr_t *mine[COUNT / THREADS];
+	_Atomic uintptr_t *mine[AT_ONCE];
 	int i, j;
 
-	for (i = 0; i < ROUNDS / COUNT; i++) {
-		for (j = 0; j < COUNT / THREADS; j++) {
+	for (i = 0; i < ROUNDS; i++) {
+		for (j = 0; j < AT_ONCE; j++) {
 			mine[j] = gophership_bank_acquire(worker->bank);
 			if (!mine[j]) {
 				worker->refused++;
@@ -172,7 +177,7 @@ static void *work(void *argument)
 			}
 			worker->wrong += atomic_exchange(mine[j], (uintptr_t)worker) != 0;
 		}
-		for (j = 0; j < COUNT / THREADS; j++) {
+		for (j = 0; j < AT_ONCE; j++) {
 			worker->wrong += atomic_exchange(mine[j], 0) != (uintptr_t)worker;
 			worker->wrong += gophership_bank_release(worker->bank, mine[j]) != 0;
 		}
@@ -180,13 +185,15 @@ static void *work(void *argument)
 	return NULL;
 }
 
-/* There are as many as all of them want together, so nobody is ever told that there is none. */
+/* There are just as many as they want together: none is ever told that there is none. */
 TEST_F(bank, threads)
 {
 	struct worker workers[THREADS];
+	struct gophership_bank *bank;
 
+	ASSERT_EQ(0, gophership_bank_open(self->gs, PAGE, THREADS * AT_ONCE, 0, &bank));
 	for (int i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker) { .bank = self->bank };
+		workers[i] = (struct worker) { .bank = bank };
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work, &workers[i]));
 	}
 	for (int i = 0; i < THREADS; i++) {
@@ -194,6 +201,7 @@ TEST_F(bank, threads)
 		EXPECT_EQ(0, workers[i].wrong);
 		EXPECT_EQ(0, workers[i].refused);
 	}
+	gophership_bank_close(bank);
 }
 
 struct twice {

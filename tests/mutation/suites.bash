@@ -14,6 +14,7 @@
 #   pressure                     tests/pressure
 #   driver late|lend|numa        of tests/driver, on debian-6.1
 #   port TEST                    a test of tests/port
+#   libport PROGRAM TEST         of tests/libport, on this machine, where the test is the driver
 #   libguest PROGRAM             of tests/libgophership, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
 #                                of tests/user, with parameters for the module
@@ -34,6 +35,16 @@ run_lib()
 		"$copy/build/tests/standin/$program" || return 97
 	shift 2
 	timeout 120 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
+}
+
+# run_libport COPY PROGRAM TEST: as run_lib.
+run_libport()
+{
+	local copy=$1 program=$2 harness
+	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
+	make -s -C "$copy/tests/libport" HARNESS="$harness" O="$copy/build/tests" \
+		"$copy/build/tests/libport-standin/$program" || return 97
+	timeout 120 "$copy/build/tests/libport-standin/$program" -t "$3"
 }
 
 # run_user COPY PROGRAM[,PROGRAM]... [PARAMETER]...: as tests/user/guest does it.
@@ -116,6 +127,7 @@ run_test()
 	kunit) "$copy/tests/kunit/run" ${words:+--only "$words" --timeout 120} ;;
 	libguest) run_lib_in_guest "$copy" $words ;;
 	lib) run_lib "$copy" $words ;;
+	libport) run_libport "$copy" $words ;;
 	ship) run_ship "$copy" ${words:+"$words"} ;;
 	pressure) "$copy/tests/pressure/run" --seconds 1 ;;
 	driver) run_driver "$copy" "$words" ;;
