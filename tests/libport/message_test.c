@@ -174,7 +174,7 @@ TEST_F(message, nonsense_is_refused)
 	EXPECT_REFUSED(bad.data = (void *)-1);
 	EXPECT_REFUSED(bad.data = bank - 1);
 	EXPECT_REFUSED(bad.data = bank + COUNT * SIZE);
-	EXPECT_REFUSED(bad.data = (void *)((uintptr_t)bank ^ (uintptr_t)1 << (sizeof(bank) * 8 - 1)));
+	EXPECT_REFUSED(bad.data = (void *)((uintptr_t)bank ^ (UINTPTR_MAX / 2 + 1)));
 	EXPECT_REFUSED(bad.len = UINT32_MAX);
 	EXPECT_REFUSED(bad.len = SIZE - 15);
 	EXPECT_REFUSED(bad.data = bank + 3 * SIZE - 1, bad.len = 2);
@@ -374,7 +374,10 @@ static void nothing(int signal)
 TEST_F(message, a_signal_ends_the_wait)
 {
 	const struct sigaction action = { .sa_handler = nothing };
-	const struct itimerspec soon = { .it_value.tv_nsec = 10000000, .it_interval.tv_nsec = 10000000 };
+	const struct itimerspec soon = {
+		.it_value.tv_nsec = 10000000,
+		.it_interval.tv_nsec = 10000000,
+	};
 	timer_t timer;
 
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
@@ -399,7 +402,7 @@ static void *echo_many(void *argument)
 
 struct receiver {
 	struct gophership_port *port;
-	_Atomic(void *) box;	/* for the one that submits */
+	void *_Atomic box;	/* for the one that submits */
 	uint64_t wrong;
 };
 

@@ -36,7 +36,7 @@ module_param(drop, bool, 0644);
  * @ended: the sender is gone: @out is to be put
  */
 static struct {
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	struct gophership_port *in;
 	struct gophership_port *out;
 	struct gophership_buf *buf;
