@@ -5,6 +5,7 @@
 #include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/build_bug.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/siphash.h>
 #include <linux/xarray.h>
@@ -41,6 +42,7 @@ u64 gophership_handle_next(struct gophership_context *context, const struct goph
 	u64 place = FIELD_PREP(HANDLE_SLOT, loan->slot) | FIELD_PREP(HANDLE_CLASS, loan->class);
 	u64 handle;
 
+	lockdep_assert_held_write(&context->lock);
 	do {
 		handle = handle_make(context, place, ++context->generation);
 	} while (!handle);
@@ -53,6 +55,7 @@ int gophership_handle_verdict(const struct gophership_context *context, u64 hand
 	u64 low = FIELD_GET(HANDLE_GENERATION, handle);
 	u64 age = (context->generation - low) & FIELD_MAX(HANDLE_GENERATION);
 
+	lockdep_assert_held(&context->lock);
 	if (age >= context->generation - context->first)
 		return -EINVAL;
 	if (handle != handle_make(context, handle & HANDLE_PLACE, context->generation - age))
@@ -66,6 +69,7 @@ struct gophership_loan *gophership_handle_find(struct gophership_context *contex
 	unsigned int class = FIELD_GET(HANDLE_CLASS, handle);
 	struct gophership_loan *loan;
 
+	lockdep_assert_held(&context->lock);
 	if (!handle || class >= GOPHERSHIP_NR_CLASSES)
 		return NULL;
 	loan = xa_load(&context->loans[class], FIELD_GET(HANDLE_SLOT, handle));

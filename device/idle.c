@@ -367,11 +367,11 @@ static unsigned long count_objects(struct shrinker *unused, struct shrink_contro
 	unsigned long pages = 0;
 	unsigned int class;
 
-	/* Pairs with gophership_idle_init(). */
+	/* (D) pairs with (D) in gophership_idle_init(). */
 	if (!smp_load_acquire(&ready))
 		return 0;
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		pages += list_lru_shrink_count(&idle[class], sc) << class;
+		pages += gophership_class_pages(list_lru_shrink_count(&idle[class], sc), class);
 	return pages ?: SHRINK_EMPTY;
 }
 
@@ -384,7 +384,7 @@ static unsigned long scan_objects(struct shrinker *unused, struct shrink_control
 
 	for (class = GOPHERSHIP_NR_CLASSES - 1; class >= 0 && pages < want; class--) {
 		INIT_LIST_HEAD(&walk.loans);
-		steps = DIV_ROUND_UP(want - pages, 1UL << class);
+		steps = DIV_ROUND_UP(want - pages, gophership_class_pages(1, class));
 		list_lru_walk_one(&idle[class], sc->nid, sc->memcg, take_oldest, &walk, &steps);
 		pages += free_loans(&walk.loans);
 	}
@@ -435,7 +435,7 @@ int __init gophership_idle_init(void)
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		if (list_lru_init_memcg(&idle[class], shrinker))
 			goto destroy_lists;
-	/* Pairs with count_objects(). */
+	/* (D) pairs with (D) in count_objects(). */
 	smp_store_release(&ready, true);
 	return 0;
 

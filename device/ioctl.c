@@ -89,7 +89,7 @@ static long ioctl_info(void __user *arg)
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
 		struct gophership_class_info *row = &info.classes[class];
 
-		row->capacity = PAGE_SIZE << class;
+		row->capacity = gophership_class_size(class);
 		row->slots = gophership_window_slots(class);
 		row->offset = gophership_window_offset(class, 0);
 		row->length = (u64)row->slots * row->capacity;
@@ -143,7 +143,8 @@ static void take_back(struct gophership_context *context, const struct gophershi
 static u32 leave_some(struct gophership_context *context, unsigned int class,
 		      const struct gophership_lease *leases, u32 granted)
 {
-	u32 nr = min_t(u32, DIV_ROUND_UP(SPARE_PAGES, 1U << class), granted / 2);
+	u32 spare = DIV_ROUND_UP(SPARE_PAGES, gophership_class_pages(1, class));
+	u32 nr = min(spare, granted / 2);
 
 	take_back(context, leases + granted - nr, nr);
 	return granted - nr;
@@ -207,7 +208,7 @@ static int acquire_into(struct gophership_context *context,
 			const struct gophership_acquire *acquire,
 			struct gophership_acquire __user *arg, struct gophership_lease *leases)
 {
-	unsigned int class = get_order(max_t(u64, acquire->min_size, 1));
+	unsigned int class = gophership_class(acquire->min_size);
 	int granted;
 
 	fault_in(arg, acquire);

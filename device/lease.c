@@ -128,12 +128,12 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 {
 	int ret;
 
-	ret = gophership_account_charge(context->account, 1L << class);
+	ret = gophership_account_charge(context->account, gophership_class_pages(1, class));
 	if (ret)
 		return ret;
 	ret = lease_charged(context, class, lease);
 	if (ret)
-		gophership_account_uncharge(context->account, 1L << class);
+		gophership_account_uncharge(context->account, gophership_class_pages(1, class));
 	return ret;
 }
 
@@ -148,7 +148,7 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 static long give_back(struct gophership_context *context, struct gophership_loan *loan,
 		      bool pinned)
 {
-	long pages = 1L << loan->class;
+	long pages = gophership_class_pages(1, loan->class);
 
 	gophership_loan_released(loan);
 	if (pinned) {

@@ -64,7 +64,7 @@ void gophership_pinned_add(struct gophership_loan *loan, struct gophership_accou
 /* The lease is over for good: nobody pays for the pages any more. */
 static void settle(struct gophership_loan *loan)
 {
-	gophership_account_uncharge(loan->account, 1L << loan->class);
+	gophership_account_uncharge(loan->account, gophership_class_pages(1, loan->class));
 	gophership_account_put(loan->account);
 	loan->account = NULL;
 }

@@ -47,8 +47,8 @@ static void reap(struct gophership_port *port)
 
 	freed = gophership_bank_reap(&port->bank, port->account, &pinned);
 	/* The charge of what is pinned has passed on to device/pinned.c. */
-	atomic_long_sub((long)(freed + pinned) << class, &port->charge);
-	gophership_account_uncharge(port->account, (long)freed << class);
+	atomic_long_sub(gophership_class_pages(freed + pinned, class), &port->charge);
+	gophership_account_uncharge(port->account, gophership_class_pages(freed, class));
 }
 
 static void reap_later(struct work_struct *work)
@@ -108,7 +108,7 @@ static int alloc_memory(struct gophership_port *port, u32 count, unsigned int cl
 /* Pages of the bank and of both rings. */
 static long pages_of(u32 count, unsigned int class)
 {
-	return ((long)count << class) +
+	return gophership_class_pages(count, class) +
 	       2 * (gophership_ring_size(roundup_pow_of_two(count)) >> PAGE_SHIFT);
 }
 

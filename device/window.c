@@ -37,6 +37,7 @@
 #include "device/offsets.h"
 #include "device/window.h"
 #include "gophership_compat.h"
+#include "pool/types.h"
 
 #define STRIDE_PAGES	(1UL << (GOPHERSHIP_STRIDE_SHIFT - PAGE_SHIFT))
 
@@ -45,12 +46,12 @@ static_assert(GOPHERSHIP_QUOTA_MB_MAX <= (1ULL << GOPHERSHIP_STRIDE_SHIFT) >> 20
 /* The slots that a context has in @class: enough for all of its quota. */
 u32 gophership_window_slots(unsigned int class)
 {
-	return gophership_quota_pages >> class;
+	return gophership_quota_pages >> gophership_class_order(class);
 }
 
 static pgoff_t slot_pgoff(unsigned int class, u32 slot)
 {
-	return (class + 1) * STRIDE_PAGES + ((pgoff_t)slot << class);
+	return (class + 1) * STRIDE_PAGES + gophership_class_pages(slot, class);
 }
 
 /* Where slot @slot of @class lies in the context's file, in bytes. */
@@ -65,7 +66,8 @@ static vm_fault_t install_loan(struct vm_fault *vmf, const struct gophership_loa
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *page = virt_to_page(loan->buf->data);
 	pgoff_t base = slot_pgoff(loan->class, loan->slot);
-	pgoff_t end = min(base + (1UL << loan->class), vma->vm_pgoff + vma_pages(vma));
+	pgoff_t end = min(base + gophership_class_pages(1, loan->class),
+			  vma->vm_pgoff + vma_pages(vma));
 	pgoff_t pgoff = max(base, vma->vm_pgoff);
 	int ret;
 
@@ -101,7 +103,8 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 
 	down_read(&context->lock);
-	loan = xa_load(&context->loans[class], (vmf->pgoff % STRIDE_PAGES) >> class);
+	loan = xa_load(&context->loans[class],
+		       (vmf->pgoff % STRIDE_PAGES) >> gophership_class_order(class));
 	if (loan && loan->handle) {
 		/* Before the first PTE: release looks at it after us. */
 		WRITE_ONCE(loan->faulted, true);
@@ -126,7 +129,7 @@ static bool window_covers(struct vm_area_struct *vma)
 	if (class < 1 || class > GOPHERSHIP_NR_CLASSES)
 		return false;
 	class--;
-	length = (unsigned long)gophership_window_slots(class) << class;
+	length = gophership_class_pages(gophership_window_slots(class), class);
 	return first < length && vma_pages(vma) <= length - first;
 }
 
@@ -174,7 +177,7 @@ void gophership_window_unmap(struct gophership_context *context, struct gophersh
 	for (i = 0; i < nr; i++) {
 		const struct gophership_loan *loan = loans[i];
 		pgoff_t from = slot_pgoff(loan->class, loan->slot);
-		pgoff_t to = from + (1UL << loan->class);
+		pgoff_t to = from + gophership_class_pages(1, loan->class);
 
 		if (!loan->faulted)
 			continue;

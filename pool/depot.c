@@ -4,6 +4,7 @@
  */
 #include <linux/irqflags.h>
 #include <linux/llist.h>
+#include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/nodemask.h>
 #include <linux/smp.h>
@@ -67,10 +68,12 @@ static void depot_unlock(struct gophership_depot *depot, const struct depot_hold
 	local_irq_restore(hold->flags);
 }
 
+/* Context: the depot's lock held, as in the three that follow. */
 static struct gophership_magazine *pop_full(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag = depot->full;
 
+	lockdep_assert_held(&depot->lock);
 	if (!mag)
 		return NULL;
 	WRITE_ONCE(depot->full, mag->next);
@@ -82,6 +85,7 @@ static struct gophership_magazine *pop_full(struct gophership_depot *depot)
 
 static void push_full(struct gophership_depot *depot, struct gophership_magazine *mag)
 {
+	lockdep_assert_held(&depot->lock);
 	mag->next = depot->full;
 	WRITE_ONCE(depot->full, mag);
 	depot->nr_full++;
@@ -92,6 +96,7 @@ static struct gophership_magazine *pop_empty(struct gophership_depot *depot)
 {
 	struct gophership_magazine *mag = depot->empty;
 
+	lockdep_assert_held(&depot->lock);
 	if (!mag)
 		return NULL;
 	WRITE_ONCE(depot->empty, mag->next);
@@ -101,6 +106,7 @@ static struct gophership_magazine *pop_empty(struct gophership_depot *depot)
 
 static void push_empty(struct gophership_depot *depot, struct gophership_magazine *mag)
 {
+	lockdep_assert_held(&depot->lock);
 	gophership_magazine_uncharge(mag);
 	mag->nr = 0;
 	mag->next = depot->empty;
@@ -202,6 +208,7 @@ void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf
 	}
 	gophership_cached_force(depot->node, gophership_class_pages(1, depot->class));
 	atomic_inc(&depot->nr_listed);
+	/* (C) A full barrier: pairs with (C) in gophership_waiters_raise(). */
 	llist_add(&buf->node, &depot->inbox);
 	gophership_kick_age();
 	if (depot->pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING)
@@ -227,6 +234,7 @@ static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf
 	u16 look = GOPHERSHIP_LISTED_LOOK(smp_processor_id());
 	bool claimed = false, doomed;
 
+	lockdep_assert_held(&depot->lock);
 	doomed = xchg(&buf->listed, look) & GOPHERSHIP_LISTED_DOOMED;
 	if (!doomed) {
 		claimed = gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED) &&
@@ -331,6 +339,7 @@ static struct gophership_buf *pop_entry(struct gophership_depot *depot, bool *cl
 	struct gophership_buf *buf;
 	unsigned long here;
 
+	lockdep_assert_held(&depot->lock);
 	if (!mag)
 		return NULL;
 	depot->nr_bufs--;

@@ -41,7 +41,7 @@ static void set_limit(struct gophership_head *head)
 		return;
 	}
 	WRITE_ONCE(head->limit, mag->slot + mag->capacity);
-	smp_mb(); /* pairs with gophership_waiters_raise() */
+	smp_mb(); /* (C) pairs with (C) in gophership_waiters_raise() */
 	if (unlikely(atomic_read(&head->pool->waiters[head->class])))
 		WRITE_ONCE(head->limit, NULL);
 }
@@ -61,7 +61,8 @@ void gophership_waiters_raise(struct gophership_pool *pool, unsigned int class)
 
 	for (i = class; i < GOPHERSHIP_NR_CLASSES; i++)
 		atomic_inc(&pool->waiters[i]);
-	smp_mb__after_atomic(); /* pairs with set_limit() */
+	/* (C) pairs with (C) in set_limit(), gophership_reserve_give(), gophership_depot_list(). */
+	smp_mb__after_atomic();
 	for_each_possible_cpu(cpu) {
 		struct gophership_head *heads = per_cpu_ptr(pool->heads, cpu);
 

@@ -3,6 +3,7 @@
  * GopherShip buffer pool: which pools there are, and where their heads are.
  */
 #include <linux/init.h>
+#include <linux/lockdep.h>
 #include <linux/nodemask.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -65,6 +66,7 @@ static bool name_is_taken(const char *name)
 {
 	struct gophership_pool *pool;
 
+	lockdep_assert_held(&gophership_pools_lock);
 	list_for_each_entry(pool, &gophership_pools, entry)
 		if (!strcmp(pool->name, name))
 			return true;

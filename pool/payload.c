@@ -89,7 +89,10 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	gophership_bounds_widen(buf);
 	if (class < GOPHERSHIP_NR_CLASSES)
 		atomic_long_inc(&pool->nr_bufs);
-	/* Whoever sees the seal sees the rest: gophership_sealed(), gophership_leased(). */
+	/*
+	 * (A) A CPU that sees the seal sees the rest: pairs with (A) in gophership_sealed()
+	 * and gophership_leased().
+	 */
 	smp_store_release(&buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_LEASED));
 	return buf;
 

@@ -71,6 +71,12 @@ static void keep(struct gophership_pool *pool, unsigned int class, struct gopher
 	}
 }
 
+/* Buffers that are made at once: about as many pages of each class. */
+static unsigned int batch_of(unsigned int class)
+{
+	return max(GOPHERSHIP_REFILL_MAX >> gophership_class_order(class), 1);
+}
+
 /* The work runs on the CPU that asked, as long as that is there. */
 static void make_buffers(struct gophership_pool *pool, unsigned int class)
 {
@@ -78,7 +84,7 @@ static void make_buffers(struct gophership_pool *pool, unsigned int class)
 	unsigned int nr;
 
 	nr = gophership_payload_alloc_bulk(pool, class, GFP_BACKGROUND,
-					   max(GOPHERSHIP_REFILL_MAX >> class, 1), bufs);
+					   batch_of(class), bufs);
 	if (nr)
 		keep(pool, class, bufs, nr);
 }
@@ -102,6 +108,7 @@ static void make_wanted(struct work_struct *work)
 	struct gophership_pool *pool = container_of(work, struct gophership_pool, refill_work);
 	unsigned int class;
 
+	/* (H) "Pending" was cleared, and a full barrier came, before this reads a bit. */
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
 		bool buffers = test_and_clear_bit(class, &pool->wanted);
 		bool magazine = test_and_clear_bit(class + MAGAZINE, &pool->wanted);
@@ -126,7 +133,10 @@ static void want(struct gophership_pool *pool, unsigned int bit)
 		return;
 	if (!test_bit(bit, &pool->wanted))
 		set_bit(bit, &pool->wanted);
-	/* The work that runs sees the bit, or this sees that it does not wait any more. */
+	/*
+	 * (H) The work that runs sees the bit, or this sees that it is not pending any more:
+	 * pairs with (H), the workqueue's full barrier before make_wanted().
+	 */
 	smp_mb();
 	gophership_kick_refill(pool);
 }
@@ -153,7 +163,7 @@ static unsigned int refill_batch(const struct gophership_pool *pool, unsigned in
 	/* What lies idle above max_cached_mb is given back at once. */
 	if (gophership_cached_excess(GOPHERSHIP_REFILL_MAX))
 		return 1;
-	return max(GOPHERSHIP_REFILL_MAX >> class, 1);
+	return batch_of(class);
 }
 
 /**

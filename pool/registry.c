@@ -104,7 +104,7 @@ void gophership_registry_remove(struct gophership_buf *buf)
  */
 bool gophership_registry_has(const struct gophership_buf *buf)
 {
-	smp_rmb(); /* pairs with payload_make(), and its caller's handing over */
+	smp_rmb(); /* (A) pairs with (A) in payload_make(), and its caller's handing over */
 	return xa_load(&registry, key_of(buf)) == buf;
 }
 

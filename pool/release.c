@@ -189,7 +189,7 @@ int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
  */
 int gophership_release_implausible(struct gophership_buf *buf, unsigned long call_site)
 {
-	smp_rmb(); /* pairs with gophership_bounds_widen() */
+	smp_rmb(); /* (B) pairs with (B) in gophership_bounds_widen() */
 	if (!gophership_plausible(buf))
 		return gophership_reject(buf, call_site);
 	return gophership_release_slow(buf, call_site);
@@ -212,7 +212,7 @@ int gophership_buf_retire(struct gophership_buf *buf)
 	int ret;
 
 	if (!gophership_plausible(buf)) {
-		smp_rmb(); /* pairs with gophership_bounds_widen() */
+		smp_rmb(); /* (B) pairs with (B) in gophership_bounds_widen() */
 		if (!gophership_plausible(buf))
 			return gophership_reject(buf, _RET_IP_);
 	}

@@ -105,12 +105,12 @@ static void print_record(struct record *record)
 {
 	struct gophership_report report;
 
-	/* Pairs with the release in write_record(). */
+	/* (F) pairs with (F), the release in write_record(). */
 	if (READ_ONCE(record->state) != RECORD_WRITTEN ||
 	    cmpxchg(&record->state, RECORD_WRITTEN, RECORD_READING) != RECORD_WRITTEN)
 		return;
 	report = record->report;
-	smp_store_release(&record->state, RECORD_FREE); /* pairs with write_record() */
+	smp_store_release(&record->state, RECORD_FREE); /* (G) pairs with (G) in write_record() */
 	print(&report);
 }
 
@@ -130,12 +130,13 @@ static DEFINE_IRQ_WORK(print_work, print_records);
 
 static bool write_record(struct record *record, const struct gophership_report *report)
 {
-	/* Pairs with the release in print_record(), which has read the old one. */
+	/* (G) pairs with (G), the release in print_record(), which has read the old one. */
 	if (READ_ONCE(record->state) != RECORD_FREE ||
 	    cmpxchg(&record->state, RECORD_FREE, RECORD_WRITING) != RECORD_FREE)
 		return false;
 	record->report = *report;
-	smp_store_release(&record->state, RECORD_WRITTEN); /* pairs with print_record() */
+	/* (F) pairs with (F) in print_record(). */
+	smp_store_release(&record->state, RECORD_WRITTEN);
 	return true;
 }
 

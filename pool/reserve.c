@@ -23,7 +23,7 @@
 /* Into its slot. @buf is sealed as reserved, and nobody else's. */
 static void put(struct gophership_buf *buf)
 {
-	/* Who takes it sees what was done to it: pairs with the exchange in pop(). */
+	/* (D) The taker sees what was done to it: pairs with (D), the exchange in pop(). */
 	smp_store_release(buf->home, buf);
 }
 
@@ -34,7 +34,7 @@ void gophership_reserve_give(struct gophership_pool *pool, struct gophership_buf
 	atomic_inc(&pool->nr_reserve);
 	put(buf);
 	/*
-	 * This sees the waiter, or the waiter sees the slot: pairs with
+	 * (C) This sees the waiter, or the waiter sees the slot: pairs with (C) in
 	 * gophership_waiters_raise().
 	 */
 	smp_mb();
@@ -52,7 +52,7 @@ static struct gophership_buf *pop(struct gophership_pool *pool, bool any)
 	for (i = 0; i < pool->reserve_slots; i++) {
 		if (!READ_ONCE(pool->reserve[i]))
 			continue;
-		buf = xchg(&pool->reserve[i], NULL); /* pairs with put() */
+		buf = xchg(&pool->reserve[i], NULL); /* (D) pairs with (D) in put() */
 		if (!buf)
 			continue;
 		if (any || !gophership_payload_shared(buf)) {

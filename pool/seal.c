@@ -16,6 +16,7 @@ void gophership_bounds_widen(const struct gophership_buf *buf)
 	unsigned long old = READ_ONCE(gophership_bounds.span);
 	unsigned long distance = gophership_distance(buf);
 
+	/* (B) pairs with (B) in gophership_release_implausible() and gophership_buf_retire(). */
 	while (distance >= old && !try_cmpxchg(&gophership_bounds.span, &old, distance + 1))
 		;
 }

@@ -163,7 +163,7 @@ static __always_inline bool gophership_sealed(const struct gophership_buf *buf,
 
 	if (!gophership_sealed_here(buf, &gophership_bounds.secret, state, &key))
 		return false;
-	smp_rmb(); /* pairs with payload_make() */
+	smp_rmb(); /* (A) pairs with (A) in payload_make() */
 	return true;
 }
 
@@ -185,7 +185,7 @@ static __always_inline bool gophership_leased(const struct gophership_buf *buf, 
 	zero = gophership_hide(state);
 	if (state != GOPHERSHIP_SEAL_LEASED)
 		return false;
-	/* Pairs with payload_make(). */
+	/* (A) pairs with (A) in payload_make(). */
 	*heads = gophership_load_after(zero, &buf->heads);
 	return true;
 }

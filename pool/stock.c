@@ -36,7 +36,7 @@ static struct gophership_buf *take_slot(struct gophership_pool *pool, unsigned i
 
 	if (!READ_ONCE(*slot))
 		return NULL;
-	/* By exchange: whoever else is here gets another one. Pairs with put_slot(). */
+	/* (E) By exchange: another taker gets another buffer. Pairs with (E) in put_slot(). */
 	buf = xchg(slot, NULL);
 	if (!buf)
 		return NULL;
@@ -94,7 +94,7 @@ static void put_slot(struct gophership_pool *pool, unsigned int class,
 	/* Unless a wild release has taken it: then it is in the pool already. */
 	if (gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, (unsigned long)slot)) {
 		atomic_inc(&pool->nr_stock[class]);
-		smp_store_release(slot, buf); /* pairs with take_slot() */
+		smp_store_release(slot, buf); /* (E) pairs with (E) in take_slot() */
 	}
 	preempt_enable();
 }
