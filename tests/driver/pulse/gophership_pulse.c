@@ -10,6 +10,7 @@
  *   stuck	every 1024th buffer of the task never comes back
  *   misuse	at attach: calls that must be refused, with a submitted buffer and eight bad
  *		entries
+ *   linger	closed() does not return as long as that is set
  *   forget	attach says yes and does not accept the port
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -48,6 +49,8 @@ static bool bulk;
 module_param(bulk, bool, 0644);
 static bool misuse;
 module_param(misuse, bool, 0644);
+static bool linger;
+module_param(linger, bool, 0644);
 static bool forget;
 module_param(forget, bool, 0644);
 
@@ -351,6 +354,8 @@ static void closed(struct gophership_port *port, void *priv)
 	struct pulse *pulse = priv;
 
 	stop(pulse);
+	while (READ_ONCE(linger))
+		usleep_range(1000, 2000);
 	gophership_port_put(port);
 	count(&ports, -1);
 	kvfree(pulse);
