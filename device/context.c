@@ -106,7 +106,7 @@ static int inode_fs_init_context(struct fs_context *fc)
 }
 
 /*
- * Home of the contexts' inodes. It is not registered, so nobody else mounts
+ * Home of the contexts' inodes. It is not registered, so nothing else mounts
  * it, and it has no owner: our own mount would keep the module from unloading.
  * Open files hold the module, and without them there are no inodes.
  */

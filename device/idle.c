@@ -305,7 +305,7 @@ void gophership_loan_released(struct gophership_loan *loan)
 
 /**
  * gophership_idle_add() - keep a loan for the next lease
- * @loan: one that nobody maps, pins or is lent
+ * @loan: one that is not mapped, not pinned and not lent
  *
  * Unless enough lies idle, or the machine has reported an error in its memory.
  *

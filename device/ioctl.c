@@ -195,7 +195,7 @@ static void fault_in(struct gophership_acquire __user *arg,
 	}
 }
 
-/* Tell the caller, who shall have either all that it was granted or nothing. */
+/* Tell the caller, which gets either all that was granted or nothing. */
 static int report_leases(struct gophership_acquire __user *arg, void __user *to,
 			 const struct gophership_lease *leases, u32 granted)
 {
@@ -366,7 +366,7 @@ static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long 
 	struct gophership_context *context = file->private_data;
 	bool writes = file->f_mode & FMODE_WRITE;
 
-	/* Who may only read looks on, and takes no memory. */
+	/* A file that is open for reading only sees statistics, and takes no memory. */
 	switch (GOPHERSHIP_COMMAND(cmd)) {
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_INFO):
 		return ioctl_info((void __user *)arg);

@@ -8,7 +8,7 @@
  *    faulted in nor released once more.
  * 2. If a page of it was ever faulted in, it is unmapped from everywhere. No
  *    PTE for it can appear after that: see device/window.c.
- * 3. If the pages have a reference beyond the pool's own, somebody may still
+ * 3. If the pages have a reference beyond the pool's own, its holder may still
  *    read or write them (O_DIRECT or io_uring in flight, a pipe, a debugger):
  *    the buffer is kept aside and paid for until that is over
  *    (device/pinned.c). Otherwise it lies idle for the next lease
@@ -16,18 +16,18 @@
  * 4. The slot is free as soon as nothing of it is mapped.
  *
  * One look at the reference count is enough in step 3:
- *  - A mapped page has a reference for each PTE. Whoever clears a PTE, on
- *    whichever CPU, drops its reference after the flush of the TLBs. So a
+ *  - A mapped page has a reference for each PTE. The CPU that clears a
+ *    PTE drops its reference after the flush of the TLBs. So a
  *    count of 1 also says that no TLB holds a translation.
  *  - A slow get_user_pages() takes its reference under the page table lock,
  *    while the PTE is there. A fast one takes the reference first and keeps it
  *    only if it then finds the PTE unchanged. With the full barriers in
  *    between, on both sides, a reference that was kept was taken before the
- *    PTE's own was dropped; who sees the second sees the first.
+ *    PTE's own was dropped; a CPU that sees the second sees the first.
  *  - A fast one that finds the PTE changed drops its reference without a look
  *    at the page, and so does anyone who tries pages by their number. Seen at
  *    step 3, such a reference costs a needless wait; later it does nothing at
- *    all. The pages are freed by whoever drops the last one.
+ *    all. The last reference frees the pages.
  *  - New references come from old references or from PTEs only, and there are
  *    none of either.
  *
@@ -112,7 +112,7 @@ give_back:
 
 /**
  * gophership_context_lease() - lease one buffer
- * @context: for whom
+ * @context: the context that gets it
  * @class: size class of the buffer
  * @lease: where to tell of it
  *
@@ -142,7 +142,7 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
  */
 
 /*
- * Part with a loan that nobody maps and nobody can map: step 3 above. Returns the
+ * Part with a loan that is not mapped and cannot be: step 3 above. Returns the
  * pages that are paid for no more.
  */
 static long give_back(struct gophership_context *context, struct gophership_loan *loan,
@@ -219,7 +219,7 @@ static void free_slots(struct gophership_context *context, struct gophership_loa
 
 /**
  * gophership_context_release() - give buffers back
- * @context: who has them
+ * @context: the context that has them
  * @handles: their handles, taken in order up to the first bad one
  * @nr: number of handles, at most GOPHERSHIP_RELEASE_CHUNK
  * @done: the number of buffers given back

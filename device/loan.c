@@ -78,7 +78,7 @@ struct gophership_loan *gophership_loan_new(unsigned int class, struct list_lru 
 
 /**
  * gophership_loan_free() - give the memory of a loan back to the machine
- * @loan: one that nobody else has: neither lent nor idle
+ * @loan: the caller's: neither lent nor idle
  *
  * Context: process, or reclaim's.
  */

@@ -46,7 +46,7 @@ static unsigned long nr_pinned;
 /**
  * gophership_pinned_add() - keep a loan until its last pin goes
  * @loan: one that is mapped nowhere
- * @account: who goes on paying
+ * @account: the account that goes on paying
  *
  * Context: process.
  */
@@ -61,7 +61,7 @@ void gophership_pinned_add(struct gophership_loan *loan, struct gophership_accou
 	queue_delayed_work(system_power_efficient_wq, &look_work, HZ);
 }
 
-/* The lease is over for good: nobody pays for the pages any more. */
+/* The lease is over for good: the pages are paid for no more. */
 static void settle(struct gophership_loan *loan)
 {
 	gophership_account_uncharge(loan->account, gophership_class_pages(1, loan->class));
@@ -143,8 +143,8 @@ static void look_at_all(struct work_struct *work)
 }
 
 /*
- * No context is left. What is pinned still goes by its last reference, and the users
- * whose it is are as good as rid of it: there is nobody to count it any more.
+ * No context is left. Pages that are still pinned go with their last reference. Their
+ * users pay no more: nothing could count these pages from now on.
  */
 void gophership_pinned_exit(void)
 {

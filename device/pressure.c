@@ -4,7 +4,7 @@
  *
  * What is on lease is out of the shrinker's reach, but a program that has
  * buffers lying idle can give them back if it is told. One page for the whole
- * machine, which every context can map and nobody but us can write; to read it
+ * machine, which every context can map and only the kernel can write; to read it
  * costs no system call.
  */
 #include <linux/atomic.h>

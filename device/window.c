@@ -17,7 +17,7 @@
  * handle and is a SIGBUS. Therefore no PTE for the buffer appears after the
  * unmapping, whatever the number of mappings, threads and processes. The slot
  * is free for another buffer only after that, so the unmapping hits no other's
- * pages and nobody reaches the old buffer through the new slot.
+ * pages, and the new slot does not reach the old buffer.
  *
  * fork() and mremap() copy and move PTEs without asking. Both put the new VMA
  * behind the old one in the mapping's tree (or hold the tree's lock), so that
@@ -76,7 +76,7 @@ static vm_fault_t install_loan(struct vm_fault *vmf, const struct gophership_loa
 	if (ret && ret != -EBUSY)
 		return vmf_error(ret);
 
-	/* The others are a favour: what fails here, faults once more. */
+	/* Fault-around is best effort: a page that fails here faults again. */
 	for (; pgoff < end; pgoff++) {
 		unsigned long addr = vma->vm_start + ((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
 

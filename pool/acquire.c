@@ -68,7 +68,7 @@ static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsig
 	return buf;
 }
 
-/* A buffer is in hand: what those want to know who watch. */
+/* A buffer was acquired: check its poison, and tell tracers. */
 struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned long call_site)
 {
 	if (static_branch_unlikely(&gophership_poison_key))
@@ -94,7 +94,7 @@ static struct gophership_buf *acquire_large(struct gophership_pool *pool, size_t
 }
 
 /*
- * Who may sleep has must_acquire. The reserve of the machine's pool is for that alone:
+ * A caller that may sleep has must_acquire. The reserve of the machine's pool is for that alone:
  * one driver's interrupts must not empty what others wait for.
  */
 static bool may_use_reserve(const struct gophership_pool *pool, gfp_t gfp)

@@ -221,7 +221,7 @@ int __init gophership_cached_init(void)
 	return idle_nodes ? 0 : -ENOMEM;
 }
 
-/* Nothing lies idle any more, and nobody tells. */
+/* Nothing lies idle any more, and gophership_cached_tell() is not called. */
 void gophership_cached_exit(void)
 {
 	int node;

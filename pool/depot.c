@@ -225,7 +225,7 @@ struct stale {
 
 /*
  * An entry was taken off the inbox: claim its buffer for the state @to, if it
- * is to be believed. From the exchange on, somebody else may link the node
+ * is to be believed. From the exchange on, another CPU may link the node
  * anew. Context: the depot's lock held, not nested.
  */
 static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf *buf,
@@ -248,7 +248,7 @@ static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf
 		return true;
 	stale->nr++;
 	stale->last = buf;
-	/* Who wanted to free it, a grace period after its doom, left it to us. */
+	/* Its free, a grace period after it was doomed, was left to this CPU. */
 	if (doomed) {
 		buf->node.next = stale->freed;
 		stale->freed = &buf->node;
@@ -410,7 +410,7 @@ struct gophership_buf *gophership_pool_steal_class(struct gophership_pool *pool,
 }
 
 /**
- * gophership_pool_steal() - a buffer from where nobody looks first
+ * gophership_pool_steal() - a buffer from where acquire does not look first
  * @pool: the pool
  * @class: the class that it must at least have
  *

@@ -31,8 +31,8 @@ bool gophership_doomed_add(long pages)
 }
 
 /*
- * Leave the freeing of @buf to whoever unlinks it from an inbox or looks at it
- * now, having unlinked it. False if there is nobody.
+ * Leave the freeing of @buf to the CPU that unlinks it from an inbox, or that looks at it
+ * now, having unlinked it. False if there is none.
  */
 bool gophership_free_defer(struct gophership_buf *buf)
 {
@@ -105,9 +105,9 @@ void gophership_free_buf_later(struct gophership_buf *buf)
 
 /**
  * gophership_free_buf() - free a buffer that is sealed as doomed
- * @buf: the buffer; nobody but a refused release can be looking at it
+ * @buf: the buffer; only releases that will be refused can be looking at it
  *
- * The descriptor stays for a grace period, for those; the payload need not.
+ * The descriptor stays for a grace period, for them; the payload need not.
  *
  * Context: any.
  */

@@ -3,8 +3,8 @@
  * GopherShip buffer pool: the slow side of a CPU's head.
  *
  * Unless it says otherwise (or only peeks), a function here is called on the
- * head's CPU with preemption off and the busy mark set by the caller. (The heads
- * of a CPU that is offline are whose who flushes them.)
+ * head's CPU with preemption off and the head owned by the caller. (The heads
+ * of a CPU that is offline belong to the CPU that flushes them.)
  */
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -47,12 +47,13 @@ static void set_limit(struct gophership_head *head)
 }
 
 /*
- * A task waits for a buffer of @class or a larger one. Soon every release of those
- * takes the slow path, sees the waiter and puts the buffer where the waiter can get it;
- * one that read the limit before this goes into a magazine, for which the waiter's
- * timeout is there. A CPU that restores its limit at this very moment sees the count:
- * the barrier pairs with the one in set_limit(). What is too small for the task stays
- * on the hot path.
+ * A task waits for a buffer of @class or a larger one. Soon every release of these
+ * takes the slow path, sees the waiter and puts the buffer where the waiter can get it.
+ * A release that read the limit before puts its buffer into a magazine; the waiter finds
+ * it there when its timeout has passed and it flushes the magazines.
+ *
+ * A CPU that restores its limit at this very moment sees the count: the barrier pairs with
+ * the one in set_limit(). What is too small for the task stays on the hot path.
  */
 void gophership_waiters_raise(struct gophership_pool *pool, unsigned int class)
 {
@@ -90,7 +91,7 @@ static void load(struct gophership_head *head, struct gophership_magazine *mag)
 	set_limit(head);
 }
 
-/* Before anybody else knows of @head. */
+/* Before any CPU can find @head. */
 void gophership_head_init(struct gophership_head *head, struct gophership_pool *pool,
 			  unsigned int class)
 {
@@ -129,7 +130,7 @@ static void drain_inbox(struct gophership_head *head)
 {
 	struct gophership_magazine *mag = head->loaded;
 
-	/* Those who wait shall find it there. */
+	/* Tasks that wait take from the inbox: leave it to them. */
 	if (!mag || atomic_read(&head->pool->waiters[head->class]))
 		return;
 	set_loaded_nr(head, gophership_depot_unlist(head->depot, mag, loaded_nr(head),
@@ -280,7 +281,7 @@ bool gophership_head_flush(struct gophership_head *head)
 }
 
 /*
- * Entries of the loaded magazine, for those who peek. While it is exchanged, the
+ * Entries of the loaded magazine, for lockless readers. While it is exchanged, the
  * two words may not fit each other: then it counts as empty, or, if the new
  * magazine lies just above the old one, for a moment as fuller than it is.
  */

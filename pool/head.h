@@ -13,7 +13,7 @@
 #include "pool/types.h"
 
 /*
- * Set the busy mark of this CPU's head, unless somebody below us has it set.
+ * Own this CPU's head, unless the context that this one interrupted owns it.
  * Preemption is off. What the head holds may be read only after this.
  */
 static __always_inline bool gophership_head_enter(struct gophership_head *head)
@@ -69,9 +69,9 @@ static __always_inline bool gophership_head_pop(struct gophership_head *head,
 {
 	if (unlikely(!gophership_slot_take(READ_ONCE(head->top) - 1, secret, call_site, popped)))
 		return false;
-	/* Who peeks may see an old value. */
+	/* Lockless readers may see a stale value, */
 	data_race(head->top--);
-	/* And who sums the counters up. */
+	/* and so may statistics. */
 	data_race(head->hits++);
 	return true;
 }

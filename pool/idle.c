@@ -248,7 +248,7 @@ void gophership_pool_flush_node(struct gophership_pool *pool, int nid)
 }
 
 /**
- * gophership_pool_flush_unused() - the same for a pool that nobody uses
+ * gophership_pool_flush_unused() - the same for a pool that is not in use
  * @pool: one that is no longer in the list, with a grace period gone since
  *
  * Every head is ours: those of CPUs that are offline, and those that have no

@@ -5,7 +5,7 @@
  * They have a descriptor, a pool and its counters as all others, and never see a
  * magazine: what lies idle of them is kept by the device (device/idle.c).
  * Their seal says so (GOPHERSHIP_SEAL_LENT), so a release by a driver, whatever
- * pointer it has, is refused. Hence nobody but the device ever changes such a seal,
+ * pointer it has, is refused. Hence only the device ever changes such a seal,
  * and the device knows who has the buffer: the payload of one that is doomed is
  * freed at once. The descriptor stays for a grace period, for releases that are just
  * looking at its seal.

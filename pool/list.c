@@ -20,7 +20,7 @@ struct gophership_pool *gophership_orphans __ro_after_init;
 DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
 
 LIST_HEAD(gophership_pools);
-/* Protects the list, and so keeps a pool alive for those who walk it. */
+/* Protects the list: a pool stays while it is held. */
 DEFINE_MUTEX(gophership_pools_lock);
 /* The same for the shrinker. */
 DEFINE_SRCU(gophership_pools_srcu);

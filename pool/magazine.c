@@ -113,7 +113,7 @@ void gophership_magazine_free(struct gophership_magazine *mag)
 /**
  * gophership_magazine_charge() - may a magazine without buffers get some?
  * @depot: where its buffers are from
- * @mag: the magazine; nobody else can see it
+ * @mag: the magazine, which no other CPU can see
  * @force: it must: there is no other place for it
  *
  * Context: any.
@@ -282,7 +282,7 @@ static bool doom_entry(struct gophership_magazine *mag, unsigned int from, unsig
 	return doomed;
 }
 
-/* Doom the buffers of a magazine that nobody else can see. Returns how many. */
+/* Doom the buffers of a magazine that no other CPU can see. Returns how many. */
 static unsigned int doom(struct gophership_depot *depot, struct gophership_magazine *mag)
 {
 	unsigned int i, nr = 0;
@@ -306,7 +306,7 @@ static unsigned int doom(struct gophership_depot *depot, struct gophership_magaz
 /**
  * gophership_magazine_doom() - give a magazine and its buffers back
  * @depot: where it is from
- * @mag: a magazine that nobody else can see
+ * @mag: a magazine that no other CPU can see
  *
  * Context: any but NMI.
  * Return: the number of buffers that will be freed after a grace period.
@@ -323,7 +323,7 @@ unsigned int gophership_magazine_doom(struct gophership_depot *depot,
 /**
  * gophership_magazine_collect() - the same, to be freed by gophership_doomed_free()
  * @depot: where it is from
- * @mag: a magazine that nobody else can see
+ * @mag: a magazine that no other CPU can see
  * @doomed: gets it
  *
  * Context: process.

@@ -85,7 +85,7 @@ static inline bool gophership_may_free(void)
  * gophership_buf.h.
  *
  * Interrupts are off wherever a lock of the allocators, of the scheduler or of a wait
- * queue that they wake is held. So with interrupts on, none is, whoever asks; and with
+ * queue that they wake is held. So with interrupts on none is held, in any caller; and with
  * interrupts off the caller must know. A caller that may sleep, and one that takes what
  * is set aside for interrupts (__GFP_HIGH), says that it does. On PREEMPT_RT the
  * allocators' locks sleep, so there it takes preemption.
@@ -101,7 +101,7 @@ static inline bool gophership_may_allocate(gfp_t gfp)
 	return gfp & (__GFP_DIRECT_RECLAIM | __GFP_HIGH) || !irqs_disabled();
 }
 
-/* With what to ask them: kswapd is woken only by those who know where they are. */
+/* With what to ask them: only a caller that says where it is may wake kswapd. */
 static inline gfp_t gophership_allocator_gfp(gfp_t gfp)
 {
 	if (preemptible() || gfp & (__GFP_DIRECT_RECLAIM | __GFP_HIGH))

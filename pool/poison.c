@@ -18,14 +18,14 @@ module_param(poison, bool, 0444);
 MODULE_PARM_DESC(poison,
 		 "Fill released buffers and report who writes to them (slow; default off)");
 
-/* Fill the payload, to see who writes to it while it is free. */
+/* Fill the payload, to see what writes to it while it is free. */
 void gophership_poison_fill(struct gophership_buf *buf)
 {
 	memset(buf->data, POISON_BYTE, buf->capacity);
 	buf->writer = 0;
 }
 
-/* Report it if somebody wrote to the payload since it was poisoned. */
+/* Report a write to the payload since it was filled. */
 void gophership_poison_check(struct gophership_buf *buf)
 {
 	void *bad = memchr_inv(buf->data, POISON_BYTE, buf->capacity);

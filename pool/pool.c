@@ -64,7 +64,7 @@ static void init_depots(struct gophership_pool *pool)
 					      class, node);
 }
 
-/* Of a pool that is empty, and that nobody can find. */
+/* Of a pool that is empty and in no list. */
 static void pool_free(struct gophership_pool *pool)
 {
 	free_percpu(pool->heads);
@@ -100,7 +100,7 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 }
 
 /*
- * Free what lies in the pool, which nobody uses any more. Without memory the
+ * Free what lies in the pool, which is used no more. Without memory the
  * inboxes need several rounds.
  */
 static void pool_empty(struct gophership_pool *pool)
@@ -227,7 +227,7 @@ static int __init orphans_init(void)
 	return gophership_list_add(gophership_orphans);
 }
 
-/* The last users are gone, so what is left is held by nobody. */
+/* The last users are gone: nothing holds what is left. */
 static void free_leaks(void)
 {
 	struct gophership_buf *buf;

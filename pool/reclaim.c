@@ -124,7 +124,7 @@ static unsigned long age_pool(struct gophership_pool *pool)
 	/* Again what there was no memory for. */
 	for (i = 0; i < gophership_pool_nr_depots(); i++)
 		gophership_depot_limit(&pool->depots[i], 0);
-	/* What is leased of it is leaked, or the device's, and no reason to come back. */
+	/* Its leased buffers are leaks, or the device's: they are no reason to look again. */
 	if (pool->flags & (GOPHERSHIP_POOL_KEEPS_NOTHING | GOPHERSHIP_POOL_LENDS))
 		return !gophership_pool_depots_are_empty(pool);
 
@@ -165,8 +165,8 @@ static unsigned long count_objects(struct shrinker *unused, struct shrink_contro
 
 /*
  * Pages that @nid lacks to be above kswapd's mark, in the zones that payloads come from.
- * Reclaim ends when it has a few pages; of a machine that lacks more, somebody may be
- * killed while the rest lies idle here.
+ * Reclaim ends when it has a few pages; on a machine that lacks more, the OOM killer may
+ * run while the rest lies idle here.
  */
 static unsigned long lacking_pages(int nid)
 {

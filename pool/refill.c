@@ -128,7 +128,7 @@ static void make_wanted(struct work_struct *work)
 
 static void want(struct gophership_pool *pool, unsigned int bit)
 {
-	/* Nobody acquires from it. */
+	/* Nothing acquires from it. */
 	if (pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING)
 		return;
 	if (!test_bit(bit, &pool->wanted))
@@ -157,7 +157,7 @@ static unsigned int refill_batch(const struct gophership_pool *pool, unsigned in
 	/* Nothing is to lie idle that a cgroup pays for. */
 	if ((pool->flags & GOPHERSHIP_POOL_CLAIMS) && (pool->flags & GOPHERSHIP_POOL_ACCOUNT))
 		return 1;
-	/* Who cannot wait gets the one buffer and no more work. */
+	/* A caller that cannot wait pays for its own buffer only. */
 	if (!gfpflags_allow_blocking(gfp))
 		return 1;
 	/* What lies idle above max_cached_mb is given back at once. */

@@ -72,7 +72,7 @@ static void say_doubled(const struct gophership_buf *buf, unsigned long call_sit
 /**
  * gophership_reject() - judge a value that release found not to be leased
  * @buf: any value
- * @call_site: who released it
+ * @call_site: of the release
  *
  * Context: any.
  * Return: 0 for NULL, else -EINVAL or -EALREADY.
@@ -96,7 +96,7 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 /*
  * An entry of a magazine or an inbox that its buffer does not confirm: two
  * CPUs released it at the same time, and neither could be told. By now it may
- * have been freed, and its memory somebody else's.
+ * have been freed, and its memory be in use for something else.
  */
 void gophership_reject_stale(const struct gophership_buf *buf)
 {
@@ -116,7 +116,7 @@ void gophership_reject_stale(const struct gophership_buf *buf)
 	});
 }
 
-/* Somebody wrote to @buf, at @offset, while it was free. */
+/* @buf was written to, at @offset, while it was free. */
 void gophership_reject_poison(const struct gophership_buf *buf, size_t offset)
 {
 	this_cpu_inc(counters.poisoned);

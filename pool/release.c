@@ -54,7 +54,10 @@ static int release_listed(struct gophership_head *head, struct gophership_buf *b
 	if (from != GOPHERSHIP_SEAL_CLAIMED &&
 	    !gophership_claim(buf, from, GOPHERSHIP_SEAL_CLAIMED))
 		return -EALREADY;
-	/* Once it is listed an old entry of it, of a second release, may lend it. */
+	/*
+	 * Before it is listed: a stale entry of it, of a second release, may be taken for a
+	 * lease from then on.
+	 */
 	WRITE_ONCE(buf->len, 0);
 	WRITE_ONCE(buf->released_by, call_site);
 	if (!gophership_claim(buf, GOPHERSHIP_SEAL_CLAIMED, GOPHERSHIP_SEAL_LISTED))
@@ -184,7 +187,7 @@ int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
 }
 
 /*
- * Beyond the bounds. Whoever got @buf by an address dependency (rcu_dereference())
+ * Beyond the bounds. A caller that got @buf by an address dependency (rcu_dereference())
  * may have read bounds from before it was made: look again.
  */
 int gophership_release_implausible(struct gophership_buf *buf, unsigned long call_site)

@@ -29,7 +29,7 @@ enum { RECORD_FREE, RECORD_WRITING, RECORD_WRITTEN, RECORD_READING };
  * @state: RECORD_*. By cmpxchg from free to writing, by the context that has the report,
  *	and from written to reading, by a printer, of which there may be two on two CPUs;
  *	onwards from those by a store with release of the same
- * @report: protected by @state: only who has it writing or reading touches it
+ * @report: protected by @state: only the context that has it writing or reading touches it
  */
 struct record {
 	int state;

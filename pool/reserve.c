@@ -20,7 +20,7 @@
 #include "pool/reserve.h"
 #include "pool/seal.h"
 
-/* Into its slot. @buf is sealed as reserved, and nobody else's. */
+/* Into its slot. @buf is sealed as reserved, and the caller's. */
 static void put(struct gophership_buf *buf)
 {
 	/* (D) The taker sees what was done to it: pairs with (D), the exchange in pop(). */
@@ -88,7 +88,7 @@ struct gophership_buf *gophership_reserve_take(struct gophership_pool *pool, siz
 
 /**
  * gophership_reserve_fill() - set buffers aside
- * @pool: a pool that nobody knows of yet
+ * @pool: a pool that is not listed yet
  * @nr: how many
  * @size: bytes that each must hold
  *
@@ -119,7 +119,7 @@ int gophership_reserve_fill(struct gophership_pool *pool, unsigned int nr, size_
 	return 0;
 }
 
-/* Of a pool that nobody acquires from any more. Context: process. */
+/* Of a pool that is used no more. Context: process. */
 void gophership_reserve_drain(struct gophership_pool *pool)
 {
 	struct gophership_buf *buf;

@@ -22,7 +22,7 @@
 #include "pool/retire.h"
 #include "pool/seal.h"
 
-/* Once it is nobody's. It does not come back, so the pages need not wait. */
+/* Free a buffer that has no owner. It does not come back, so the pages need not wait. */
 static void drop(struct gophership_buf *buf)
 {
 	if (gophership_may_allocate(0))
@@ -106,7 +106,7 @@ static bool retire_carried(const struct gophership_head *head, struct gophership
 	}
 	/*
 	 * If an old entry of it, of a second release, is on an inbox still, that entry
-	 * stands for this retirement, and the buffer is lent once more.
+	 * stands for this retirement, and the buffer is leased once more.
 	 */
 	count_retired(head);
 	gophership_depot_list(gophership_pool_orphanage(buf->nid, head->class), buf);

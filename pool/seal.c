@@ -10,7 +10,7 @@
 
 struct gophership_bounds gophership_bounds __read_mostly;
 
-/* Before anybody can release @buf. */
+/* Before any CPU can release @buf. */
 void gophership_bounds_widen(const struct gophership_buf *buf)
 {
 	unsigned long old = READ_ONCE(gophership_bounds.span);

@@ -22,7 +22,7 @@
  * A release by the hot path reads the seal and, if it says leased, stores the
  * slot: no locked instruction. Two CPUs that release one buffer at once may
  * both get that far. Both put the pointer into a slot, but the seal can name
- * one slot only, the one that was stored last; whoever takes a pointer out of
+ * one slot only, the one that was stored last. A CPU that takes a pointer out of
  * a slot believes it only if the buffer's seal names that very slot. So the
  * buffer is in the pool exactly once, and the other entry is found, dropped
  * and reported when it comes up. An entry that is not believed is not followed
@@ -34,9 +34,10 @@
  *
  * What remains is a release that was delayed from before the first release
  * until after the next acquire. It is a release of the new lease, as with any
- * pool that is handed a bare pointer. And what a releaser writes before it knows
- * (the length, the call site; on the hot path the seal decides, off it the second
- * claim) may, if both releases are at it at once, be written to the next lease.
+ * pool that is handed a bare pointer. A release also writes the length and the call
+ * site before it knows that it is the valid one (on the hot path the seal decides, off
+ * it the second claim). If two releases run at the same time, one of them may write
+ * these two words into the next lease.
  *
  * That a delayed release may turn a doomed buffer round is what the payload waits for,
  * too. Such a release read "leased" before the release that the slot stands for, in
@@ -87,7 +88,7 @@
  * @hot_secret: what the hot path judges seals by: @secret, or while a tracer
  *	listens something that no seal fits, so that all take the slow path;
  *	protected by watchers_lock (pool/trace.c); read any time
- * @base: where the direct mapping begins, or the memory in it that anybody can get;
+ * @base: where the direct mapping begins, or the memory in it that can be allocated;
  *	constant after init
  * @span: no descriptor ever began that many bytes or more above @base; only rises
  *
@@ -136,10 +137,10 @@ static __always_inline unsigned long gophership_seal(const struct gophership_buf
 
 /*
  * Does the seal of @buf, which may be gone, say @state? Then *@key is its key.
- * *@secret is the true one, or the hot path's. For who knows that whatever a
- * confirmed @buf holds was written before: it comes from a magazine, and that from
- * this CPU or through the depot's lock. (A wild release may have put it there while
- * another CPU just made it; that one's lease is stolen in any case.)
+ * *@secret is the true one, or the hot path's. There is no barrier: the caller knows
+ * that all of a confirmed @buf was written before. @buf comes from a magazine, and the
+ * magazine from this CPU or through the depot's lock. (A wild release may have put @buf
+ * there while another CPU was making it; then that lease is stolen in any case.)
  */
 static __always_inline bool gophership_sealed_here(const struct gophership_buf *buf,
 						   const unsigned long *secret,
@@ -204,11 +205,11 @@ static __always_inline bool gophership_plausible(const struct gophership_buf *bu
 {
 	if (!gophership_may_load(&buf->seal))
 		return false;
-	/* It only rises; who sees an old value looks again: gophership_release_implausible(). */
+	/* It only rises; a stale value is read again: gophership_release_implausible(). */
 	return gophership_distance(buf) < data_race(gophership_bounds.span);
 }
 
-/* Take the buffer from @from to @to, unless somebody else was faster. */
+/* Take the buffer from @from to @to, unless another CPU was faster. */
 static inline bool gophership_claim(struct gophership_buf *buf, unsigned long from,
 				    unsigned long to)
 {

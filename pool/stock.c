@@ -144,7 +144,7 @@ bool gophership_stock_fill(struct gophership_pool *pool, gfp_t gfp)
 
 /**
  * gophership_stock_init() - set buffers aside
- * @pool: a pool that nobody knows of yet
+ * @pool: a pool that is not listed yet
  * @nr: how many in each class
  *
  * Context: process.

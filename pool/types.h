@@ -57,14 +57,20 @@ enum {
 };
 
 /*
- * buf->listed. From the moment that the node is linked into an inbox until
- * whoever unlinked it has looked at the seal, a free that was due already when
- * the look began must wait: it sets DOOMED and leaves the freeing to the one who
- * unlinks or looks. (One that is decided later waits for a grace period anyway,
- * and so for the look.) So what is looked at is never another descriptor that
- * was born at the same address meanwhile, however long the look takes (a CPU of
- * a guest may stand still in the middle of it). If the node is linked anew during
- * the look, the new entry takes over.
+ * buf->listed: the state of the node in an inbox. An entry of an inbox goes through
+ * these steps:
+ *
+ * 1. Link: a release sets LINKED and links the node.
+ * 2. Unlink: a CPU takes the node off the inbox and sets LOOK with its number.
+ * 3. Look: that CPU reads the seal, and claims the buffer if the seal says so. Then it
+ *    sets 0. If the value is no longer its LOOK, the node was linked anew: the new entry
+ *    takes over.
+ * 4. Free: a free that finds 0 goes on. A free that finds anything else sets DOOMED and
+ *    does nothing more: the CPU that unlinks or looks frees the descriptor.
+ *
+ * So a look never reads another descriptor that was allocated at the same address, even
+ * if it takes long (the CPU of a guest may stop in the middle of it). A free that is
+ * decided after the look has begun waits for a grace period anyway, and so for the look.
  */
 #define GOPHERSHIP_LISTED_LINKED	1U
 #define GOPHERSHIP_LISTED_DOOMED	2U
@@ -114,26 +120,27 @@ struct gophership_magazine {
 
 /**
  * struct gophership_head - a CPU's share of one size class
- * @idle: the busy mark: 1 while nobody works on the head, 0 or less else. Who
- *	takes it down to 0 has the head; read and written on this CPU only,
- *	with preemption off. Contexts nest on a CPU (process, softirq, hardirq,
- *	NMI) and the inner one ends before the outer one goes on, so a plain
- *	counter and compiler barriers do: an inner context either finds somebody
- *	at work, takes it further down and leaves the head alone, or it leaves
- *	the mark as it found it before the outer one looks at anything else. It
- *	is set to 1 again, not counted up: that forgets those who found it taken
+ * @idle: the busy mark, an ownership count: 1 means unowned. The context that
+ *	decrements it to 0 owns the head; one that gets less than 0 leaves the head
+ *	alone. Read and written on this CPU only, with preemption off. Contexts nest
+ *	on a CPU (process, softirq, hardirq, NMI), and the inner one ends before the
+ *	outer one goes on. So a plain counter and compiler barriers are enough: an
+ *	inner context either finds the head owned, or it owns the head and releases it
+ *	before the outer one reads anything else. The owner sets it to 1, and does not
+ *	increment it: that drops the decrements of the contexts that found it owned
  * @top: the slot above the highest entry in use of @loaded; the first one of
- *	gophership_nothing without @loaded. Protected by @idle; others may peek
+ *	gophership_nothing without @loaded. Protected by @idle; lockless readers may see a
+ *	stale value
  * @limit: how far the hot path may raise @top: the end of the magazine, or NULL
  *	to send every release to the slow path (no magazine; a task waits for a
  *	buffer of the class or a smaller one; a row that is never pooled; a pool whose
  *	releases claim). Written under @idle; must_acquire writes NULL from other
  *	CPUs, see gophership_waiters_raise().
  * @loaded: the magazine the hot path works on, or NULL; protected by @idle
- * @hits: acquires served here; protected by @idle; others may peek
+ * @hits: acquires served here; protected by @idle; lockless readers may see a stale value
  * @releases: releases that ended here; as @hits
  * @spare: the other magazine, full or empty (or NULL); protected by @idle
- * @spare_nr: entries of @spare, for those who peek; protected by @idle
+ * @spare_nr: entries of @spare, for lockless readers; protected by @idle
  * @slow_acquires: acquires served by the slow path; this_cpu operations
  * @slow_releases: releases that went to an inbox, the reserve or the page
  *	allocator, less those that turned out to be second releases; this_cpu
@@ -237,7 +244,7 @@ struct gophership_depot {
  * @depots: [node * GOPHERSHIP_NR_CLASSES + class]; constant
  * @flags: GOPHERSHIP_POOL_*; constant
  * @nr_bufs: buffers of the size classes that exist; by atomics
- * @waiters: [class] tasks in must_acquire that found nothing and whom a buffer of the
+ * @waiters: [class] tasks in must_acquire that found nothing and that a buffer of the
  *	class would serve (and one more in a pool that keeps nothing); by atomics. In
  *	GOPHERSHIP_CLASS_MAX all tasks count
  * @wait: where they sleep
