@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -138,8 +139,17 @@ int port_events(const struct port *port)
 	return poll(&fd, 1, 0) < 0 ? -errno : fd.revents;
 }
 
+static long milliseconds_since(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - begin->tv_sec) * 1000 + (now.tv_nsec - begin->tv_nsec) / 1000000;
+}
+
 int port_wait(struct port *port, int milliseconds)
 {
+	struct timespec begin;
 	struct pollfd fd = { .fd = port->fd, .events = POLLIN };
 	struct gophership_entry *next = entry_of(port, port->deliver, port->received);
 	int ret;
@@ -149,10 +159,12 @@ int port_wait(struct port *port, int milliseconds)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&next->seq, __ATOMIC_ACQUIRE) == port->received + 1)
 		return 1;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	ret = poll(&fd, 1, milliseconds);
 	if (ret < 0)
 		return -errno;
+	/* poll() looks once more when the time is up: that is no wake-up. */
 	if (fd.revents & POLLIN)
-		return 1;
+		return milliseconds < 0 || milliseconds_since(&begin) < milliseconds;
 	return fd.revents & POLLHUP ? -EPIPE : 0;
 }

@@ -555,6 +555,27 @@ TEST_F(ports, driver_that_found_nothing_wants_a_kick)
 	}
 }
 
+/* A driver that finds nothing wakes, too; so it has to find that before it delivers. */
+TEST_F_TIMEOUT(ports, late_delivery_wakes, 120)
+{
+	struct gophership_entry entry;
+	int i;
+
+	set_parameter("quiet", "1");
+	set_parameter("hold_ms", "300");
+	ASSERT_EQ(0, port_attach(&self->port, PULSE));
+	set_parameter("hold_ms", "0");
+	set_parameter("quiet", "0");
+	/* The 16th comes late. */
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(0, port_submit(&self->port, i % 8, 0, 8, 0, i));
+		while (!port_receive(&self->port, &entry))
+			ASSERT_EQ(1, port_wait(&self->port, PATIENCE));
+	}
+	EXPECT_EQ(7, entry.index);
+	EXPECT_EQ(~0ULL, entry.tag);
+}
+
 /**
  * struct waker - a thread that submits when another one sleeps
  * @port: where to
