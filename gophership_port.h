@@ -26,6 +26,15 @@
  * descriptor to a driver's endpoint: a node /dev/gophership-NAME, or one that the driver
  * has anyway, whose ioctl calls gophership_endpoint_ioctl().
  *
+ * A ring has room for every buffer of its port: a delivery never finds it full. Entries
+ * are received in the order in which their places were reserved: those of several CPUs
+ * mix, fragments (MORE) included, and one that was interrupted half-way holds up those
+ * behind it until it goes on.
+ *
+ * gophership_buf_release() and gophership_buf_retire() refuse a port's buffer (-EINVAL,
+ * and a report). Its @cookie is the module's, not the driver's. Its length is what the
+ * message says, not @len.
+ *
  * The program can write to every buffer of the bank at any time, its own or not. So
  * the driver bounds every length that it reads from a payload, reads each word once,
  * and never reads back what it wrote.
@@ -114,7 +123,8 @@ struct gophership_endpoint {
  *
  * Whatever takes and delivers must have been stopped before. The program learns that
  * the driver is gone. A buffer that was not given back is named in the log and never
- * used again.
+ * used again. (After the program's end a driver may still deliver what it has: that
+ * frees it.)
  *
  * Once for each port: a driver that puts in closed() leaves the others to
  * gophership_endpoint_unregister(), which calls closed() for each.
@@ -287,7 +297,8 @@ int gophership_endpoint_register(struct gophership_endpoint *endpoint);
  * does not has them still, and puts them before its module goes.
  *
  * Context: process, may sleep; not within attach() or a callback of a port. Waits for
- * those. Not twice.
+ * those. Not twice, and not after a gophership_endpoint_register() that failed; but the
+ * endpoint may be registered anew.
  */
 void gophership_endpoint_unregister(struct gophership_endpoint *endpoint);
 

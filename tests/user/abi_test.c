@@ -98,7 +98,7 @@ TEST_F(abi, unknown_command_is_ENOTTY)
 		0, ~0UL,
 		_IO('G', 0x50), _IOR('G', 0x50, struct gophership_info),
 		_IOWR('G', 0x4f, struct gophership_info),
-		_IOWR('G', 0x54, struct gophership_info),
+		_IOWR('G', 0x58, struct gophership_info),
 		_IOWR('G', 0xff, struct gophership_info),
 		_IOWR('g', 0x50, struct gophership_info),
 		0x5401 /* TCGETS */,

@@ -14,7 +14,8 @@ TEST_F(abi, info_describes_the_device)
 	EXPECT_EQ(sysconf(_SC_PAGESIZE), info.page_size);
 	EXPECT_EQ(NR_CLASSES, info.nr_classes);
 	EXPECT_EQ(GOPHERSHIP_BATCH_MAX, info.batch_max);
-	EXPECT_EQ(GOPHERSHIP_FEATURE_PRESSURE, info.features & ~GOPHERSHIP_FEATURE_MEMCG);
+	EXPECT_EQ(GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT,
+		  info.features & ~GOPHERSHIP_FEATURE_MEMCG);
 	EXPECT_LT(0, info.quota);
 	EXPECT_EQ(0, info.quota % info.page_size);
 	EXPECT_LT(0, info.machine_limit);

@@ -38,6 +38,7 @@ struct feature {
 static const struct feature features[] = {
 	{ GOPHERSHIP_FEATURE_MEMCG, "memcg", "leases are charged to the memory cgroup" },
 	{ GOPHERSHIP_FEATURE_PRESSURE, "pressure", "a page tells of memory pressure" },
+	{ GOPHERSHIP_FEATURE_PORT, "port", "programs and drivers share buffers" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(features[0]))
