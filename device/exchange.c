@@ -144,7 +144,8 @@ static __always_inline struct gophership_buf *take_entry(struct gophership_port 
 	message->len = array_index_nospec(entry->len, bank->capacity - message->offset + 1);
 	buf->len = message->len;
 	WRITE_ONCE(buf->acquired_by, call_site);
-	message->flags = entry->flags;
+	/* BATCH was about the way here: on the way back it would leave a wake-up out. */
+	message->flags = entry->flags & ~GOPHERSHIP_MESSAGE_BATCH;
 	message->tag = entry->tag;
 	return buf;
 }

@@ -237,12 +237,14 @@ void gophership_port_put(struct gophership_port *port)
 	if (!within)
 		mutex_lock(&port->lock);
 	port->ops = NULL;
+	/* First: a program that poll() tells of the end looks there. */
+	WRITE_ONCE(port->deliver_map->gone, 1);
+	smp_mb__before_atomic();
 	set_bit(GOPHERSHIP_PORT_GONE, &port->flags);
 	/* Within a callback the endpoint must still wait for the rest of it: call(). */
 	if (!within)
 		forget(port);
 	gophership_bank_abandon(&port->bank);
-	WRITE_ONCE(port->deliver_map->gone, 1);
 	wake_up_interruptible(&port->wait);
 	if (!within)
 		mutex_unlock(&port->lock);

@@ -233,9 +233,6 @@ static enum status receive(struct reception *reception)
 	status = receive_until_the_end(reception);
 	if (status == STATUS_OK)
 		status = receive_the_rest(reception);
-	/* On the way out of a pipe that nobody reads. */
-	if (status == STATUS_SIGNAL)
-		status = STATUS_OK;
 	finished = sink_finish(&reception->sink);
 	flow_end(flow);
 	return status == STATUS_OK ? finished : status;
@@ -289,7 +286,7 @@ static void print_json(const struct reception *reception, FILE *file)
 static void summarize(const struct reception *reception)
 {
 	/* Not among the data. */
-	FILE *file = strcmp(reception->options->destination, "-") ? stdout : stderr;
+	FILE *file = reception->sink.is_stdout ? stderr : stdout;
 
 	if (reception->options->flow.common.json)
 		print_json(reception, file);

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,6 +52,14 @@ static void start_uring(struct sink *sink)
 		      !io_uring_register_buffers(&sink->ring, &bank, 1);
 }
 
+/* As in /dev/stdout. */
+static bool is_stdout(const struct stat *st)
+{
+	struct stat out;
+
+	return !fstat(STDOUT_FILENO, &out) && out.st_dev == st->st_dev && out.st_ino == st->st_ino;
+}
+
 static enum status open_file(struct sink *sink, const char *path, bool direct)
 {
 	struct stat st;
@@ -57,6 +67,7 @@ static enum status open_file(struct sink *sink, const char *path, bool direct)
 	sink->file.path = path;
 	if (!strcmp(path, "-")) {
 		sink->file.path = "stdout";
+		sink->is_stdout = true;
 		sink->file.fd = dup(STDOUT_FILENO);
 		return sink->file.fd < 0 ? complain_errno("write to", sink) : STATUS_OK;
 	}
@@ -65,6 +76,7 @@ static enum status open_file(struct sink *sink, const char *path, bool direct)
 		return complain_errno("open", sink);
 	if (fstat(sink->file.fd, &st))
 		return complain_errno("look at", sink);
+	sink->is_stdout = is_stdout(&st);
 	sink->regular = S_ISREG(st.st_mode);
 	if (sink->regular && direct)
 		ship_file_direct(&sink->file);
@@ -113,18 +125,41 @@ void sink_close(struct sink *sink)
  * In order
  */
 
+/* After a signal the reader of a pipe has so many milliseconds for each PIPE_BUF. */
+#define PATIENCE	1000
+
+/*
+ * How much to write now. After a signal no more than a pipe takes without a wait, and 0
+ * if it takes nothing: the tool ends, whatever the reader does.
+ */
+static size_t may_write(const struct sink *sink, size_t left)
+{
+	struct pollfd out = { .fd = sink->file.fd, .events = POLLOUT };
+
+	if (!interrupt_pending())
+		return left;
+	if (poll(&out, 1, PATIENCE) == 0)
+		return 0;
+	return left < PIPE_BUF ? left : PIPE_BUF;
+}
+
 static enum status write_all(struct sink *sink, const struct gophership_message *message)
 {
 	const char *data = message->data;
 	uint32_t left = message->len;
 	ssize_t written;
+	size_t now;
 
 	while (left) {
-		written = write(sink->file.fd, data, left);
-		if (written < 0 && errno == EINTR && !interrupt_pending())
-			continue;
+		now = may_write(sink, left);
+		if (!now) {
+			complain("nobody reads %s: the last %" PRIu32 " bytes that were received, and "
+				 "what came after them, are not written", sink->file.path, left);
+			return STATUS_FAILED;
+		}
+		written = write(sink->file.fd, data, now);
 		if (written < 0 && errno == EINTR)
-			return STATUS_SIGNAL;
+			continue;
 		if (written < 0)
 			return complain_errno("write to", sink);
 		data += written;
@@ -206,6 +241,21 @@ static void reap(struct sink *sink)
 	}
 }
 
+/* Up to where the file has all that was written, if no write ends any more. */
+static uint64_t written_so_far(const struct sink *sink)
+{
+	uint64_t end = sink->end;
+	unsigned int i;
+
+	for (i = 0; i < sink->flow->nr_buffers; i++) {
+		const struct chunk *chunk = &sink->chunks[i];
+
+		if (chunk->phase == CHUNK_WRITE && chunk->offset + chunk->done < end)
+			end = chunk->offset + chunk->done;
+	}
+	return end;
+}
+
 enum status sink_reap(struct sink *sink, bool wait)
 {
 	int ret;
@@ -215,7 +265,7 @@ enum status sink_reap(struct sink *sink, bool wait)
 	ret = io_uring_submit_and_wait(&sink->ring, wait && sink->in_flight);
 	if (ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY) {
 		pass_fail_engine(&sink->pass, -ret);
-		sink->end = 0;
+		sink->end = written_so_far(sink);
 		/* No I/O does harm: its pages are nobody's before it has ended. */
 		sink->in_flight = 0;
 	}
@@ -290,10 +340,18 @@ enum status sink_put(struct sink *sink, const struct gophership_message *message
 	return status;
 }
 
+/* A disk, or a file behind "-"; a pipe has nothing to sync. */
+static enum status sync_other(struct sink *sink)
+{
+	if (fsync(sink->file.fd) && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
+		return complain_errno("write", sink);
+	return STATUS_OK;
+}
+
 enum status sink_finish(struct sink *sink)
 {
 	if (!sink->regular)
-		return STATUS_OK;
+		return sync_other(sink);
 	drain(sink);
 	/* Unregistering waits; the end of a ring alone would not. */
 	if (sink->fixed)

@@ -20,6 +20,7 @@
  * @done: is called for a message whose bytes are written, and at once for an empty one
  * @priv: for @done
  * @file: the destination
+ * @is_stdout: it is where stdout goes, too
  * @regular: it is a regular file that is ours to lay out
  * @ring: io_uring; in use with @uring
  * @uring: writes go through it
@@ -38,6 +39,7 @@ struct sink {
 	void (*done)(void *priv, const struct gophership_message *message);
 	void *priv;
 	struct ship_file file;
+	bool is_stdout;
 	bool regular;
 	struct io_uring ring;
 	bool uring;

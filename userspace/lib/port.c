@@ -223,7 +223,8 @@ static bool read_entry(struct gophership_port *port, const struct gophership_ent
 	*message = (struct gophership_message) {
 		.data = port_file_buffer(&port->file, index) + offset,
 		.len = len,
-		.flags = entry->flags,
+		/* BATCH was about the way here: what is submitted again would leave a KICK out. */
+		.flags = entry->flags & ~GOPHERSHIP_MESSAGE_BATCH,
 		.tag = entry->tag,
 	};
 	return true;
