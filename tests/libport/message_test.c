@@ -237,6 +237,20 @@ TEST_F(message, lost_is_not_sent_back)
 	EXPECT_EQ(0, entry.flags);
 }
 
+/* BATCH was about the wake-up for that entry: what is sent back as it came has its own. */
+TEST_F(message, batch_is_not_sent_back)
+{
+	struct gophership_entry entry = { .flags = GOPHERSHIP_MESSAGE_BATCH };
+	struct gophership_message back;
+
+	ASSERT_EQ(1, gophership_port_submit(self->port, self->all, 1));
+	ASSERT_TRUE(driver_take(&self->driver, &entry));
+	entry.flags = GOPHERSHIP_MESSAGE_BATCH;
+	driver_deliver(&self->driver, &entry);
+	ASSERT_EQ(1, gophership_port_receive(self->port, &back, 1));
+	EXPECT_EQ(0, back.flags);
+}
+
 /* What the kernel cannot have meant is skipped, and what comes after it is received. */
 TEST_F(message, a_mad_kernel_is_survived)
 {

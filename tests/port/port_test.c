@@ -540,6 +540,19 @@ TEST_F(ports, what_was_submitted_before_the_driver_came_is_announced)
 	EXPECT_EQ(55, entry.tag);
 }
 
+/* BATCH is about the way to the driver: what comes back wakes. */
+TEST_F(ports, batch_does_not_come_back)
+{
+	struct gophership_entry entry;
+
+	ASSERT_EQ(0, port_attach(&self->port, ECHO));
+	port_write(&self->port, 2, 0, 0, GOPHERSHIP_MESSAGE_BATCH, 7);
+	ASSERT_EQ(0, port_kick(&self->port));
+	ASSERT_TRUE(receive(&self->port, &entry));
+	EXPECT_EQ(7, entry.tag);
+	EXPECT_EQ(0, entry.flags);
+}
+
 TEST_F(ports, driver_that_found_nothing_wants_a_kick)
 {
 	struct gophership_entry entry;
