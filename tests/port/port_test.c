@@ -1019,8 +1019,8 @@ TEST_F_TIMEOUT(ports, all_contexts_take_and_deliver_at_once, 120)
 	       parameter("nmis") - nmis);
 	EXPECT_EQ(0, parameter("mistakes"));
 	EXPECT_EQ(0, port.deliver->bad);
-	EXPECT_LT(200, parameter("hardirqs") - hardirqs);
-	EXPECT_LT(200, parameter("nmis") - nmis);
+	EXPECT_LE(200, parameter("hardirqs") - hardirqs);
+	EXPECT_LE(200, parameter("nmis") - nmis);
 	port_close(&port);
 }
 

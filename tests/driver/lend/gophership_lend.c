@@ -129,7 +129,11 @@ static struct miscdevice lend_misc = {
 
 static int __init lend_init(void)
 {
-	struct gophership_pool_params params = { .name = "lend-plain" };
+	/* Cleared or not, the bytes of the next borrower are to be seen. */
+	struct gophership_pool_params params = {
+		.name = "lend-plain",
+		.flags = GOPHERSHIP_POOL_NO_INIT,
+	};
 	int ret;
 
 	plain = gophership_pool_create(&params);
