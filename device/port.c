@@ -237,8 +237,8 @@ void gophership_port_put(struct gophership_port *port)
 	if (!within)
 		mutex_lock(&port->lock);
 	port->ops = NULL;
-	/* First: a program that poll() tells of the end looks there. */
 	WRITE_ONCE(port->deliver_map->gone, 1);
+	/* (F) pairs with poll(), a system call: a program that it tells of the end sees gone */
 	smp_mb__before_atomic();
 	set_bit(GOPHERSHIP_PORT_GONE, &port->flags);
 	/* Within a callback the endpoint must still wait for the rest of it: call(). */

@@ -376,7 +376,8 @@ struct work_struct { int unused; };
 #define DEFINE_IRQ_WORK(name, fn) struct irq_work name; void (*name##_fn)(struct irq_work *) = fn
 #define irq_work_queue(w)	((void)(w))
 #define irq_work_sync(w)	((void)(w))
-#define DECLARE_WORK(name, fn)	struct work_struct name; void (*name##_fn)(struct work_struct *) = fn
+#define DECLARE_WORK(name, fn) struct work_struct name; \
+	void (*name##_fn)(struct work_struct *) = fn
 #define INIT_WORK(w, fn)	((void)(w), (void)(fn))
 #define queue_work(queue, w)	((void)(w))
 #define flush_work(w)		((void)(w))

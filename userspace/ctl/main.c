@@ -66,13 +66,11 @@ static const struct command *find(const char *name, struct argp_state *state)
 /* "help", alone or with a command, whose --help it is then. */
 static void help(struct choice *choice, struct argp_state *state)
 {
-	static char option[] = "--help";
-
 	if (state->next == state->argc)
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 	choice->command = find(state->argv[state->next], state);
 	choice->first = state->next;
-	state->argv[choice->first - 1] = option;
+	state->argv[choice->first - 1] = "--help";
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)

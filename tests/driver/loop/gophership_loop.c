@@ -24,7 +24,7 @@ module_param(shift, uint, 0644);
 static bool drop;
 module_param(drop, bool, 0644);
 
-/**
+/*
  * struct loop - both ports
  * @lock: protects what follows, and is held while the ports are worked on, but not
  *	while one is accepted, or put other than by its own callback
