@@ -4,32 +4,15 @@
  * kills for any but the one that ends the process. Of 64 and of 32 bits. Driver: pulse,
  * whose task polls.
  */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "../seccomp.h"
 #include "fixture.h"
 
 #define ENDPOINT	"pulse"
 #define COUNT		64
 #define MESSAGES	100000
 #define PAIRS		1000000
-
-static int forbid_system_calls(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
 
 /* BATCH: the driver polls, and need not be woken. */
 static int shuttle(bool call_the_kernel)

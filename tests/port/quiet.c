@@ -3,17 +3,14 @@
  * quiet N: N buffers each way through pulse, where the kernel kills for any system
  * call but the last. Prints TAP.
  */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../seccomp.h"
 #include "device.h"
 #include "port.h"
 
@@ -22,20 +19,6 @@
 #define SECONDS	240
 /* A status: the kernel has no seccomp. */
 #define NO_FILTER	3
-
-static int allow_the_end_only(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit_group, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-	};
-	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	       syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
-}
 
 /* In a child. With @break_it, one system call. */
 static int shuttle(long nr, int break_it)
@@ -54,7 +37,7 @@ static int shuttle(long nr, int break_it)
 	}
 	/* If nothing comes any more, the status says so. */
 	alarm(SECONDS);
-	if (allow_the_end_only())
+	if (forbid_system_calls())
 		return NO_FILTER;
 	if (break_it)
 		getppid();
