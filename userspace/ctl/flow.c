@@ -10,59 +10,6 @@
 #include "quantity.h"
 
 #define DEFAULT_BUFFERS	64
-#define MOST_BUFFERS	4096
-
-/*
- * Options
- */
-
-enum { OPTION_PROGRESS = 512 };
-
-static const struct argp_option argp_options[] = {
-	{ "buffers", 'b', "NUMBER", 0, "Buffers of the port (default: 64, or what the driver "
-	  "takes)", 0 },
-	{ "size", 's', "BYTES", 0, "Bytes of a buffer, as in 4096 or 64K (default: the largest "
-	  "there are)", 0 },
-	{ "progress", OPTION_PROGRESS, NULL, 0, "Print progress even if stderr is no terminal",
-	  0 },
-	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 0 },
-	{ 0 }
-};
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct flow_options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case 'b':
-		if (!quantity_parse_number(argument, 1, MOST_BUFFERS, &options->buffers))
-			argp_error(state, "--buffers wants a number from 1 to %d", MOST_BUFFERS);
-		return 0;
-	case 's':
-		if (!quantity_parse_bytes(argument, &options->size) || !options->size)
-			argp_error(state, "--size wants bytes, as in 4096 or 64K");
-		return 0;
-	case OPTION_PROGRESS:
-		options->progress = true;
-		return 0;
-	case 'q':
-		options->quiet = true;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
-
-const struct argp flow_argp = {
-	.options = argp_options,
-	.parser = parse,
-	.children = children,
-};
 
 /*
  * The port
@@ -212,10 +159,7 @@ struct gophership_port_counters flow_counters(const struct flow *flow)
 
 void flow_begin(struct flow *flow, const char *verb)
 {
-	const struct flow_options *options = flow->options;
-
-	progress_begin(&flow->progress, verb, 0,
-		       !options->quiet && (options->progress || isatty(STDERR_FILENO)));
+	progress_begin(&flow->progress, verb, 0, transfer_tells(flow->options));
 }
 
 static void print_line(const struct flow *flow)

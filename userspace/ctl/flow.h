@@ -15,22 +15,7 @@
 #include "device.h"
 #include "endpoint.h"
 #include "progress.h"
-
-/**
- * struct flow_options - options that receive and send have both
- * @common: device and json
- * @buffers: how many; 0: what the endpoint takes, 64 if it does not care
- * @size: bytes that each must hold; 0: the largest there are
- * @progress: print progress though stderr is no terminal
- * @quiet: print errors only
- */
-struct flow_options {
-	struct common common;
-	uint64_t buffers;
-	uint64_t size;
-	bool progress;
-	bool quiet;
-};
+#include "transfer.h"
 
 /**
  * struct flow - data on its way
@@ -47,7 +32,7 @@ struct flow_options {
  * @seconds: from the beginning to the end
  */
 struct flow {
-	const struct flow_options *options;
+	const struct transfer *options;
 	struct endpoint endpoint;
 	struct device device;
 	struct gophership *gs;
@@ -59,9 +44,6 @@ struct flow {
 	struct progress progress;
 	double seconds;
 };
-
-/* For struct argp's children; its input is a struct flow_options. */
-extern const struct argp flow_argp;
 
 /* Complains by itself. @flags: as for gophership_port_open(). */
 enum status flow_open(struct flow *flow, const char *endpoint, uint32_t flags);

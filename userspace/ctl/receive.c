@@ -20,17 +20,13 @@
 
 /**
  * struct options - what was asked for
- * @flow: what send has, too
- * @endpoint: of the driver
- * @destination: where to
+ * @transfer: from which endpoint, to where, by which buffers
  * @count: end after so many messages; 0: not for that
  * @seconds: end after so long; 0: not for that
  * @direct: try O_DIRECT
  */
 struct options {
-	struct flow_options flow;
-	const char *endpoint;
-	const char *destination;
+	struct transfer transfer;
 	uint64_t count;
 	uint64_t seconds;
 	bool direct;
@@ -80,26 +76,13 @@ static const char doc[] =
 	"  2      a wrong option or argument\n"
 	"  3      device or endpoint is not there, not open to you, or has no buffers left";
 
-static error_t parse_argument(const char *argument, struct options *options,
-			      struct argp_state *state)
-{
-	if (!options->endpoint)
-		options->endpoint = argument;
-	else if (!options->destination)
-		options->destination = argument;
-	else
-		argp_error(state, "one ENDPOINT and one DEST, please; \"%s\" is too much",
-			   text_printable(argument));
-	return 0;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *options = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->flow;
+		state->child_inputs[0] = &options->transfer;
 		return 0;
 	case 'n':
 		if (!quantity_parse_number(argument, 1, UINT64_MAX, &options->count))
@@ -111,12 +94,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_NO_DIRECT:
 		options->direct = false;
-		return 0;
-	case ARGP_KEY_ARG:
-		return parse_argument(argument, options, state);
-	case ARGP_KEY_END:
-		if (!options->destination)
-			argp_error(state, "it wants an ENDPOINT and a DEST");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -288,9 +265,9 @@ static void summarize(const struct reception *reception)
 	/* Not among the data. */
 	FILE *file = reception->sink.is_stdout ? stderr : stdout;
 
-	if (reception->options->flow.common.json)
+	if (reception->options->transfer.common.json)
 		print_json(reception, file);
-	else if (!reception->options->flow.quiet)
+	else if (!reception->options->transfer.quiet)
 		print_text(reception, file);
 }
 
@@ -303,7 +280,7 @@ static enum status with_port(struct reception *reception)
 	sink->flow = &reception->flow;
 	sink->done = written;
 	sink->priv = reception;
-	status = sink_open(sink, options->destination, options->direct);
+	status = sink_open(sink, options->transfer.to, options->direct);
 	if (status != STATUS_OK)
 		return status;
 	status = receive(reception);
@@ -315,7 +292,7 @@ static enum status with_port(struct reception *reception)
 
 int command_receive(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &flow_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &transfer_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
@@ -323,15 +300,22 @@ int command_receive(int argc, char **argv)
 		.doc = doc,
 		.children = children,
 	};
-	struct options options = { .flow.common.device = DEVICE_PATH, .direct = true };
-	struct reception reception = { .options = &options, .flow.options = &options.flow };
+	struct options options = {
+		.transfer = {
+			.common.device = DEVICE_PATH,
+			.from_name = "ENDPOINT",
+			.to_name = "DEST",
+		},
+		.direct = true,
+	};
+	struct reception reception = { .options = &options, .flow.options = &options.transfer };
 	enum status status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (options.flow.quiet)
+	if (options.transfer.quiet)
 		complain_quietly();
 	interrupt_catch();
-	status = flow_open(&reception.flow, options.endpoint, 0);
+	status = flow_open(&reception.flow, options.transfer.from, 0);
 	if (status != STATUS_OK)
 		return status;
 	status = with_port(&reception);

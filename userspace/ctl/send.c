@@ -20,20 +20,7 @@
 #define PERIOD		200
 
 /**
- * struct options - what was asked for
- * @flow: what receive has, too
- * @source: the file
- * @endpoint: of the driver
- */
-struct options {
-	struct flow_options flow;
-	const char *source;
-	const char *endpoint;
-};
-
-/**
  * struct sending - data on its way to a driver
- * @options: what was asked for
  * @flow: the port
  * @path: of the file
  * @fd: the file
@@ -44,7 +31,6 @@ struct options {
  * @nr_unused: entries there
  */
 struct sending {
-	const struct options *options;
 	struct flow flow;
 	const char *path;
 	int fd;
@@ -67,32 +53,6 @@ static const char doc[] =
 	"  2      a wrong option or argument\n"
 	"  3      device or endpoint is not there, not open to you, or has no buffers left\n"
 	"  128+N  ended by signal N (130: Ctrl-C)";
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->flow;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (!options->source)
-			options->source = argument;
-		else if (!options->endpoint)
-			options->endpoint = argument;
-		else
-			argp_error(state, "one FILE and one ENDPOINT, please; \"%s\" is too much",
-				   text_printable(argument));
-		return 0;
-	case ARGP_KEY_END:
-		if (!options->endpoint)
-			argp_error(state, "it wants a FILE and an ENDPOINT");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 /* Read into a buffer that we have, and submit it. */
 static enum status submit_one(struct sending *sending)
@@ -228,7 +188,7 @@ static enum status with_file(struct sending *sending)
 {
 	enum status status;
 
-	status = flow_open(&sending->flow, sending->options->endpoint, 0);
+	status = flow_open(&sending->flow, sending->flow.options->to, 0);
 	if (status != STATUS_OK)
 		return status;
 	status = with_port(sending);
@@ -238,7 +198,7 @@ static enum status with_file(struct sending *sending)
 
 static enum status open_source(struct sending *sending)
 {
-	sending->path = sending->options->source;
+	sending->path = sending->flow.options->from;
 	if (!strcmp(sending->path, "-")) {
 		sending->path = "stdin";
 		sending->fd = dup(STDIN_FILENO);
@@ -255,19 +215,22 @@ static enum status open_source(struct sending *sending)
 
 int command_send(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &flow_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &transfer_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.parser = parse,
 		.args_doc = "FILE ENDPOINT",
 		.doc = doc,
 		.children = children,
 	};
-	struct options options = { .flow.common.device = DEVICE_PATH };
-	struct sending sending = { .options = &options, .flow.options = &options.flow };
+	struct transfer options = {
+		.common.device = DEVICE_PATH,
+		.from_name = "FILE",
+		.to_name = "ENDPOINT",
+	};
+	struct sending sending = { .flow.options = &options };
 	enum status status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (options.flow.quiet)
+	if (options.quiet)
 		complain_quietly();
 	interrupt_catch();
 	status = open_source(&sending);

@@ -11,7 +11,6 @@
 
 #include "buffers.h"
 #include "cgroup.h"
-#include "command.h"
 #include "device.h"
 #include "interrupt.h"
 #include "limits.h"
@@ -19,34 +18,22 @@
 #include "ship_run.h"
 #include "ship_summary.h"
 #include "text.h"
+#include "transfer.h"
 
 #define DEFAULT_BUFFERS	32
-#define MOST_BUFFERS	GOPHERSHIP_BATCH_MAX
 
 /**
  * struct options - what was asked for
- * @common: device and json
- * @source: the file
- * @destination: where to
- * @buffers: how many to borrow
- * @size: bytes that each must hold; 0: the largest there are
+ * @transfer: from where, to where, by which buffers
  * @engine: how; NULL: the best that this kernel has
  * @verify: read the copy back
  * @direct: try O_DIRECT
- * @progress: print progress though stderr is no terminal
- * @quiet: print errors only
  */
 struct options {
-	struct common common;
-	const char *source;
-	const char *destination;
-	uint64_t buffers;
-	uint64_t size;
+	struct transfer transfer;
 	const struct engine *engine;
 	bool verify;
 	bool direct;
-	bool progress;
-	bool quiet;
 };
 
 /**
@@ -73,21 +60,14 @@ struct shipment {
  * Options
  */
 
-enum { OPTION_NO_VERIFY = 256, OPTION_NO_DIRECT, OPTION_PROGRESS };
+enum { OPTION_NO_VERIFY = 256, OPTION_NO_DIRECT };
 
 static const struct argp_option argp_options[] = {
-	{ "buffers", 'b', "NUMBER", 0, "Borrow so many buffers, each with its own I/O in flight "
-	  "(default: 32)", 0 },
-	{ "size", 's', "BYTES", 0, "Bytes of a buffer, as in 4096 or 64K (default: the largest "
-	  "there are)", 0 },
 	{ "engine", 'e', "NAME", 0, "uring (io_uring), threads, or auto (default): io_uring if "
 	  "the kernel has it, else threads", 0 },
 	{ "no-verify", OPTION_NO_VERIFY, NULL, 0, "Do not read the copy back", 0 },
 	{ "no-direct", OPTION_NO_DIRECT, NULL, 0, "Go through the page cache, without O_DIRECT",
 	  0 },
-	{ "progress", OPTION_PROGRESS, NULL, 0, "Print progress even if stderr is no terminal",
-	  0 },
-	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 0 },
 	{ 0 }
 };
 
@@ -118,34 +98,13 @@ static void parse_engine(const char *name, struct options *options, struct argp_
 		argp_error(state, "--engine wants uring, threads or auto");
 }
 
-static error_t parse_argument(const char *argument, struct options *options,
-			      struct argp_state *state)
-{
-	if (!options->source)
-		options->source = argument;
-	else if (!options->destination)
-		options->destination = argument;
-	else
-		argp_error(state, "one FILE and one DEST, please; \"%s\" is too much",
-			   text_printable(argument));
-	return 0;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *options = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case 'b':
-		if (!quantity_parse_number(argument, 1, MOST_BUFFERS, &options->buffers))
-			argp_error(state, "--buffers wants a number from 1 to %d", MOST_BUFFERS);
-		return 0;
-	case 's':
-		if (!quantity_parse_bytes(argument, &options->size) || !options->size)
-			argp_error(state, "--size wants bytes, as in 4096 or 64K");
+		state->child_inputs[0] = &options->transfer;
 		return 0;
 	case 'e':
 		parse_engine(argument, options, state);
@@ -155,18 +114,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_NO_DIRECT:
 		options->direct = false;
-		return 0;
-	case OPTION_PROGRESS:
-		options->progress = true;
-		return 0;
-	case 'q':
-		options->quiet = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return parse_argument(argument, options, state);
-	case ARGP_KEY_END:
-		if (!options->destination)
-			argp_error(state, "it wants a FILE and a DEST");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -229,7 +176,7 @@ static void note_fewer(struct shipment *shipment, uint64_t nr)
 static enum status borrow(struct shipment *shipment)
 {
 	const struct gophership_info *info = &shipment->device.info;
-	uint32_t capacity = find_capacity(info, shipment->options->size);
+	uint32_t capacity = find_capacity(info, shipment->options->transfer.size);
 	uint64_t chunks, nr;
 	enum status status;
 
@@ -241,7 +188,7 @@ static enum status borrow(struct shipment *shipment)
 	}
 	/* No more than a small file has use for. */
 	chunks = (shipment->source.st.st_size + (uint64_t)capacity - 1) / capacity;
-	nr = least(shipment->options->buffers, chunks ? chunks : 1);
+	nr = least(shipment->options->transfer.buffers, chunks ? chunks : 1);
 	nr = least(nr, least(shipment->run.engine->most_buffers, info->batch_max));
 	nr = fit_cgroup(nr, capacity);
 	status = buffers_borrow(&shipment->buffers, &shipment->device, capacity, nr);
@@ -365,9 +312,9 @@ static void summarize(struct shipment *shipment)
 	summary->source = shipment->source.file.path;
 	summary->destination = shipment->destination.path;
 	summary->bytes = shipment->source.st.st_size;
-	if (shipment->options->common.json)
+	if (shipment->options->transfer.common.json)
 		summary_print_json(summary);
-	else if (!shipment->options->quiet)
+	else if (!shipment->options->transfer.quiet)
 		summary_print_text(summary);
 }
 
@@ -377,7 +324,7 @@ static enum status with_files(struct shipment *shipment)
 
 	status = ship_run_choose(&shipment->run, shipment->options->engine);
 	if (status == STATUS_OK)
-		status = device_open(&shipment->device, shipment->options->common.device);
+		status = device_open(&shipment->device, shipment->options->transfer.common.device);
 	if (status != STATUS_OK)
 		return status;
 	status = with_device(shipment);
@@ -391,7 +338,7 @@ static enum status with_source(struct shipment *shipment)
 {
 	enum status status;
 
-	status = ship_destination_find(&shipment->destination, shipment->options->destination,
+	status = ship_destination_find(&shipment->destination, shipment->options->transfer.to,
 				       &shipment->source);
 	if (status != STATUS_OK)
 		return status;
@@ -404,11 +351,11 @@ static enum status ship(const struct options *options)
 {
 	struct shipment shipment = {
 		.options = options,
-		.run.progress = !options->quiet && (options->progress || isatty(STDERR_FILENO)),
+		.run.progress = transfer_tells(&options->transfer),
 	};
 	enum status status;
 
-	status = ship_source_open(&shipment.source, options->source);
+	status = ship_source_open(&shipment.source, options->transfer.from);
 	if (status != STATUS_OK)
 		return status;
 	status = with_source(&shipment);
@@ -418,7 +365,7 @@ static enum status ship(const struct options *options)
 
 int command_ship(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &transfer_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
@@ -427,15 +374,19 @@ int command_ship(int argc, char **argv)
 		.children = children,
 	};
 	struct options options = {
-		.common.device = DEVICE_PATH,
-		.buffers = DEFAULT_BUFFERS,
+		.transfer = {
+			.common.device = DEVICE_PATH,
+			.from_name = "FILE",
+			.to_name = "DEST",
+			.buffers = DEFAULT_BUFFERS,
+		},
 		.verify = true,
 		.direct = true,
 	};
 	enum status status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (options.quiet)
+	if (options.transfer.quiet)
 		complain_quietly();
 	interrupt_catch();
 	status = ship(&options);

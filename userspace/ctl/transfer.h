@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the commands that move data through buffers are asked for: from where, to where,
+ * and by which buffers.
+ */
+#ifndef TRANSFER_H
+#define TRANSFER_H
+
+#include <stdint.h>
+
+#include "command.h"
+
+/**
+ * struct transfer - what was asked for
+ * @common: device and json
+ * @from: the first argument
+ * @to: the second one
+ * @from_name: what the first one is called in complaints
+ * @to_name: the second one
+ * @buffers: how many; 0: nothing was said
+ * @size: bytes that each must hold; 0: the largest there are
+ * @progress: print progress though stderr is no terminal
+ * @quiet: print errors only
+ */
+struct transfer {
+	struct common common;
+	const char *from;
+	const char *to;
+	const char *from_name;
+	const char *to_name;
+	uint64_t buffers;
+	uint64_t size;
+	bool progress;
+	bool quiet;
+};
+
+/* For struct argp's children; its input is a struct transfer with both names set. */
+extern const struct argp transfer_argp;
+
+/* Is progress to be printed? */
+bool transfer_tells(const struct transfer *transfer);
+
+#endif /* TRANSFER_H */
