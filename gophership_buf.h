@@ -209,7 +209,7 @@ struct gophership_buf {
 				unsigned long index;		/* in the bank of a port */
 			};
 			u32 writer;	/* context that wrote last, 0: unknown */
-			u16 listed;	/* GOPHERSHIP_LISTED_*: who uses @node */
+			u16 inbox_state;	/* GOPHERSHIP_INBOX_*: who uses @node */
 			u16 nid;	/* memory node of the payload */
 		};
 		struct rcu_head rcu;	/* on the way out, nobody to race with */

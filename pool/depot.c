@@ -163,7 +163,7 @@ bool gophership_depot_give(struct gophership_depot *depot, struct gophership_mag
 		*empty = pop_empty(depot);
 	depot_unlock(depot, &hold);
 	if (!keep)
-		gophership_magazine_doom(depot, full);
+		gophership_magazine_retire(depot, full);
 	else if (over)
 		gophership_kick_limit();
 	gophership_kick_age();
@@ -195,19 +195,19 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
 }
 
 /*
- * Put a buffer that was claimed as "listed" on the inbox. A stale entry of it
+ * Put a buffer that was claimed as "inbox" on the inbox. A stale entry of it
  * may still be on some inbox (a second release that raced with the first); the
  * node cannot be linked twice, and need not be: that entry stands for this
  * release now. The exchange is ordered after the claim.
  */
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf)
 {
-	if (xchg(&buf->listed, GOPHERSHIP_LISTED_LINKED) & GOPHERSHIP_LISTED_LINKED) {
+	if (xchg(&buf->inbox_state, GOPHERSHIP_INBOX_LINKED) & GOPHERSHIP_INBOX_LINKED) {
 		gophership_magazine_drop_stale(depot, buf);
 		return;
 	}
 	gophership_cached_force(depot->node, gophership_class_pages(1, depot->class));
-	atomic_inc(&depot->nr_listed);
+	atomic_inc(&depot->nr_inbox);
 	/* (C) A full barrier: pairs with (C) in gophership_waiters_raise(). */
 	llist_add(&buf->node, &depot->inbox);
 	gophership_kick_age();
@@ -231,25 +231,26 @@ struct stale {
 static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf *buf,
 			   unsigned long to, struct stale *stale)
 {
-	u16 look = GOPHERSHIP_LISTED_LOOK(smp_processor_id());
-	bool claimed = false, doomed;
+	u16 look = GOPHERSHIP_INBOX_LOOK(smp_processor_id());
+	bool claimed = false, retiring;
 
 	lockdep_assert_held(&depot->lock);
-	doomed = xchg(&buf->listed, look) & GOPHERSHIP_LISTED_DOOMED;
-	if (!doomed) {
-		claimed = gophership_sealed(buf, GOPHERSHIP_SEAL_LISTED) &&
-			  gophership_claim(buf, GOPHERSHIP_SEAL_LISTED, to);
+	retiring = xchg(&buf->inbox_state, look) & GOPHERSHIP_INBOX_RETIRING;
+	if (!retiring) {
+		claimed = gophership_sealed(buf, GOPHERSHIP_SEAL_INBOX) &&
+			  gophership_claim(buf, GOPHERSHIP_SEAL_INBOX, to);
 		/* Anything else than our look: it is linked again, and theirs. */
-		doomed = cmpxchg(&buf->listed, look, 0) == (look | GOPHERSHIP_LISTED_DOOMED);
+		retiring = cmpxchg(&buf->inbox_state, look, 0) ==
+			   (look | GOPHERSHIP_INBOX_RETIRING);
 	}
-	atomic_dec(&depot->nr_listed);
+	atomic_dec(&depot->nr_inbox);
 	stale->unlinked++;
 	if (claimed)
 		return true;
 	stale->nr++;
 	stale->last = buf;
-	/* Its free, a grace period after it was doomed, was left to this CPU. */
-	if (doomed) {
+	/* Its free, a grace period after it was retired, was left to this CPU. */
+	if (retiring) {
 		buf->node.next = stale->freed;
 		stale->freed = &buf->node;
 	}
@@ -454,5 +455,5 @@ unsigned int gophership_depot_end_period(struct gophership_depot *depot)
 /* Buffers in the depot's magazines and on its inbox; a peek. */
 unsigned int gophership_depot_cached(const struct gophership_depot *depot)
 {
-	return READ_ONCE(depot->nr_bufs) + atomic_read(&depot->nr_listed);
+	return READ_ONCE(depot->nr_bufs) + atomic_read(&depot->nr_inbox);
 }

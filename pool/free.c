@@ -19,15 +19,15 @@
 #include "pool/seal.h"
 
 /* Pages that may wait for others' grace periods; above that one is brought about. */
-#define DOOMED_PAGES_MAX	(SZ_4M >> PAGE_SHIFT)
+#define RETIRING_PAGES_MAX	(SZ_4M >> PAGE_SHIFT)
 
 /* Pages of payload that wait for a grace period to be freed; by atomics. */
-static atomic_long_t doomed_pages;
+static atomic_long_t retiring_pages;
 
 /* Are they so many that grace periods must be hurried? RCU counts callbacks, not bytes. */
-bool gophership_doomed_add(long pages)
+bool gophership_retiring_add(long pages)
 {
-	return atomic_long_add_return(pages, &doomed_pages) > DOOMED_PAGES_MAX;
+	return atomic_long_add_return(pages, &retiring_pages) > RETIRING_PAGES_MAX;
 }
 
 /*
@@ -36,12 +36,12 @@ bool gophership_doomed_add(long pages)
  */
 bool gophership_free_defer(struct gophership_buf *buf)
 {
-	u16 listed = READ_ONCE(buf->listed);
+	u16 state = READ_ONCE(buf->inbox_state);
 
 	do {
-		if (!listed)
+		if (!state)
 			return false;
-	} while (!try_cmpxchg(&buf->listed, &listed, listed | GOPHERSHIP_LISTED_DOOMED));
+	} while (!try_cmpxchg(&buf->inbox_state, &state, state | GOPHERSHIP_INBOX_RETIRING));
 	return true;
 }
 
@@ -56,7 +56,7 @@ static void free_rcu(struct rcu_head *rcu)
 {
 	struct gophership_buf *buf = container_of(rcu, struct gophership_buf, rcu);
 
-	gophership_doomed_add(-pages_of(buf));
+	gophership_retiring_add(-pages_of(buf));
 	gophership_payload_free(buf);
 }
 
@@ -71,7 +71,7 @@ static void free_now(struct gophership_buf *buf, bool drop)
 {
 	if (drop && only_claimed(buf))
 		gophership_payload_drop(buf);
-	gophership_doomed_add(pages_of(buf));
+	gophership_retiring_add(pages_of(buf));
 	gophership_call_rcu(&buf->rcu, free_rcu);
 }
 
@@ -104,7 +104,7 @@ void gophership_free_buf_later(struct gophership_buf *buf)
 }
 
 /**
- * gophership_free_buf() - free a buffer that is sealed as doomed
+ * gophership_free_buf() - free a buffer that is sealed as retiring
  * @buf: the buffer; only releases that will be refused can be looking at it
  *
  * The descriptor stays for a grace period, for them; the payload need not.

@@ -7,7 +7,7 @@
 
 #include "pool/types.h"
 
-bool gophership_doomed_add(long pages);
+bool gophership_retiring_add(long pages);
 bool gophership_free_defer(struct gophership_buf *buf);
 void gophership_free_buf(struct gophership_buf *buf);
 void gophership_free_buf_later(struct gophership_buf *buf);

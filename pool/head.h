@@ -33,7 +33,7 @@ static __always_inline void gophership_head_leave(struct gophership_head *head)
 
 /*
  * Lease the buffer in @slot. False if it does not confirm that it lies there:
- * it was released twice (the slow path drops it), or @slot is the floor.
+ * it was released twice (the slow path drops it), or @slot is the sentinel.
  */
 static __always_inline bool gophership_slot_take(struct gophership_buf **slot,
 						 const unsigned long *secret,

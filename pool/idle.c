@@ -42,17 +42,17 @@ static bool inbox_pack(struct gophership_depot *depot)
 	if (gophership_magazine_charge(depot, mag, false))
 		gophership_depot_give(depot, mag, NULL);
 	else
-		gophership_magazine_doom(depot, mag);
+		gophership_magazine_retire(depot, mag);
 	return true;
 }
 
 /*
- * Doom up to @max buffers of the inbox, and collect them in @doomed, or without that
+ * Retire up to @max buffers of the inbox, and collect them in @retiring, or without that
  * free them later. Works without memory, if only as fast as grace periods pass.
  * Returns how many.
  */
-static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max,
-			       struct gophership_doomed *doomed)
+static unsigned int inbox_retire(struct gophership_depot *depot, unsigned int max,
+				 struct gophership_retiring *retiring)
 {
 	struct gophership_magazine *mag;
 
@@ -66,9 +66,9 @@ static unsigned int inbox_doom(struct gophership_depot *depot, unsigned int max,
 	if (!mag)
 		return 0;
 	mag->nr = gophership_depot_unlist(depot, mag, 0, min_t(unsigned int, mag->capacity, max));
-	if (!doomed)
-		return gophership_magazine_doom(depot, mag);
-	return gophership_magazine_collect(depot, mag, doomed);
+	if (!retiring)
+		return gophership_magazine_retire(depot, mag);
+	return gophership_magazine_collect(depot, mag, retiring);
 }
 
 static void free_empties(struct gophership_depot *depot)
@@ -89,7 +89,7 @@ static unsigned int at_most(unsigned int nr, unsigned long want, unsigned int cl
  * gophership_depot_trim() - give idle buffers back to the page allocator
  * @depot: the depot
  * @want: stop when that many pages are free or on their way
- * @doomed: collects what is not free yet, and counts what is; NULL: that is freed later
+ * @retiring: collects what is not free yet, and counts what is; NULL: that is freed later
  *
  * No more than what is there when this begins: others may give as fast as this takes.
  *
@@ -97,25 +97,25 @@ static unsigned int at_most(unsigned int nr, unsigned long want, unsigned int cl
  * Return: the number of pages, about @want or all there are.
  */
 unsigned long gophership_depot_trim(struct gophership_depot *depot, unsigned long want,
-				    struct gophership_doomed *doomed)
+				    struct gophership_retiring *retiring)
 {
 	unsigned int full = READ_ONCE(depot->nr_full), nr, more;
-	int listed = atomic_read(&depot->nr_listed);
+	int entries = atomic_read(&depot->nr_inbox);
 	struct gophership_magazine *mag;
 	unsigned long pages = 0;
 
 	while (full-- && pages < want && (mag = gophership_depot_take(depot, NULL))) {
-		nr = gophership_magazine_trim(depot, mag, doomed);
+		nr = gophership_magazine_trim(depot, mag, retiring);
 		pages += gophership_class_pages(nr, depot->class);
 		cond_resched();
 	}
-	while (listed > 0 && pages < want) {
-		nr = at_most(listed, want - pages, depot->class);
-		more = inbox_doom(depot, nr, doomed);
+	while (entries > 0 && pages < want) {
+		nr = at_most(entries, want - pages, depot->class);
+		more = inbox_retire(depot, nr, retiring);
 		if (!more)
 			break;
 		pages += gophership_class_pages(more, depot->class);
-		listed -= more;
+		entries -= more;
 		cond_resched();
 	}
 	free_empties(depot);
@@ -137,7 +137,7 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 	unsigned int i, idle, nr = 0;
 
 	/* As many rounds as there is now; what comes meanwhile waits. */
-	i = DIV_ROUND_UP(atomic_read(&depot->nr_listed),
+	i = DIV_ROUND_UP(atomic_read(&depot->nr_inbox),
 			 gophership_magazine_capacity(depot->class));
 	for (; i > 0 && inbox_pack(depot); i--)
 		cond_resched();
@@ -169,10 +169,10 @@ static bool over_limit(const struct gophership_depot *depot, unsigned long room)
  */
 void gophership_depot_limit(struct gophership_depot *depot, unsigned long room)
 {
-	unsigned int left = max(atomic_read(&depot->nr_listed), 0), more;
+	unsigned int left = max(atomic_read(&depot->nr_inbox), 0), more;
 	struct gophership_magazine *mag;
 
-	while (left && over_limit(depot, room) && (more = inbox_doom(depot, left, NULL))) {
+	while (left && over_limit(depot, room) && (more = inbox_retire(depot, left, NULL))) {
 		left -= min(left, more);
 		cond_resched();
 	}
@@ -287,7 +287,7 @@ unsigned long gophership_pool_trim(struct gophership_pool *pool)
 {
 	unsigned long nr = gophership_pool_trim_all(pool ?: gophership_kernel_pool);
 
-	gophership_doomed_settle();
+	gophership_retiring_settle();
 	rcu_barrier();
 	return nr;
 }

@@ -9,7 +9,7 @@
 #include "pool/types.h"
 
 unsigned long gophership_depot_trim(struct gophership_depot *depot, unsigned long want,
-				    struct gophership_doomed *doomed);
+				    struct gophership_retiring *retiring);
 unsigned int gophership_depot_age(struct gophership_depot *depot);
 void gophership_depot_limit(struct gophership_depot *depot, unsigned long room);
 void gophership_pool_flush(struct gophership_pool *pool, unsigned int class);

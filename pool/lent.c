@@ -6,7 +6,7 @@
  * magazine: what lies idle of them is kept by the device (device/idle.c).
  * Their seal says so (GOPHERSHIP_SEAL_LENT), so a release by a driver, whatever
  * pointer it has, is refused. Hence only the device ever changes such a seal,
- * and the device knows who has the buffer: the payload of one that is doomed is
+ * and the device knows who has the buffer: the payload of one that is retiring is
  * freed at once. The descriptor stays for a grace period, for releases that are just
  * looking at its seal.
  */
@@ -38,7 +38,7 @@ struct gophership_buf *gophership_lend(struct gophership_pool *pool, unsigned in
 /* See pool/lent.h. */
 void gophership_lent_free(struct gophership_buf *buf)
 {
-	if (WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LENT, GOPHERSHIP_SEAL_DOOMED)))
+	if (WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LENT, GOPHERSHIP_SEAL_RETIRING)))
 		return;
 	WRITE_ONCE(buf->released_by, _RET_IP_);
 	this_cpu_inc(buf->heads->shrunk);

@@ -30,14 +30,14 @@
 #define MAGAZINE_CAPACITY_MIN	4U
 #define MAGAZINE_SIZE_MIN	128U
 
-struct gophership_buf gophership_floor __ro_after_init;
+struct gophership_buf gophership_sentinel __ro_after_init;
 
 struct gophership_magazine gophership_nothing __ro_after_init = {
-	.floor = &gophership_floor,
+	.sentinel = &gophership_sentinel,
 };
 
 static_assert(offsetof(struct gophership_magazine, slot) ==
-	      offsetofend(struct gophership_magazine, floor));
+	      offsetofend(struct gophership_magazine, sentinel));
 
 /*
  * A magazine to give buffers back with when there is no memory for one. It
@@ -74,7 +74,7 @@ static void magazine_init(struct gophership_magazine *mag, unsigned int class,
 	mag->capacity = capacity;
 	mag->class = class;
 	mag->nid = GOPHERSHIP_UNCHARGED;
-	mag->floor = &gophership_floor;
+	mag->sentinel = &gophership_sentinel;
 }
 
 /*
@@ -144,13 +144,13 @@ void gophership_magazine_uncharge(struct gophership_magazine *mag)
 	mag->nid = GOPHERSHIP_UNCHARGED;
 }
 
-static unsigned long doom_state(struct gophership_magazine *mag, unsigned int i)
+static unsigned long retiring_state(struct gophership_magazine *mag, unsigned int i)
 {
-	return gophership_slot_state(mag, i) | GOPHERSHIP_SEAL_DOOM_BIT;
+	return gophership_slot_state(mag, i) | GOPHERSHIP_SEAL_RETIRING_BIT;
 }
 
 /*
- * After the grace period: free what this magazine's doom still holds. A buffer
+ * After the grace period: free what this magazine's retirement still holds. A buffer
  * that says otherwise was put into a magazine once more by a second release
  * that ran at the same time as the first; it belongs to that entry now.
  * Returns the pages that are free.
@@ -163,7 +163,7 @@ static unsigned long magazine_free(struct gophership_magazine *mag)
 
 	for (i = 0; i < mag->nr; i++) {
 		buf = mag->slot[i];
-		if (!gophership_sealed(buf, doom_state(mag, i)))
+		if (!gophership_sealed(buf, retiring_state(mag, i)))
 			continue;
 		if (gophership_free_defer(buf))
 			continue;
@@ -181,7 +181,7 @@ static void magazine_free_rcu(struct rcu_head *rcu)
 {
 	struct gophership_magazine *mag = container_of(rcu, struct gophership_magazine, rcu);
 
-	gophership_doomed_add(-(long)gophership_class_pages(mag->nr, mag->class));
+	gophership_retiring_add(-(long)gophership_class_pages(mag->nr, mag->class));
 	magazine_free(mag);
 }
 
@@ -192,12 +192,12 @@ static void magazine_free_dropped_rcu(struct rcu_head *rcu)
 }
 
 /* Doomed magazines for which expedite() brings a grace period about. */
-static LLIST_HEAD(doomed_magazines);
+static LLIST_HEAD(retiring_magazines);
 
-/* Free the doomed magazines that wait for it. */
+/* Free the retiring magazines that wait for it. */
 static void expedite(struct work_struct *work)
 {
-	struct llist_node *node = llist_del_all(&doomed_magazines), *next;
+	struct llist_node *node = llist_del_all(&retiring_magazines), *next;
 
 	if (!node)
 		return;
@@ -209,54 +209,54 @@ static void expedite(struct work_struct *work)
 	}
 }
 
-static DECLARE_WORK(doomed_work, expedite);
+static DECLARE_WORK(retiring_work, expedite);
 
-static void start_doomed(struct irq_work *work)
+static void start_retiring(struct irq_work *work)
 {
-	queue_work(system_unbound_wq, &doomed_work);
+	queue_work(system_unbound_wq, &retiring_work);
 }
 
-static DEFINE_IRQ_WORK(doomed_irq_work, start_doomed);
+static DEFINE_IRQ_WORK(retiring_irq_work, start_retiring);
 
-/* A doomed magazine goes after a grace period. Any context, under any lock. */
+/* A retiring magazine goes after a grace period. Any context, under any lock. */
 static void magazine_free_later(struct gophership_magazine *mag)
 {
-	bool many = gophership_doomed_add(gophership_class_pages(mag->nr, mag->class));
+	bool many = gophership_retiring_add(gophership_class_pages(mag->nr, mag->class));
 
 	if (!many && gophership_may_free()) {
 		gophership_call_rcu(&mag->rcu, magazine_free_rcu);
 		return;
 	}
-	llist_add(&mag->node, &doomed_magazines);
-	irq_work_queue(&doomed_irq_work);
+	llist_add(&mag->node, &retiring_magazines);
+	irq_work_queue(&retiring_irq_work);
 }
 
-/* What was doomed before is free, or waits for rcu_barrier(). Context: process. */
-void gophership_doomed_settle(void)
+/* What was retired before is free, or waits for rcu_barrier(). Context: process. */
+void gophership_retiring_settle(void)
 {
-	irq_work_sync(&doomed_irq_work);
-	flush_work(&doomed_work);
+	irq_work_sync(&retiring_irq_work);
+	flush_work(&retiring_work);
 }
 
 /**
- * gophership_doomed_free() - free what a trim has collected, and count
- * @doomed: what was collected
+ * gophership_retiring_free() - free what a trim has collected, and count
+ * @retiring: what was collected
  *
  * Context: process, direct reclaim included; waits for a grace period, if at all.
  * Return: pages that were freed, by the trim or in here.
  */
-unsigned long gophership_doomed_free(struct gophership_doomed *doomed)
+unsigned long gophership_retiring_free(struct gophership_retiring *retiring)
 {
-	struct gophership_magazine *mag = doomed->first, *next;
+	struct gophership_magazine *mag = retiring->first, *next;
 
 	if (mag)
 		synchronize_rcu_expedited();
 	for (; mag; mag = next) {
 		next = mag->next;
-		doomed->freed += magazine_free(mag);
+		retiring->freed += magazine_free(mag);
 		cond_resched();
 	}
-	return doomed->freed;
+	return retiring->freed;
 }
 
 /* An entry that its buffer does not confirm was a second release of it. */
@@ -267,30 +267,30 @@ void gophership_magazine_drop_stale(struct gophership_depot *depot,
 	gophership_reject_stale(buf);
 }
 
-/* Doom the buffer of entry @from, and move it to entry @to. */
-static bool doom_entry(struct gophership_magazine *mag, unsigned int from, unsigned int to)
+/* Retire the buffer of entry @from, and move it to entry @to. */
+static bool retire_entry(struct gophership_magazine *mag, unsigned int from, unsigned int to)
 {
 	struct gophership_buf *buf = mag->slot[from];
-	bool doomed;
+	bool retiring;
 
 	preempt_disable();
-	doomed = gophership_sealed(buf, gophership_slot_state(mag, from)) &&
-		 gophership_claim(buf, gophership_slot_state(mag, from), doom_state(mag, to));
+	retiring = gophership_sealed(buf, gophership_slot_state(mag, from)) &&
+		   gophership_claim(buf, gophership_slot_state(mag, from), retiring_state(mag, to));
 	preempt_enable();
-	if (doomed)
+	if (retiring)
 		mag->slot[to] = buf;
-	return doomed;
+	return retiring;
 }
 
-/* Doom the buffers of a magazine that no other CPU can see. Returns how many. */
-static unsigned int doom(struct gophership_depot *depot, struct gophership_magazine *mag)
+/* Retire the buffers of a magazine that no other CPU can see. Returns how many. */
+static unsigned int retire_entries(struct gophership_depot *depot, struct gophership_magazine *mag)
 {
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < mag->nr; i++) {
 		struct gophership_buf *buf = mag->slot[i];
 
-		if (doom_entry(mag, i, nr))
+		if (retire_entry(mag, i, nr))
 			nr++;
 		else
 			gophership_magazine_drop_stale(depot, buf);
@@ -304,43 +304,43 @@ static unsigned int doom(struct gophership_depot *depot, struct gophership_magaz
 }
 
 /**
- * gophership_magazine_doom() - give a magazine and its buffers back
+ * gophership_magazine_retire() - give a magazine and its buffers back
  * @depot: where it is from
  * @mag: a magazine that no other CPU can see
  *
  * Context: any but NMI.
  * Return: the number of buffers that will be freed after a grace period.
  */
-unsigned int gophership_magazine_doom(struct gophership_depot *depot,
-				      struct gophership_magazine *mag)
+unsigned int gophership_magazine_retire(struct gophership_depot *depot,
+					struct gophership_magazine *mag)
 {
-	unsigned int nr = doom(depot, mag);
+	unsigned int nr = retire_entries(depot, mag);
 
 	magazine_free_later(mag);
 	return nr;
 }
 
 /**
- * gophership_magazine_collect() - the same, to be freed by gophership_doomed_free()
+ * gophership_magazine_collect() - the same, to be freed by gophership_retiring_free()
  * @depot: where it is from
  * @mag: a magazine that no other CPU can see
- * @doomed: gets it
+ * @retiring: gets it
  *
  * Context: process.
  * Return: the number of buffers.
  */
 unsigned int gophership_magazine_collect(struct gophership_depot *depot,
 					 struct gophership_magazine *mag,
-					 struct gophership_doomed *doomed)
+					 struct gophership_retiring *retiring)
 {
-	unsigned int nr = doom(depot, mag);
+	unsigned int nr = retire_entries(depot, mag);
 
-	mag->next = doomed->first;
-	doomed->first = mag;
+	mag->next = retiring->first;
+	retiring->first = mag;
 	return nr;
 }
 
-/* Let go of the payload of what was doomed. Only then: see "The seal". */
+/* Let go of the payload of what was retired. Only then: see "The seal". */
 static void drop_payloads(const struct gophership_magazine *mag)
 {
 	unsigned int i;
@@ -350,39 +350,39 @@ static void drop_payloads(const struct gophership_magazine *mag)
 }
 
 /*
- * As gophership_magazine_doom(), of a magazine that was in the depot. Its pages are free
+ * As gophership_magazine_retire(), of a magazine that was in the depot. Its pages are free
  * when this returns, if the grace period in which others might still look at them has
  * gone by; else, or the descriptors in any case, later.
  */
 unsigned int gophership_magazine_trim(struct gophership_depot *depot,
 				      struct gophership_magazine *mag,
-				      struct gophership_doomed *doomed)
+				      struct gophership_retiring *retiring)
 {
 	bool aged = poll_state_synchronize_rcu(mag->cookie);
-	unsigned int nr = doom(depot, mag);
+	unsigned int nr = retire_entries(depot, mag);
 
 	if (aged) {
 		drop_payloads(mag);
 		gophership_call_rcu(&mag->rcu, magazine_free_dropped_rcu);
-		if (doomed)
-			doomed->freed += gophership_class_pages(nr, depot->class);
-	} else if (doomed) {
-		mag->next = doomed->first;
-		doomed->first = mag;
+		if (retiring)
+			retiring->freed += gophership_class_pages(nr, depot->class);
+	} else if (retiring) {
+		mag->next = retiring->first;
+		retiring->first = mag;
 	} else {
 		magazine_free_later(mag);
 	}
 	return nr;
 }
 
-/* Once the secret is there: the floor has a state that is no slot's address. */
+/* Once the secret is there: the sentinel has a state that is no slot's address. */
 int __init gophership_magazines_init(void)
 {
 	last_resort = kmalloc(GOPHERSHIP_MAGAZINE_SIZE_MAX, GFP_KERNEL);
 	if (!last_resort)
 		return -ENOMEM;
 	magazine_init(last_resort, 0, magazine_room(GOPHERSHIP_MAGAZINE_SIZE_MAX));
-	gophership_floor.seal = gophership_seal(&gophership_floor, GOPHERSHIP_SEAL_DOOMED);
+	gophership_sentinel.seal = gophership_seal(&gophership_sentinel, GOPHERSHIP_SEAL_RETIRING);
 	return 0;
 }
 

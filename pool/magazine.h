@@ -7,19 +7,19 @@
 
 #include "pool/types.h"
 
-extern struct gophership_buf gophership_floor;
-/* What a head without a magazine has on top: room for nothing, and the floor. */
+extern struct gophership_buf gophership_sentinel;
+/* What a head without a magazine has on top: room for nothing, and the sentinel. */
 extern struct gophership_magazine gophership_nothing;
 
 /**
- * struct gophership_doomed - what a trim has on its way to the page allocator
+ * struct gophership_retiring - what a trim has on its way to the page allocator
  * @first: magazines that wait for a grace period, linked by their next
  * @freed: pages that are free already
  *
- * On the stack of its one user: gophership_depot_trim() adds, gophership_doomed_free()
+ * On the stack of its one user: gophership_depot_trim() adds, gophership_retiring_free()
  * waits and frees.
  */
-struct gophership_doomed {
+struct gophership_retiring {
 	struct gophership_magazine *first;
 	unsigned long freed;
 };
@@ -39,16 +39,16 @@ bool gophership_magazine_charge(struct gophership_depot *depot, struct gophershi
 void gophership_magazine_uncharge(struct gophership_magazine *mag);
 void gophership_magazine_drop_stale(struct gophership_depot *depot,
 				    const struct gophership_buf *buf);
-unsigned int gophership_magazine_doom(struct gophership_depot *depot,
-				      struct gophership_magazine *mag);
+unsigned int gophership_magazine_retire(struct gophership_depot *depot,
+					struct gophership_magazine *mag);
 unsigned int gophership_magazine_collect(struct gophership_depot *depot,
 					 struct gophership_magazine *mag,
-					 struct gophership_doomed *doomed);
+					 struct gophership_retiring *retiring);
 unsigned int gophership_magazine_trim(struct gophership_depot *depot,
 				      struct gophership_magazine *mag,
-				      struct gophership_doomed *doomed);
-unsigned long gophership_doomed_free(struct gophership_doomed *doomed);
-void gophership_doomed_settle(void);
+				      struct gophership_retiring *retiring);
+unsigned long gophership_retiring_free(struct gophership_retiring *retiring);
+void gophership_retiring_settle(void);
 int gophership_magazines_init(void);
 void gophership_magazines_exit(void);
 

@@ -112,12 +112,12 @@ static void pool_empty(struct gophership_pool *pool)
 		gophership_pool_trim_all(pool);
 		gophership_reserve_drain(pool);
 		gophership_free_sync();
-		gophership_doomed_settle();
+		gophership_retiring_settle();
 		rcu_barrier();
 	} while (!gophership_pool_is_empty(pool));
 }
 
-/* Name what is leased of the buffers that were disowned. Returns how many. */
+/* Name what is leased of the buffers that were reassigned. Returns how many. */
 static int name_leaks(const char *pool)
 {
 	struct gophership_leak leak;
@@ -140,7 +140,7 @@ static int pool_destroy(struct gophership_pool *pool)
 
 	gophership_list_remove(pool);
 	mutex_lock(&one_at_a_time);
-	gophership_registry_disown(pool, gophership_orphans);
+	gophership_registry_reassign(pool, gophership_orphans);
 	synchronize_rcu();
 	pool_empty(pool);
 	leaked = name_leaks(pool->name);

@@ -187,31 +187,31 @@ static unsigned long lacking_pages(int nid)
 
 /* About @want pages of @pool on @nid; see gophership_depot_trim(). */
 static unsigned long shrink_pool(struct gophership_pool *pool, int nid, unsigned long want,
-				 struct gophership_doomed *doomed)
+				 struct gophership_retiring *retiring)
 {
 	unsigned long pages = 0;
 	unsigned int class;
 
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES && pages < want; class++)
 		pages += gophership_depot_trim(gophership_pool_depot(pool, nid, class),
-					       want - pages, doomed);
+					       want - pages, retiring);
 	return pages;
 }
 
 /* First what lies in the depots, then what the CPUs have. Context: in pools_srcu. */
-static unsigned long shrink_pools(int nid, unsigned long want, struct gophership_doomed *doomed)
+static unsigned long shrink_pools(int nid, unsigned long want, struct gophership_retiring *retiring)
 {
 	struct gophership_pool *pool;
 	unsigned long pages = 0;
 
 	gophership_for_each_pool(pool)
 		if (pages < want)
-			pages += shrink_pool(pool, nid, want - pages, doomed);
+			pages += shrink_pool(pool, nid, want - pages, retiring);
 	gophership_for_each_pool(pool) {
 		if (pages >= want)
 			break;
 		gophership_pool_flush_node(pool, nid);
-		pages += shrink_pool(pool, nid, want - pages, doomed);
+		pages += shrink_pool(pool, nid, want - pages, retiring);
 	}
 	return pages;
 }
@@ -224,12 +224,12 @@ static unsigned long shrink_pools(int nid, unsigned long want, struct gophership
 static unsigned long scan_objects(struct shrinker *unused, struct shrink_control *sc)
 {
 	unsigned long want = max(sc->nr_to_scan, lacking_pages(sc->nid)), pages;
-	struct gophership_doomed doomed = {};
+	struct gophership_retiring retiring = {};
 	int idx;
 
 	idx = srcu_read_lock(&gophership_pools_srcu);
-	shrink_pools(sc->nid, want, &doomed);
-	pages = gophership_doomed_free(&doomed);
+	shrink_pools(sc->nid, want, &retiring);
+	pages = gophership_retiring_free(&retiring);
 	srcu_read_unlock(&gophership_pools_srcu, idx);
 	sc->nr_scanned = max(sc->nr_scanned, pages);
 	gophership_account_reclaimed(pages);

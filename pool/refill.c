@@ -65,7 +65,7 @@ static void keep(struct gophership_pool *pool, unsigned int class, struct gopher
 	for (; i < nr; i++) {
 		depot = gophership_pool_depot(pool, bufs[i]->nid, class);
 		preempt_disable();
-		if (gophership_claim(bufs[i], GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_LISTED))
+		if (gophership_claim(bufs[i], GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_INBOX))
 			gophership_depot_list(depot, bufs[i]);
 		preempt_enable();
 	}

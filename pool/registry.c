@@ -109,9 +109,9 @@ bool gophership_registry_has(const struct gophership_buf *buf)
 }
 
 /**
- * gophership_registry_disown() - turn a pool's buffers over to another pool
+ * gophership_registry_reassign() - turn a pool's buffers over to another pool
  * @pool: the pool that goes away
- * @heir: where releases of its buffers go from now on
+ * @to: where releases of its buffers go from now on
  *
  * A buffer of a size class stays one of that class: while releases of it by the
  * hot path may be under way, a release is no claim, and only the rules of the
@@ -122,7 +122,7 @@ bool gophership_registry_has(const struct gophership_buf *buf)
  *
  * Context: process.
  */
-void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir)
+void gophership_registry_reassign(struct gophership_pool *pool, struct gophership_pool *to)
 {
 	const struct gophership_head *head;
 	struct registry_hold hold;
@@ -139,10 +139,10 @@ void gophership_registry_disown(struct gophership_pool *pool, struct gophership_
 		if (buf && head->pool == pool) {
 			class = head->class;
 			if (class < GOPHERSHIP_NR_CLASSES)
-				atomic_long_inc(&heir->nr_bufs);
+				atomic_long_inc(&to->nr_bufs);
 			else
 				class = GOPHERSHIP_CLASS_LARGE;
-			WRITE_ONCE(buf->heads, heir->heads + class);
+			WRITE_ONCE(buf->heads, to->heads + class);
 			__xa_set_mark(&registry, key, DISOWNED);
 		}
 		registry_unlock(&hold);
@@ -160,11 +160,11 @@ static bool is_leased(const struct gophership_buf *buf)
 }
 
 /**
- * gophership_registry_next_leak() - the next disowned buffer that is leased
+ * gophership_registry_next_leak() - the next reassigned buffer that is leased
  * @key: where to look from, 0 at first; moves on
  * @leak: what there is to say of it
  *
- * Each is found once: it is disowned no more.
+ * Each is found once: it is reassigned no more.
  *
  * Context: process.
  * Return: false if there is none left.

@@ -24,7 +24,7 @@ struct gophership_leak {
 int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp);
 void gophership_registry_remove(struct gophership_buf *buf);
 bool gophership_registry_has(const struct gophership_buf *buf);
-void gophership_registry_disown(struct gophership_pool *pool, struct gophership_pool *heir);
+void gophership_registry_reassign(struct gophership_pool *pool, struct gophership_pool *to);
 bool gophership_registry_next_leak(unsigned long *key, struct gophership_leak *leak);
 struct gophership_buf *gophership_registry_next(unsigned long *key);
 void gophership_registry_exit(void);

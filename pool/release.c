@@ -27,7 +27,7 @@ static int release_unpooled(struct gophership_head *head, struct gophership_buf 
 			    unsigned long from, unsigned long call_site)
 {
 	bool reserve = head->class == GOPHERSHIP_CLASS_RESERVE;
-	unsigned long to = reserve ? GOPHERSHIP_SEAL_RESERVED : GOPHERSHIP_SEAL_DOOMED;
+	unsigned long to = reserve ? GOPHERSHIP_SEAL_RESERVED : GOPHERSHIP_SEAL_RETIRING;
 
 	if (!gophership_claim(buf, from, to))
 		return -EALREADY;
@@ -43,7 +43,7 @@ static int release_unpooled(struct gophership_head *head, struct gophership_buf 
 }
 
 /* Where no head can take it: the inbox of the node that it belongs to. */
-static int release_listed(struct gophership_head *head, struct gophership_buf *buf,
+static int release_to_inbox(struct gophership_head *head, struct gophership_buf *buf,
 			  unsigned long from, unsigned long call_site)
 {
 	struct gophership_pool *pool = head->pool;
@@ -55,12 +55,12 @@ static int release_listed(struct gophership_head *head, struct gophership_buf *b
 	    !gophership_claim(buf, from, GOPHERSHIP_SEAL_CLAIMED))
 		return -EALREADY;
 	/*
-	 * Before it is listed: a stale entry of it, of a second release, may be taken for a
+	 * Before it is on the inbox: a stale entry of it, of a second release, may be taken for a
 	 * lease from then on.
 	 */
 	WRITE_ONCE(buf->len, 0);
 	WRITE_ONCE(buf->released_by, call_site);
-	if (!gophership_claim(buf, GOPHERSHIP_SEAL_CLAIMED, GOPHERSHIP_SEAL_LISTED))
+	if (!gophership_claim(buf, GOPHERSHIP_SEAL_CLAIMED, GOPHERSHIP_SEAL_INBOX))
 		return -EALREADY;
 	this_cpu_inc(pool->heads[class].slow_releases);
 	gophership_depot_list(depot, buf);
@@ -87,7 +87,7 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 		return release_unpooled(head, buf, from, call_site);
 	if (!gophership_use_heads() || atomic_read(&head->pool->waiters[head->class]) ||
 	    buf->nid != head->node || !gophership_head_enter(head))
-		return release_listed(head, buf, from, call_site);
+		return release_to_inbox(head, buf, from, call_site);
 	room = gophership_head_make_room(head, IS_ERR(*mag) ? &none : mag);
 	if (room) {
 		gophership_head_push(head, head->top, buf, gophership_seal(buf, 0), call_site);
@@ -99,7 +99,7 @@ static int release_try(struct gophership_buf *buf, unsigned long from, unsigned 
 	if (!IS_ERR(*mag))
 		return -EAGAIN;
 	gophership_refill_magazine(head->pool, head->class);
-	return release_listed(head, buf, from, call_site);
+	return release_to_inbox(head, buf, from, call_site);
 }
 
 static int release_with(struct gophership_buf *buf, unsigned long from, unsigned long call_site)

@@ -125,7 +125,7 @@ void gophership_reserve_drain(struct gophership_pool *pool)
 	struct gophership_buf *buf;
 
 	while ((buf = pop(pool, true))) {
-		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_DOOMED));
+		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_RETIRING));
 		gophership_free_buf(buf);
 	}
 }

@@ -71,7 +71,7 @@ bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_si
 	keep = may_keep(head, buf);
 	if (!keep) {
 		WRITE_ONCE(buf->released_by, call_site);
-		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_DOOMED));
+		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_RETIRING));
 		count_retired(head);
 	}
 	preempt_enable();
@@ -90,7 +90,7 @@ static bool is_exact(const struct gophership_head *head)
 static bool retire_carried(const struct gophership_head *head, struct gophership_buf *buf,
 			   struct gophership_magazine *mag, unsigned long call_site)
 {
-	unsigned long to = mag ? (unsigned long)&mag->slot[0] : GOPHERSHIP_SEAL_LISTED;
+	unsigned long to = mag ? (unsigned long)&mag->slot[0] : GOPHERSHIP_SEAL_INBOX;
 
 	if (mag)
 		mag->slot[0] = buf;
@@ -100,7 +100,7 @@ static bool retire_carried(const struct gophership_head *head, struct gophership
 	if (mag) {
 		this_cpu_inc(head->pool->heads[head->class].slow_releases);
 		mag->nr = 1;
-		gophership_magazine_doom(gophership_pool_depot(head->pool, buf->nid, head->class),
+		gophership_magazine_retire(gophership_pool_depot(head->pool, buf->nid, head->class),
 					 mag);
 		return true;
 	}
@@ -131,7 +131,7 @@ static int retire(struct gophership_buf *buf, struct gophership_magazine **mag,
 			*mag = NULL;
 		goto out;
 	}
-	done = gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_DOOMED);
+	done = gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_RETIRING);
 	if (!done)
 		goto out;
 	WRITE_ONCE(buf->released_by, call_site);

@@ -9,12 +9,12 @@
  *
  *   state 0                 leased
  *   address of a slot       free, in that slot of a magazine or of the stock
- *   GOPHERSHIP_SEAL_LISTED  free, on a depot's inbox
+ *   GOPHERSHIP_SEAL_INBOX    free, on a depot's inbox
  *   GOPHERSHIP_SEAL_RESERVED free, in a pool's reserve
  *   GOPHERSHIP_SEAL_CLAIMED made ready (length, poison), on its way to free
  *   address of a slot + 1   on its way back to the page allocator, carried by
  *                           the magazine with that slot
- *   GOPHERSHIP_SEAL_DOOMED  the same, by itself (large, reserve, lent)
+ *   GOPHERSHIP_SEAL_RETIRING the same, by itself (large, reserve, lent)
  *   GOPHERSHIP_SEAL_LENT    the device's: lent to a program, or idle there. No
  *                           release takes it (pool/lent.c)
  *   GOPHERSHIP_SEAL_PORT    the same, in the bank of a port (device/bank.c)
@@ -39,7 +39,7 @@
  * it the second claim). If two releases run at the same time, one of them may write
  * these two words into the next lease.
  *
- * That a delayed release may turn a doomed buffer round is what the payload waits for,
+ * That a delayed release may turn a retiring buffer round is what the payload waits for,
  * too. Such a release read "leased" before the release that the slot stands for, in
  * one section with preemption off, while a head had the magazine. So when the depot
  * gets a magazine, it notes a grace period that begins no earlier (the cookie). Once
@@ -50,7 +50,7 @@
  * inbox, however old.
  *
  * A descriptor is freed only after an RCU grace period in which the seal said
- * "doomed" by the same carrier throughout (gophership_magazine_doom()). Every
+ * "retiring" by the same carrier throughout (gophership_magazine_retire()). Every
  * look at a seal and the claim or store that follows from it run with
  * preemption off, so none that saw an earlier state is under way by then, and a
  * seal that changed meanwhile keeps the buffer alive.
@@ -73,14 +73,14 @@
 
 /* States other than a slot's address, which is never that small. */
 #define GOPHERSHIP_SEAL_LEASED		0UL
-#define GOPHERSHIP_SEAL_LISTED		2UL
+#define GOPHERSHIP_SEAL_INBOX		2UL
 #define GOPHERSHIP_SEAL_RESERVED	4UL
-#define GOPHERSHIP_SEAL_DOOMED		6UL
+#define GOPHERSHIP_SEAL_RETIRING	6UL
 #define GOPHERSHIP_SEAL_CLAIMED		8UL
 #define GOPHERSHIP_SEAL_LENT		10UL
 #define GOPHERSHIP_SEAL_PORT		12UL
-/* With a slot's address: doomed, carried by that slot's magazine. */
-#define GOPHERSHIP_SEAL_DOOM_BIT	1UL
+/* With a slot's address: retiring, carried by that slot's magazine. */
+#define GOPHERSHIP_SEAL_RETIRING_BIT	1UL
 
 /**
  * struct gophership_bounds - what a pointer is judged by

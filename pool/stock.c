@@ -172,7 +172,7 @@ void gophership_stock_drain(struct gophership_pool *pool)
 	unsigned int class;
 
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
-		while ((buf = take_class(pool, class, GOPHERSHIP_SEAL_LISTED)))
+		while ((buf = take_class(pool, class, GOPHERSHIP_SEAL_INBOX)))
 			gophership_depot_list(gophership_pool_depot(pool, buf->nid, class), buf);
 	}
 }

@@ -57,7 +57,7 @@ enum {
 };
 
 /*
- * buf->listed: the state of the node in an inbox. An entry of an inbox goes through
+ * buf->inbox_state: the state of the node in an inbox. An entry of an inbox goes through
  * these steps:
  *
  * 1. Link: a release sets LINKED and links the node.
@@ -65,18 +65,18 @@ enum {
  * 3. Look: that CPU reads the seal, and claims the buffer if the seal says so. Then it
  *    sets 0. If the value is no longer its LOOK, the node was linked anew: the new entry
  *    takes over.
- * 4. Free: a free that finds 0 goes on. A free that finds anything else sets DOOMED and
+ * 4. Free: a free that finds 0 goes on. A free that finds anything else sets RETIRING and
  *    does nothing more: the CPU that unlinks or looks frees the descriptor.
  *
  * So a look never reads another descriptor that was allocated at the same address, even
  * if it takes long (the CPU of a guest may stop in the middle of it). A free that is
  * decided after the look has begun waits for a grace period anyway, and so for the look.
  */
-#define GOPHERSHIP_LISTED_LINKED	1U
-#define GOPHERSHIP_LISTED_DOOMED	2U
+#define GOPHERSHIP_INBOX_LINKED		1U
+#define GOPHERSHIP_INBOX_RETIRING	2U
 /* Unlinked, and looked at by that CPU. */
-#define GOPHERSHIP_LISTED_LOOK(cpu)	(4U + ((cpu) << 3))
-static_assert(GOPHERSHIP_LISTED_LOOK(CONFIG_NR_CPUS - 1) <= U16_MAX);
+#define GOPHERSHIP_INBOX_LOOK(cpu)	(4U + ((cpu) << 3))
+static_assert(GOPHERSHIP_INBOX_LOOK(CONFIG_NR_CPUS - 1) <= U16_MAX);
 
 /* Of a magazine that is not charged: the node of none. */
 #define GOPHERSHIP_UNCHARGED	U16_MAX
@@ -93,9 +93,9 @@ static_assert(MAX_NUMNODES - 1 < GOPHERSHIP_UNCHARGED);
  *	pool/cached.c), or GOPHERSHIP_UNCHARGED; protected as @nr
  * @cookie: of the grace period to be over before its buffers' payload may be freed at
  *	once; written before a depot has it in @full, protected by the depot's lock
- * @node: for the way back to the page allocator, doomed; as is
+ * @node: for the way back to the page allocator, retiring; as is
  * @rcu: also
- * @floor: gophership_floor, where the entry below the first one would be: what
+ * @sentinel: gophership_sentinel, where the entry below the first one would be: what
  *	finds it there finds a buffer that no slot confirms, so the hot path need
  *	not ask whether the magazine is empty. Constant
  * @slot: the buffers; protected as @nr
@@ -111,7 +111,7 @@ struct gophership_magazine {
 		struct llist_node node;
 		struct rcu_head rcu;
 	};
-	struct gophership_buf *floor;
+	struct gophership_buf *sentinel;
 	struct gophership_buf *slot[];
 };
 
@@ -195,7 +195,7 @@ struct gophership_head {
  *	of a busy head, on a CPU of another node, without memory for a
  *	magazine). Anyone adds, without a lock, in any context; removal is
  *	protected by @lock (llist_del_first() wants one remover)
- * @nr_listed: entries of @inbox, counted before they are linked
+ * @nr_inbox: entries of @inbox, counted before they are linked
  * @pool: constant
  * @class: size class; constant
  * @node: memory node; constant
@@ -213,7 +213,7 @@ struct gophership_depot {
 	u32 class;
 	int node;
 	struct llist_head inbox ____cacheline_aligned;
-	atomic_t nr_listed;
+	atomic_t nr_inbox;
 } ____cacheline_aligned;
 
 /*

@@ -117,11 +117,11 @@ unsigned int gophership_payload_alloc_bulk(struct gophership_pool *from, unsigne
 	return i;
 }
 
-static bool is_doomed(const struct gophership_buf *buf)
+static bool is_retiring(const struct gophership_buf *buf)
 {
 	unsigned long state = gophership_seal(buf, 0) - buf->seal;
 
-	return state & GOPHERSHIP_SEAL_DOOM_BIT || state == GOPHERSHIP_SEAL_DOOMED;
+	return state & GOPHERSHIP_SEAL_RETIRING_BIT || state == GOPHERSHIP_SEAL_RETIRING;
 }
 
 void gophership_payload_free(struct gophership_buf *buf)
@@ -132,7 +132,7 @@ void gophership_payload_free(struct gophership_buf *buf)
 		model_fail("a descriptor is freed twice", buf);
 	if (owner[i])
 		model_fail("a buffer is freed that somebody has", buf);
-	if (!is_doomed(buf))
+	if (!is_retiring(buf))
 		model_fail("a buffer is freed that a release gave back again", buf);
 	gophership_registry_remove(buf);
 	buf->seal = 0;

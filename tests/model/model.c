@@ -121,7 +121,7 @@ static void prepare(const struct scenario *scenario)
 static void sum_up(void)
 {
 	for (unsigned int i = 0; i < MODEL_BUFS; i++)
-		if (alive[i] && !bufs[i].data && !is_doomed(&bufs[i]))
+		if (alive[i] && !bufs[i].data && !is_retiring(&bufs[i]))
 			model_fail("a release has given a buffer without payload back", NULL);
 	/* The free of one may be left to the unlinking of another. */
 	for (unsigned int round = 0; round < 4; round++) {

@@ -179,11 +179,11 @@ static void traced_trim(void)
 /* As the shrinker does it. */
 static void scan(void)
 {
-	struct gophership_doomed doomed = {};
+	struct gophership_retiring retiring = {};
 
 	gophership_pool_flush(pool, 0);
-	gophership_depot_trim(gophership_pool_depot(pool, 0, 0), 1, &doomed);
-	gophership_doomed_free(&doomed);
+	gophership_depot_trim(gophership_pool_depot(pool, 0, 0), 1, &retiring);
+	gophership_retiring_free(&retiring);
 }
 
 /* Then the descriptor may live again, in another class, on that one's inbox. */
@@ -196,7 +196,7 @@ static void trim_and_reuse(void)
 	this_cpu_inc(pool->heads[1].slow_acquires);
 	owner[buf - bufs] = 0;
 	preempt_disable();
-	if (gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_LISTED))
+	if (gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_INBOX))
 		gophership_depot_list(this_cpu_ptr(pool->heads + 1)->depot, buf);
 	preempt_enable();
 }

@@ -171,7 +171,7 @@ static bool matters(const volatile void *address)
 		return offset == offsetof(struct gophership_buf, seal) ||
 		       offset == offsetof(struct gophership_buf, heads) ||
 		       (stale && offset == offsetof(struct gophership_buf, len)) ||
-		       offset == offsetof(struct gophership_buf, listed);
+		       offset == offsetof(struct gophership_buf, inbox_state);
 	}
 	/* The first slot of the stock, where that is what it is about. */
 	if (slots && at == (char *)pool->stock)
