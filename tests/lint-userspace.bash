@@ -58,7 +58,7 @@ linkage()
 {
 	echo '#include <gophership.h>
 		void *function = reinterpret_cast<void *>(gophership_acquire);' |
-		g++ -x c++ -Iuserspace/lib/include -S -o - - | grep -qw gophership_acquire || {
+		g++ -x c++ -Iuapi -Iuserspace/lib/include -S -o - - | grep -qw gophership_acquire || {
 		echo 'gophership.h: C++ calls functions of other names'
 		return 1
 	}
@@ -98,6 +98,9 @@ both_in_cxx()
 check_headers()
 {
 	header_in c linux/gophership.h -std=c99 -Wpedantic &&
+		header_in c linux/gophership_stream.h -std=c99 -Wpedantic &&
+		header_in c gophership_records.h -std=c99 -Wpedantic &&
+		header_in c++ gophership_records.h -std=c++11 -Wpedantic -Wshadow &&
 		header_in c++ linux/gophership.h &&
 		header_in c gophership.h -std=c99 -Wpedantic &&
 		header_in c++ gophership.h -std=c++11 -Wpedantic &&

@@ -29,6 +29,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is in the buffers that a driver's stream fills; inline, and of use without a port. */
+#include <gophership_records.h>
+
 /*
  * In C++, <linux/gophership.h> has structures with the names of functions here:
  * gophership_acquire, _release and _stats. A program may include both, in any order,
