@@ -35,6 +35,7 @@ int command_stat(int argc, char **argv);
 int command_ship(int argc, char **argv);
 int command_receive(int argc, char **argv);
 int command_send(int argc, char **argv);
+int command_records(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 

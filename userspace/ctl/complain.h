@@ -12,6 +12,7 @@ enum status {
 	STATUS_USAGE = 2,	/* a wrong option or argument */
 	STATUS_DEVICE = 3,	/* the device is not there, closed to us or used up */
 	STATUS_DIFFERS = 4,	/* the copy is not what was read */
+	STATUS_DAMAGED = 5,	/* it is no stream, or not a whole one */
 	STATUS_SIGNAL = 128
 };
 

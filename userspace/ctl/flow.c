@@ -145,6 +145,15 @@ unsigned int flow_index(const struct flow *flow, const void *data)
 	return ((const char *)data - bank) / flow->capacity;
 }
 
+void flow_submit_empty(struct flow *flow, const void *data)
+{
+	const struct gophership_message message = {
+		.data = gophership_port_buffer(flow->port, flow_index(flow, data)),
+	};
+
+	gophership_port_submit(flow->port, &message, 1);
+}
+
 struct gophership_port_counters flow_counters(const struct flow *flow)
 {
 	struct gophership_port_counters counters = { .size = sizeof(counters) };

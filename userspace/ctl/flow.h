@@ -51,6 +51,8 @@ void flow_close(struct flow *flow);
 
 /* The number of the buffer that @data lies in. */
 unsigned int flow_index(const struct flow *flow, const void *data);
+/* The whole buffer that @data lies in, empty, to the driver. */
+void flow_submit_empty(struct flow *flow, const void *data);
 struct gophership_port_counters flow_counters(const struct flow *flow);
 
 void flow_begin(struct flow *flow, const char *verb);

@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/time.h>
 
 #include "interrupt.h"
 
@@ -12,6 +13,9 @@ static const int signals[] = {
 };
 
 #define NR_SIGNALS	(sizeof(signals) / sizeof(signals[0]))
+
+/* Between two signals of interrupt_after(). */
+#define AGAIN_US	200000
 
 static volatile sig_atomic_t pending;
 
@@ -35,6 +39,16 @@ void interrupt_catch(void)
 	/* These come as errors of write(), which are handled like others. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+}
+
+void interrupt_after(uint64_t seconds)
+{
+	struct itimerval timer = {
+		.it_value.tv_sec = seconds < INT32_MAX ? seconds : INT32_MAX,
+		.it_interval.tv_usec = AGAIN_US,
+	};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 int interrupt_pending(void)

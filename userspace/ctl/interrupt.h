@@ -8,6 +8,11 @@
 #include <stdint.h>
 
 void interrupt_catch(void);
+/*
+ * As if one came after so many seconds, and again and again after that: a write to a pipe
+ * that nobody reads does not last longer, also where it begins at that moment.
+ */
+void interrupt_after(uint64_t seconds);
 /* The number of the signal that came, or 0. */
 int interrupt_pending(void);
 /* For threads that shall not be chosen to handle them. */

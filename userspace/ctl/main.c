@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{ "ship", command_ship },
 	{ "receive", command_receive },
 	{ "send", command_send },
+	{ "records", command_records },
 	{ "bench", command_bench },
 	{ "doctor", command_doctor },
 };
@@ -38,6 +39,7 @@ static const char doc[] =
 	"  ship FILE DEST         copy a file through borrowed buffers, and prove the copy\n"
 	"  receive ENDPOINT DEST  write what a driver delivers to a file or a pipe\n"
 	"  send FILE ENDPOINT     give a file to a driver\n"
+	"  records FILE           print the records of a stream, from a file or from a driver\n"
 	"  bench                  what a borrowed buffer costs here, beside one of the C library\n"
 	"  doctor                 find out why it does not work here\n"
 	"  help COMMAND           the options of a command\n"
@@ -92,8 +94,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which command? There are info, stat, ship, receive, send, bench "
-			   "and doctor");
+		argp_error(state, "which command? There are info, stat, ship, receive, send, "
+			   "records, bench and doctor");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

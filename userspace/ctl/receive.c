@@ -104,16 +104,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
  * Receiving
  */
 
-/* The whole buffer that @data lies in, empty, to the driver. */
-static void submit_empty(struct flow *flow, const void *data)
-{
-	const struct gophership_message message = {
-		.data = gophership_port_buffer(flow->port, flow_index(flow, data)),
-	};
-
-	gophership_port_submit(flow->port, &message, 1);
-}
-
 static void written(void *priv, const struct gophership_message *message)
 {
 	struct reception *reception = priv;
@@ -122,7 +112,7 @@ static void written(void *priv, const struct gophership_message *message)
 	reception->flow.messages++;
 	/* What is delivered by now is received, but not more and more. */
 	if (!reception->ended)
-		submit_empty(&reception->flow, message->data);
+		flow_submit_empty(&reception->flow, message->data);
 }
 
 /* How many to receive at once. */
@@ -162,12 +152,12 @@ static void look_around(struct reception *reception)
 	const struct options *options = reception->options;
 	const struct flow *flow = &reception->flow;
 
-	if (interrupt_pending())
-		reception->ended = "signal";
-	else if (options->count && reception->put == options->count)
+	if (options->count && reception->put == options->count)
 		reception->ended = "count";
 	else if (options->seconds && progress_clock() - flow->progress.start >= options->seconds)
 		reception->ended = "seconds";
+	else if (interrupt_pending())
+		reception->ended = "signal";
 	flow_update(&reception->flow);
 }
 
@@ -205,8 +195,10 @@ static enum status receive(struct reception *reception)
 	unsigned int i;
 
 	flow_begin(flow, "receiving");
+	if (reception->options->seconds)
+		interrupt_after(reception->options->seconds);
 	for (i = 0; i < flow->nr_buffers; i++)
-		submit_empty(flow, gophership_port_buffer(flow->port, i));
+		flow_submit_empty(flow, gophership_port_buffer(flow->port, i));
 	status = receive_until_the_end(reception);
 	if (status == STATUS_OK)
 		status = receive_the_rest(reception);

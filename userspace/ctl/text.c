@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +7,11 @@
 
 #define REPLACEMENT	"\xef\xbf\xbd"	/* U+FFFD */
 
-/* Bytes of the UTF-8 character there, as in table 3-7 of Unicode; 0: it is none. */
-static size_t character(const char *text)
+/*
+ * Bytes of the UTF-8 character there, as in table 3-7 of Unicode; 0: it is none, or goes
+ * beyond the @left bytes. A NUL at the end bounds a character, too.
+ */
+static size_t character(const char *text, size_t left)
 {
 	const unsigned char *bytes = (const unsigned char *)text;
 	unsigned char least = 0x80, most = 0xbf;
@@ -19,6 +22,8 @@ static size_t character(const char *text)
 	if (bytes[0] < 0xc2 || bytes[0] > 0xf4)
 		return 0;
 	length = bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
+	if (length > left)
+		return 0;
 	/* No longer than it has to be, no surrogate, nothing above U+10FFFF. */
 	if (bytes[0] == 0xe0)
 		least = 0xa0;
@@ -44,6 +49,18 @@ static bool is_control(const char *text)
 	return bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] < 0xa0);
 }
 
+bool text_is_plain(const char *text, size_t length)
+{
+	size_t left, bytes;
+
+	for (left = length; left; left -= bytes, text += bytes) {
+		bytes = character(text, left);
+		if (!bytes || (is_control(text) && *text != '\t' && *text != '\n'))
+			return false;
+	}
+	return true;
+}
+
 char *text_printable(const char *text)
 {
 	/* A byte becomes four at most. */
@@ -53,7 +70,7 @@ char *text_printable(const char *text)
 	if (!printable)
 		return NULL;
 	while (*text) {
-		length = is_control(text) ? 0 : character(text);
+		length = is_control(text) ? 0 : character(text, SIZE_MAX);
 		if (length)
 			end = mempcpy(end, text, length);
 		else
@@ -82,7 +99,7 @@ struct json_object *text_json(const char *text)
 	if (!valid)
 		return NULL;
 	for (; *text; text += length ? length : 1) {
-		length = character(text);
+		length = character(text, SIZE_MAX);
 		end = length ? mempcpy(end, text, length) : stpcpy(end, REPLACEMENT);
 	}
 	object = json_object_new_string_len(valid, end - valid);

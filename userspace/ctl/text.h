@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Names of files, which may be any bytes but NUL, for readers that want text.
+ * Names of files, which may be any bytes but NUL, and data that may be text, for readers
+ * that want text.
  */
 #ifndef TEXT_H
 #define TEXT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <json.h>
@@ -15,6 +17,9 @@
  */
 char *text_printable(const char *text);
 void text_print(FILE *file, const char *text);
+
+/* Is it UTF-8, without control characters but tabs and newlines? May have any bytes. */
+bool text_is_plain(const char *text, size_t length);
 
 /* JSON is UTF-8: U+FFFD stands for each byte that is not. */
 struct json_object *text_json(const char *text);
