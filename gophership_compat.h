@@ -51,6 +51,13 @@
 	alloc_pages_bulk_node(gfp, node, nr, pages)
 #endif
 
+/* The names of namespaces are strings since 6.13. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define GOPHERSHIP_IMPORT_DMABUF	MODULE_IMPORT_NS("DMA_BUF")
+#else
+#define GOPHERSHIP_IMPORT_DMABUF	MODULE_IMPORT_NS(DMA_BUF)
+#endif
+
 #if defined(CONFIG_MIPS) || defined(CONFIG_LOONGARCH)
 #error "here the direct mapping has no page tables, and a wild pointer may be read from a device"
 #endif

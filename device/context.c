@@ -48,6 +48,7 @@ struct gophership_context *gophership_context_new(void)
 		goto put_account;
 	}
 
+	refcount_set(&context->refs, 1);
 	init_rwsem(&context->lock);
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		xa_init_flags(&context->loans[class], XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
@@ -67,19 +68,44 @@ free_context:
 }
 
 /**
- * gophership_context_free() - give back everything that a context has
+ * gophership_context_close() - give back everything that a context has
  * @context: a context without users: its file is closed for good, so no call
  *	is under way and no mapping is left (each has a reference to the file)
  *
+ * But for what dma-bufs show: that is theirs from now on, and so is the context.
+ *
  * Context: process, may sleep.
  */
-void gophership_context_free(struct gophership_context *context)
+void gophership_context_close(struct gophership_context *context)
 {
 	gophership_context_release_all(context);
+	atomic_long_dec(&nr_contexts);
+	gophership_context_put(context);
+}
+
+/* One reference more, of a dma-buf. Context: any. */
+void gophership_context_get(struct gophership_context *context)
+{
+	refcount_inc(&context->refs);
+}
+
+/* One reference less; with the last one nothing of it is on lease. Context: process, may sleep. */
+void gophership_context_put(struct gophership_context *context)
+{
+	if (!refcount_dec_and_test(&context->refs))
+		return;
 	gophership_account_put(context->account);
 	iput(context->inode);
-	atomic_long_dec(&nr_contexts);
 	kfree_sensitive(context);
+}
+
+/* Count that a handle was refused, if that is what @error says. Context: any. */
+void gophership_context_refused(struct gophership_context *context, int error)
+{
+	if (error == -EINVAL)
+		atomic64_inc(&context->foreign);
+	if (error == -EALREADY)
+		atomic64_inc(&context->doubled);
 }
 
 /* The context's part of @stats. Context: process. */

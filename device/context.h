@@ -10,7 +10,10 @@
 #include "device/types.h"
 
 struct gophership_context *gophership_context_new(void);
-void gophership_context_free(struct gophership_context *context);
+void gophership_context_close(struct gophership_context *context);
+void gophership_context_get(struct gophership_context *context);
+void gophership_context_put(struct gophership_context *context);
+void gophership_context_refused(struct gophership_context *context, int error);
 void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats);
 int gophership_contexts_init(void);
 void gophership_contexts_exit(void);

@@ -20,6 +20,8 @@
 #include "device/account.h"
 #include "device/argument.h"
 #include "device/context.h"
+#include "device/dmabuf.h"
+#include "device/export.h"
 #include "device/idle.h"
 #include "device/ioctl.h"
 #include "device/lease.h"
@@ -80,6 +82,8 @@ static long ioctl_info(void __user *arg)
 	if (gophership_memcg_charges())
 		info.features |= GOPHERSHIP_FEATURE_MEMCG;
 	info.features |= GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT;
+	if (GOPHERSHIP_HAS_DMABUF)
+		info.features |= GOPHERSHIP_FEATURE_DMABUF;
 	info.pressure_offset = GOPHERSHIP_PRESSURE_OFFSET;
 	info.page_size = PAGE_SIZE;
 	info.nr_classes = GOPHERSHIP_NR_CLASSES;
@@ -296,10 +300,7 @@ static long ioctl_release(struct gophership_context *context, struct gophership_
 		return -EINVAL;
 
 	ret = release_some(context, user_pointer(release.handles), release.count, &done);
-	if (ret == -EINVAL)
-		atomic64_inc(&context->foreign);
-	if (ret == -EALREADY)
-		atomic64_inc(&context->doubled);
+	gophership_context_refused(context, ret);
 	return put_user(done, &arg->done) ? -EFAULT : ret;
 }
 
@@ -379,6 +380,8 @@ static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long 
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_PORT):
 		return writes ? gophership_port_setup(context->account, (void __user *)arg) :
 				-EBADF;
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_EXPORT):
+		return writes ? gophership_export_leases(context, (void __user *)arg) : -EBADF;
 	default:
 		return -ENOTTY;
 	}
@@ -398,7 +401,7 @@ static int gophership_open(struct inode *inode, struct file *file)
 static int gophership_close(struct inode *inode, struct file *file)
 {
 	file->f_mapping = inode->i_mapping;
-	gophership_context_free(file->private_data);
+	gophership_context_close(file->private_data);
 	return 0;
 }
 

@@ -15,6 +15,10 @@
  *    (device/idle.c), and is paid for no more.
  * 4. The slot is free as soon as nothing of it is mapped.
  *
+ * What a dma-buf shows cannot be released (EBUSY). If its context is closed, the loan
+ * leaves the table, and step 3 comes when the dma-buf is gone: until then the export is
+ * the only one that knows of it, and the context's account goes on paying.
+ *
  * One look at the reference count is enough in step 3:
  *  - A mapped page has a reference for each PTE. The CPU that clears a
  *    PTE drops its reference after the flush of the TLBs. So a
@@ -36,9 +40,11 @@
  * buf->writer is the id of the context that had the buffer last; for any other
  * context the whole payload is cleared before the loan becomes live. Ids are
  * not used twice, however long the machine runs: when the 32 bits are used up
- * (4 billion opens), further contexts get 0, and 0 matches nothing.
+ * (4 billion opens), further contexts get 0, and 0 matches nothing. What is exported gets
+ * 0, too: an importer may write to it, and show it to others, as long as the lease lasts.
  */
 #include <linux/bitops.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/string.h>
@@ -176,6 +182,10 @@ static unsigned int detach_loans(struct gophership_context *context, const u64 *
 			*error = gophership_handle_verdict(context, handles[i]);
 			break;
 		}
+		if (loans[i]->exported) {
+			*error = -EBUSY;
+			break;
+		}
 		loans[i]->handle = 0;
 	}
 	context->nr_loans -= i;
@@ -226,7 +236,7 @@ static void free_slots(struct gophership_context *context, struct gophership_loa
  *
  * Context: process, may sleep; not under an mmap_lock.
  * Return: 0; -EINVAL for a handle that the context did not give out, -EALREADY
- * for one that was released before.
+ * for one that was released before, -EBUSY for one that a dma-buf shows.
  */
 int gophership_context_release(struct gophership_context *context, const u64 *handles,
 			       unsigned int nr, unsigned int *done)
@@ -250,24 +260,45 @@ int gophership_context_release(struct gophership_context *context, const u64 *ha
 	return error;
 }
 
+/* The same for one that is in no table and mapped nowhere. */
+static void give_back_last(struct gophership_context *context, struct gophership_loan *loan)
+{
+	unsigned int retired;
+	long pages = give_back(context, loan, find_pinned(&loan, 1, &retired));
+
+	gophership_account_uncharge(context->account, pages);
+	cond_resched();
+}
+
 static void free_loans(struct gophership_context *context, struct xarray *loans)
 {
 	struct gophership_loan *loan;
-	unsigned int retired;
 	unsigned long slot;
-	long pages;
 
-	xa_for_each(loans, slot, loan) {
-		pages = give_back(context, loan, find_pinned(&loan, 1, &retired));
-		gophership_account_uncharge(context->account, pages);
-		cond_resched();
-	}
+	xa_for_each(loans, slot, loan)
+		give_back_last(context, loan);
 	xa_destroy(loans);
+}
+
+/* From here on, what dma-bufs show is theirs alone. */
+static void part_with_exported(struct gophership_context *context)
+{
+	struct gophership_loan *loan;
+	unsigned int class;
+	unsigned long slot;
+
+	down_write(&context->lock);
+	context->closed = true;
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		xa_for_each(&context->loans[class], slot, loan)
+			if (loan->exported)
+				xa_erase(&context->loans[class], slot);
+	up_write(&context->lock);
 }
 
 /**
  * gophership_context_release_all() - give back everything that a context has
- * @context: as gophership_context_free()
+ * @context: as gophership_context_close()
  *
  * Context: process, may sleep.
  */
@@ -275,6 +306,93 @@ void gophership_context_release_all(struct gophership_context *context)
 {
 	unsigned int class;
 
+	part_with_exported(context);
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		free_loans(context, &context->loans[class]);
+}
+
+/*
+ * Shown by dma-bufs
+ */
+
+/* Mark up to @nr loans. Returns how many; *@error: why not more. Context: lock held. */
+static u32 mark_exported(struct gophership_context *context, const u64 *handles, u32 nr,
+			 struct gophership_loan **loans, int *error)
+{
+	u32 i;
+
+	lockdep_assert_held_write(&context->lock);
+	*error = 0;
+	for (i = 0; i < nr; i++) {
+		loans[i] = gophership_handle_find(context, handles[i]);
+		if (!loans[i])
+			*error = gophership_handle_verdict(context, handles[i]);
+		else if (loans[i]->exported)
+			*error = -EBUSY;
+		if (*error)
+			break;
+		loans[i]->exported = true;
+		loans[i]->buf->writer = 0;
+	}
+	return i;
+}
+
+static void unmark_exported(struct gophership_context *context, struct gophership_loan **loans,
+			    u32 nr)
+{
+	lockdep_assert_held_write(&context->lock);
+	while (nr--)
+		loans[nr]->exported = false;
+}
+
+/**
+ * gophership_context_export() - keep leases from being released
+ * @context: the context that has them
+ * @handles: their handles
+ * @nr: number of handles
+ * @loans: gets the loans; after an error it has nothing
+ *
+ * All of them, or none.
+ *
+ * Context: process, may sleep.
+ * Return: 0; -EINVAL and -EALREADY as gophership_context_release(); -EBUSY if one is
+ * exported, or named twice.
+ */
+int gophership_context_export(struct gophership_context *context, const u64 *handles, u32 nr,
+			      struct gophership_loan **loans)
+{
+	u32 marked;
+	int error;
+
+	down_write(&context->lock);
+	marked = mark_exported(context, handles, nr, loans, &error);
+	if (error)
+		unmark_exported(context, loans, marked);
+	up_write(&context->lock);
+	return error;
+}
+
+/**
+ * gophership_context_unexport() - the dma-buf of leases is gone
+ * @context: the context that they are from, with a reference
+ * @loans: what gophership_context_export() gave
+ * @nr: number of loans
+ *
+ * They can be released again, or if the context is closed, they are.
+ *
+ * Context: process, may sleep.
+ */
+void gophership_context_unexport(struct gophership_context *context,
+				 struct gophership_loan **loans, u32 nr)
+{
+	bool closed;
+	u32 i;
+
+	down_write(&context->lock);
+	closed = context->closed;
+	unmark_exported(context, loans, nr);
+	up_write(&context->lock);
+	/* Else they are the context's again, and may be gone by now. */
+	for (i = 0; closed && i < nr; i++)
+		give_back_last(context, loans[i]);
 }

@@ -16,6 +16,10 @@ int gophership_context_lease(struct gophership_context *context, unsigned int cl
 			     struct gophership_lease *lease);
 int gophership_context_release(struct gophership_context *context, const u64 *handles,
 			       unsigned int nr, unsigned int *done);
+int gophership_context_export(struct gophership_context *context, const u64 *handles, u32 nr,
+			      struct gophership_loan **loans);
+void gophership_context_unexport(struct gophership_context *context,
+				 struct gophership_loan **loans, u32 nr);
 void gophership_context_release_all(struct gophership_context *context);
 
 #endif /* GOPHERSHIP_DEVICE_LEASE_H */

@@ -39,12 +39,19 @@ static void wake_now(struct irq_work *work)
 		queue_work(system_unbound_wq, &port->again);
 }
 
-/* Free what is the program's, which is gone. */
+/* Free what is the program's, which is gone, unless a dma-buf shows it. */
 static void reap(struct gophership_port *port)
 {
 	unsigned int class = port->bank.class;
 	u32 freed, pinned;
 
+	/*
+	 * (I) pairs with (I) in gophership_port_unexport(): either this call sees that the
+	 * last dma-buf is gone, or that one's call sees what became the program's before.
+	 */
+	smp_mb();
+	if (atomic_read(&port->exports))
+		return;
 	freed = gophership_bank_reap(&port->bank, port->account, &pinned);
 	/* The charge of what is pinned has passed on to device/pinned.c. */
 	atomic_long_sub(gophership_class_pages(freed + pinned, class), &port->charge);
@@ -103,6 +110,26 @@ static int alloc_memory(struct gophership_port *port, u32 count, unsigned int cl
 	gophership_ring_init(&port->deliver, port->deliver_map, entries);
 	gophership_ring_init(&port->submit, port->submit_map, entries);
 	return gophership_bank_fill(&port->bank, count, class);
+}
+
+/* A dma-buf shows the bank from now on. Context: process; the caller has the file. */
+void gophership_port_export(struct gophership_port *port)
+{
+	kref_get(&port->refs);
+	atomic_inc(&port->exports);
+}
+
+/* That dma-buf is gone. Context: process, may sleep. */
+void gophership_port_unexport(struct gophership_port *port)
+{
+	/*
+	 * (I) A full barrier: pairs with (I) in reap(), and with (C) in
+	 * gophership_port_close(): if this does not see that the program is gone, the
+	 * closer sees that the dma-buf is.
+	 */
+	if (atomic_dec_and_test(&port->exports) && test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
+		reap(port);
+	gophership_port_unref(port);
 }
 
 /* Pages of the bank and of both rings. */

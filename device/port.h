@@ -50,7 +50,9 @@ enum {
  * @wake: wakes it, from any context; starts @reap and @again
  * @reap: frees what a driver gives back after the program is gone
  * @again: calls the driver as a KICK does
- * @refs: the file's and the driver's
+ * @refs: the file's, the driver's, and one of each dma-buf of the bank
+ * @exports: dma-bufs that show the bank: none of its buffers is freed before they are
+ *	gone; by atomics
  * @lock: protects the fields below; held while a callback runs
  * @ops: of the driver, or NULL
  * @priv: the driver's
@@ -77,6 +79,7 @@ struct gophership_port {
 	struct work_struct reap;
 	struct work_struct again;
 	struct kref refs;
+	atomic_t exports;
 	struct mutex lock;	/* see above */
 	const struct gophership_port_ops *ops;
 	void *priv;
@@ -97,6 +100,8 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 			   const struct gophership_port_ops *ops, void *priv);
 void gophership_port_stop(struct gophership_port *port);
 void gophership_port_close(struct gophership_port *port);
+void gophership_port_export(struct gophership_port *port);
+void gophership_port_unexport(struct gophership_port *port);
 int gophership_port_kick(struct gophership_port *port);
 struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint);
 

@@ -21,6 +21,7 @@
 #include <linux/vmalloc.h>
 
 #include "device/argument.h"
+#include "device/export.h"
 #include "device/port.h"
 #include "gophership_compat.h"
 
@@ -149,9 +150,14 @@ static __poll_t port_poll(struct file *file, poll_table *wait)
 
 static long port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	if (cmd == GOPHERSHIP_IOC_KICK)
+	switch (GOPHERSHIP_COMMAND(cmd)) {
+	case GOPHERSHIP_IOC_KICK:
 		return gophership_port_kick(file->private_data);
-	return -ENOTTY;
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_EXPORT):
+		return gophership_export_bank(file->private_data, (void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
 }
 
 static int port_close(struct inode *inode, struct file *file)

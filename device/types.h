@@ -28,6 +28,7 @@
 #include <linux/atomic.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
@@ -50,6 +51,7 @@
  * @class: size class; constant
  * @faulted: a page of it was mapped at least once. Set under the read side of
  *	the context's lock, read after the write side was held
+ * @exported: a dma-buf shows it: it cannot be released. Protected by the context's lock
  */
 struct gophership_loan {
 	struct list_head idle;
@@ -60,10 +62,12 @@ struct gophership_loan {
 	u32 slot;
 	u8 class;
 	bool faulted;
+	bool exported;
 };
 
 /**
  * struct gophership_context - what one open file of the device owns
+ * @refs: the file's, and one of each dma-buf of its leases, which may outlive the file
  * @lock: see the fields
  * @loans: the tables of slots, per class. An entry is added at any time,
  *	becomes live (gets a handle) and is erased under @lock for writing. A
@@ -76,6 +80,8 @@ struct gophership_loan {
  *	that 0 is nobody in particular; constant
  * @first: where @generation began; constant
  * @generation: that of the youngest handle; protected by @lock
+ * @closed: the file is closed: what a dma-buf still shows is no more in @loans; protected
+ *	by @lock
  * @nr_loans: live loans; protected by @lock
  * @acquires: leases granted; protected by @lock
  * @releases: leases given back; protected by @lock
@@ -86,12 +92,14 @@ struct gophership_loan {
  * @doubled: handles refused as released before
  */
 struct gophership_context {
+	refcount_t refs;
 	struct rw_semaphore lock;
 	struct xarray loans[GOPHERSHIP_NR_CLASSES];
 	struct inode *inode;
 	struct gophership_account *account;
 	siphash_key_t key;
 	u32 id;
+	bool closed;
 	u64 first;
 	u64 generation;
 	u64 nr_loans;

@@ -20,6 +20,7 @@ union call {
 	struct gophership_acquire acquire;
 	struct gophership_release release;
 	struct gophership_stats stats;
+	struct gophership_export export;
 	unsigned char bytes[sizeof(struct gophership_stats) + TAIL];
 };
 
@@ -37,10 +38,12 @@ static const struct command {
 	  sizeof(struct gophership_release) },
 	{ "STATS", GOPHERSHIP_IOC_STATS, sizeof(struct gophership_stats),
 	  sizeof(struct gophership_stats) },
+	{ "EXPORT", GOPHERSHIP_IOC_EXPORT, sizeof(struct gophership_export),
+	  sizeof(struct gophership_export) },
 	{ 0 }
 };
 
-/* A call that works once, about @lease. RELEASE needs something to release. */
+/* A call that works once, about @lease, which RELEASE and EXPORT need. */
 static void make_valid(int fd, struct gophership_lease *lease, const struct command *command,
 		       union call *call)
 {
@@ -57,12 +60,33 @@ static void make_valid(int fd, struct gophership_lease *lease, const struct comm
 		call->release.count = 1;
 		call->release.handles = (uintptr_t)&lease->handle;
 		break;
+	case GOPHERSHIP_IOC_EXPORT:
+		if (device_acquire_one(fd, 0, lease))
+			lease->handle = 0;
+		call->export.count = 1;
+		call->export.handles = (uintptr_t)&lease->handle;
+		call->export.fd = -1;
+		break;
 	}
 }
 
-/* After a call of any kind: nothing on lease, as before it. */
-static void give_back(int fd, const struct gophership_lease *lease)
+/* @wanted, but for EXPORT where the kernel has no dma-bufs. */
+static int or_unsupported(int fd, const struct command *command, int wanted)
 {
+	struct gophership_info info;
+
+	if (command->number != GOPHERSHIP_IOC_EXPORT || device_info(fd, &info) ||
+	    info.features & GOPHERSHIP_FEATURE_DMABUF)
+		return wanted;
+	return -EOPNOTSUPP;
+}
+
+/* After a call of any kind: nothing on lease, as before it. */
+static void give_back(int fd, const struct gophership_lease *lease, const struct command *command,
+		      const union call *call)
+{
+	if (command->number == GOPHERSHIP_IOC_EXPORT && call->export.fd >= 0)
+		close(call->export.fd);
 	if (device_leased(fd) > 0)
 		device_release_one(fd, lease->handle);
 }
@@ -84,10 +108,11 @@ TEST_F(abi, commands_work)
 
 	for (command = commands; command->name; command++) {
 		make_valid(self->fd, &self->lease, command, &call);
-		EXPECT_EQ(0, device_call(self->fd, command->number, &call)) {
+		EXPECT_EQ(or_unsupported(self->fd, command, 0),
+			  device_call(self->fd, command->number, &call)) {
 			TH_LOG("%s", command->name);
 		}
-		give_back(self->fd, &self->lease);
+		give_back(self->fd, &self->lease, command, &call);
 		EXPECT_EQ(0, device_leased(self->fd));
 	}
 }
@@ -98,7 +123,7 @@ TEST_F(abi, unknown_command_is_ENOTTY)
 		0, ~0UL,
 		_IO('G', 0x50), _IOR('G', 0x50, struct gophership_info),
 		_IOWR('G', 0x4f, struct gophership_info),
-		_IOWR('G', 0x58, struct gophership_info),
+		_IOWR('G', 0x59, struct gophership_info),
 		_IOWR('G', 0xff, struct gophership_info),
 		_IOWR('g', 0x50, struct gophership_info),
 		0x5401 /* TCGETS */,
@@ -130,7 +155,7 @@ TEST_F(abi, size_too_small_is_EINVAL)
 		EXPECT_EQ(-EINVAL, device_call(self->fd, command->number, &call)) {
 			TH_LOG("%s", command->name);
 		}
-		give_back(self->fd, &self->lease);
+		give_back(self->fd, &self->lease, command, &call);
 	}
 }
 
@@ -144,12 +169,13 @@ TEST_F(abi, first_size_works)
 		make_valid(self->fd, &self->lease, command, &call);
 		memset(call.bytes + command->first_size, 0xa5, sizeof(call) - command->first_size);
 		call.size = command->first_size;
-		EXPECT_EQ(0, device_call(self->fd, command->number, &call)) {
+		EXPECT_EQ(or_unsupported(self->fd, command, 0),
+			  device_call(self->fd, command->number, &call)) {
 			TH_LOG("%s", command->name);
 		}
 		EXPECT_TRUE(memory_is(call.bytes + command->first_size, 0xa5,
 				      sizeof(call) - command->first_size));
-		give_back(self->fd, &self->lease);
+		give_back(self->fd, &self->lease, command, &call);
 	}
 }
 
@@ -162,10 +188,11 @@ TEST_F(abi, larger_with_zero_tail_works)
 		for (__u32 tail = 1; tail <= TAIL; tail = tail < 8 ? 8 : tail + 28) {
 			make_valid(self->fd, &self->lease, command, &call);
 			call.size += tail;
-			EXPECT_EQ(0, device_call(self->fd, command->number, &call)) {
+			EXPECT_EQ(or_unsupported(self->fd, command, 0),
+				  device_call(self->fd, command->number, &call)) {
 				TH_LOG("%s", command->name);
 			}
-			give_back(self->fd, &self->lease);
+			give_back(self->fd, &self->lease, command, &call);
 		}
 	}
 }
@@ -197,7 +224,7 @@ TEST_F(abi, larger_with_non_zero_tail_is_E2BIG)
 			EXPECT_EQ(-E2BIG, device_call(self->fd, command->number, &call)) {
 				TH_LOG("%s", command->name);
 			}
-			give_back(self->fd, &self->lease);
+			give_back(self->fd, &self->lease, command, &call);
 		}
 	}
 }
@@ -223,7 +250,7 @@ TEST_F(abi, huge_size_is_refused)
 			EXPECT_TRUE(ret == -E2BIG || ret == -EFAULT) {
 				TH_LOG("%s with size %#x: %d", command->name, sizes[i], ret);
 			}
-			give_back(self->fd, &self->lease);
+			give_back(self->fd, &self->lease, command, &call);
 		}
 	}
 }
@@ -253,12 +280,13 @@ TEST_F(abi, nothing_is_written_past_the_structure)
 	for (command = commands; command->name; command++) {
 		make_valid(self->fd, &self->lease, command, &call);
 		memset(call.bytes + command->size, 0xa5, sizeof(call) - command->size);
-		EXPECT_EQ(0, device_call(self->fd, command->number, &call)) {
+		EXPECT_EQ(or_unsupported(self->fd, command, 0),
+			  device_call(self->fd, command->number, &call)) {
 			TH_LOG("%s", command->name);
 		}
 		EXPECT_TRUE(memory_is(call.bytes + command->size, 0xa5,
 				      sizeof(call) - command->size));
-		give_back(self->fd, &self->lease);
+		give_back(self->fd, &self->lease, command, &call);
 	}
 }
 
@@ -275,7 +303,7 @@ TEST_F(abi, unknown_flags_are_EINVAL)
 				TH_LOG("%s", command->name);
 			}
 		}
-		give_back(self->fd, &self->lease);
+		give_back(self->fd, &self->lease, command, &call);
 	}
 }
 
@@ -326,7 +354,7 @@ TEST_F(abi, structure_that_ends_in_a_hole_is_EFAULT)
 			}
 			munmap((void *)((uintptr_t)edge & -4096), 8192);
 		}
-		give_back(self->fd, &self->lease);
+		give_back(self->fd, &self->lease, command, &call);
 		EXPECT_EQ(0, device_leased(self->fd));
 	}
 }
@@ -343,14 +371,15 @@ TEST_F(abi, read_only_structure_is_EFAULT)
 		ASSERT_NE(MAP_FAILED, call);
 		make_valid(self->fd, &self->lease, command, call);
 		ASSERT_EQ(0, mprotect(call, 4096, PROT_READ));
-		EXPECT_EQ(-EFAULT, device_call(self->fd, command->number, call)) {
+		EXPECT_EQ(or_unsupported(self->fd, command, -EFAULT),
+			  device_call(self->fd, command->number, call)) {
 			TH_LOG("%s", command->name);
 		}
-		munmap(call, 4096);
 		/* What ACQUIRE could not report, it took back. */
 		if (command->number == GOPHERSHIP_IOC_ACQUIRE)
 			EXPECT_EQ(0, device_leased(self->fd));
-		give_back(self->fd, &self->lease);
+		give_back(self->fd, &self->lease, command, call);
+		munmap(call, 4096);
 	}
 	EXPECT_EQ(0, device_leased(self->fd));
 }

@@ -14,8 +14,9 @@ TEST_F(abi, info_describes_the_device)
 	EXPECT_EQ(sysconf(_SC_PAGESIZE), info.page_size);
 	EXPECT_EQ(NR_CLASSES, info.nr_classes);
 	EXPECT_EQ(GOPHERSHIP_BATCH_MAX, info.batch_max);
+	/* These two are the kernel's own. */
 	EXPECT_EQ(GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT,
-		  info.features & ~GOPHERSHIP_FEATURE_MEMCG);
+		  info.features & ~(GOPHERSHIP_FEATURE_MEMCG | GOPHERSHIP_FEATURE_DMABUF));
 	EXPECT_LT(0, info.quota);
 	EXPECT_EQ(0, info.quota % info.page_size);
 	EXPECT_LT(0, info.machine_limit);

@@ -45,6 +45,8 @@
 #define GOPHERSHIP_FEATURE_PRESSURE	(1ULL << 1)
 /* PORT: there is GOPHERSHIP_IOC_PORT. */
 #define GOPHERSHIP_FEATURE_PORT		(1ULL << 2)
+/* DMABUF: GOPHERSHIP_IOC_EXPORT works: the kernel has dma-bufs. */
+#define GOPHERSHIP_FEATURE_DMABUF	(1ULL << 3)
 
 /**
  * struct gophership_class_info - a size class and its window
@@ -181,6 +183,7 @@ struct gophership_acquire {
  *  EINVAL: a handle that this context never gave out, or so old that the
  *	context has leased 2^24 buffers since.
  *  EALREADY: a handle that was released before.
+ *  EBUSY: a dma-buf shows the buffer (GOPHERSHIP_IOC_EXPORT).
  */
 struct gophership_release {
 	__u32 size;
@@ -465,6 +468,43 @@ struct gophership_endpoint_info {
 	__u32 reserved;
 };
 
+/**
+ * struct gophership_export - GOPHERSHIP_IOC_EXPORT: show buffers as a dma-buf
+ * @size: in: sizeof the structure
+ * @flags: 0
+ * @count: in: on the device: handles, 1 to GOPHERSHIP_BATCH_MAX, else EINVAL; on a port: 0,
+ *	and the whole bank is meant
+ * @fd: out: the dma-buf, open for reading and writing, close-on-exec
+ * @handles: in: on the device: address of @count handles, each a __u64; on a port: 0
+ * @length: out: bytes of the dma-buf
+ *
+ * The dma-buf has the buffers one after the other, in the order of the handles. Drivers
+ * import it, and any process that has @fd can map it (MAP_SHARED, never executable; such a
+ * mapping cannot be pinned by O_DIRECT and the like). An access of the CPU while a device
+ * has the buffers goes between two DMA_BUF_IOCTL_SYNC.
+ *
+ * A lease is in one dma-buf at a time. Until the last user of the dma-buf is gone, RELEASE
+ * of the lease is EBUSY, and what the dma-buf shows stays there and is paid for: also when
+ * the context or the port is closed before. Then it goes back. The next lease of the buffer
+ * finds zeroes, even in the same context: an importer may have written to it.
+ *
+ * Errors: EFAULT, EINVAL, E2BIG as above. All of it or nothing.
+ *  EBADF: the device is not open for writing.
+ *  EINVAL, EALREADY: a handle, as in RELEASE.
+ *  EBUSY: a handle that is in another dma-buf, or twice in this one.
+ *  ENOMEM: there is no memory.
+ *  EMFILE, ENFILE: no file is to be had.
+ *  EOPNOTSUPP: the kernel has no dma-bufs (see FEATURE_DMABUF).
+ */
+struct gophership_export {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__s32 fd;
+	__u64 handles;
+	__u64 length;
+};
+
 #define GOPHERSHIP_IOC_MAGIC	'G'
 #define GOPHERSHIP_IOC_INFO	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x50, struct gophership_info)
 #define GOPHERSHIP_IOC_ACQUIRE	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x51, struct gophership_acquire)
@@ -479,5 +519,7 @@ struct gophership_endpoint_info {
 #define GOPHERSHIP_IOC_KICK	_IO(GOPHERSHIP_IOC_MAGIC, 0x55)
 #define GOPHERSHIP_IOC_ATTACH	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x56, struct gophership_attach)
 #define GOPHERSHIP_IOC_ENDPOINT	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x57, struct gophership_endpoint_info)
+/* On the device and on a port. */
+#define GOPHERSHIP_IOC_EXPORT	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x58, struct gophership_export)
 
 #endif /* _UAPI_LINUX_GOPHERSHIP_H */
