@@ -82,9 +82,14 @@ run_driver()
 # run_port COPY TEST: as tests/port/run does it.
 run_port()
 {
+	local program
+	local -a with=()
+	for program in "$repository"/build/tests/port/*_test; do
+		with+=(--with "$program")
+	done
 	"$1/tests/vm/run" --kernel "$kernel" --cpus 2 --no-load --append init_on_alloc=0 \
 		--build "$1/tests/driver/echo" --build "$1/tests/driver/pulse" --timeout 300 \
-		--with "$repository/build/tests/port/port_test" --with "$1/tests/port/guest" -- \
+		"${with[@]}" --with "$1/tests/port/guest" -- \
 		sh guest 0 0 "$2"
 }
 
