@@ -247,6 +247,8 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 		kref_get(&port->refs);
 		port->ops = ops;
 		port->priv = priv;
+		if (!ops->submitted)
+			gophership_port_polls(port);
 		WRITE_ONCE(port->accepted, true);
 		remember(endpoint, port);
 	}

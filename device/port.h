@@ -34,6 +34,7 @@ enum {
 	GOPHERSHIP_PORT_DEFERRED,	/* BATCH has left out a wake-up */
 	GOPHERSHIP_PORT_LOST,		/* the next delivery says that something was lost */
 	GOPHERSHIP_PORT_AGAIN,		/* call the driver, as a KICK does */
+	GOPHERSHIP_PORT_POLLS,		/* the driver has no submitted(): no KICK is wanted */
 };
 
 /**
@@ -107,6 +108,7 @@ struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint
 
 /* exchange.c */
 bool gophership_port_starved(const struct gophership_port *port);
+void gophership_port_polls(struct gophership_port *port);
 void gophership_port_begin(struct gophership_port *port);
 
 /* port_file.c */

@@ -39,7 +39,7 @@ int set_parameter(const char *name, const char *value)
 void reset_parameters(void)
 {
 	static const char * const off[] = {
-		"quiet", "stuck", "misuse", "forget", "linger", "bulk", "hold_ms",
+		"quiet", "stuck", "misuse", "forget", "linger", "batch", "bulk", "hold_ms",
 	};
 	unsigned int i;
 

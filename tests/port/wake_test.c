@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -74,6 +75,37 @@ TEST_F(ports, driver_that_found_nothing_wants_a_kick)
 	}
 }
 
+static bool has_starved(const struct port *port, __u32 times)
+{
+	struct timespec begin;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (__atomic_load_n(&port->deliver->starved, __ATOMIC_RELAXED) < times)
+		if (!in_time(&begin))
+			return false;
+	return true;
+}
+
+/* Not for the first buffer, and not after it has found nothing. */
+TEST_F(ports, driver_that_polls_wants_no_kick)
+{
+	struct gophership_entry entry;
+	__u32 i;
+
+	set_parameter("quiet", "1");
+	ASSERT_EQ(0, port_attach(&self->port, PULSE));
+	set_parameter("quiet", "0");
+	for (i = 0; i < 20; i++) {
+		ASSERT_TRUE(has_starved(&self->port, i + 1));
+		/* None that comes soon, and none that may have been filled just now. */
+		ASSERT_LT(GOPHERSHIP_PORT_COUNT_MAX, self->port.deliver->wake_at - i);
+		ASSERT_LT(GOPHERSHIP_PORT_COUNT_MAX, i - self->port.deliver->wake_at);
+		port_write(&self->port, i % 8, 0, 8, 0, i);
+		ASSERT_TRUE(receive(&self->port, &entry));
+		ASSERT_EQ(i, entry.tag);
+	}
+}
+
 /* A driver that finds nothing wakes, too; so it has to find that before it delivers. */
 TEST_F_TIMEOUT(ports, late_delivery_wakes, 120)
 {
@@ -93,6 +125,28 @@ TEST_F_TIMEOUT(ports, late_delivery_wakes, 120)
 	}
 	EXPECT_EQ(7, entry.index);
 	EXPECT_EQ(~0ULL, entry.tag);
+}
+
+/* The same with BATCH: nothing but the flush that follows can wake. */
+TEST_F_TIMEOUT(ports, flush_wakes, 120)
+{
+	struct gophership_entry entry;
+	int i;
+
+	set_parameter("quiet", "1");
+	set_parameter("batch", "1");
+	set_parameter("hold_ms", "300");
+	ASSERT_EQ(0, port_attach(&self->port, PULSE));
+	set_parameter("hold_ms", "0");
+	set_parameter("batch", "0");
+	set_parameter("quiet", "0");
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(0, port_submit(&self->port, i % 8, 0, 8, 0, i));
+		while (!port_receive(&self->port, &entry))
+			ASSERT_EQ(1, port_wait(&self->port, PATIENCE));
+	}
+	EXPECT_EQ(7, entry.index);
+	EXPECT_EQ(GOPHERSHIP_MESSAGE_BATCH, entry.flags);
 }
 
 /**

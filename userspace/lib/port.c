@@ -113,7 +113,7 @@ static void announce(struct gophership_port *port, uint32_t position)
 	uint32_t old = port->announced, wake_at;
 
 	port->announced = position;
-	/* (B) pairs with wait_for_more() of device/port.c. */
+	/* (B) pairs with want_kick() of device/exchange.c. */
 	full_barrier();
 	wake_at = __atomic_load_n(&port->file.deliver->wake_at, __ATOMIC_RELAXED);
 	if (passed(wake_at, old, position) || unlikely(peek(port->kick_owed)))
@@ -203,7 +203,7 @@ static bool arm(struct gophership_port *port)
 	port->armed = position;
 	__atomic_store_n(&map->consumed, position, __ATOMIC_RELAXED);
 	__atomic_store_n(&map->wake_at, position, __ATOMIC_RELAXED);
-	/* (B) pairs with published() and flush() of device/port.c. */
+	/* (B) pairs with published() and flush() of device/exchange.c. */
 	full_barrier();
 	return ready(port);
 }
