@@ -17,6 +17,7 @@
 
 #include "device/pinned.h"
 #include "device/port.h"
+#include "pool/kick.h"
 
 /* Pinned buffers that are looked at when a charge fails: any user can make it fail. */
 #define LOOK_AT		1024
@@ -26,7 +27,8 @@
 
 /*
  * What contexts that may not do it themselves have left to do: wake the program; free
- * what was delivered to one that is gone; call a driver that gave up on bad entries.
+ * what was delivered to one that is gone; call a driver that gave up on bad entries. That
+ * one may allocate: it is no work for the queue that gives memory back.
  */
 static void wake_now(struct irq_work *work)
 {
@@ -34,7 +36,7 @@ static void wake_now(struct irq_work *work)
 
 	wake_up_interruptible(&port->wait);
 	if (test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
-		queue_work(system_unbound_wq, &port->reap);
+		queue_work(gophership_reclaim_wq, &port->reap);
 	if (test_and_clear_bit(GOPHERSHIP_PORT_AGAIN, &port->flags))
 		queue_work(system_unbound_wq, &port->again);
 }

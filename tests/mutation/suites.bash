@@ -34,7 +34,7 @@ run_lib()
 	make -s -C "$copy/tests/libgophership" HARNESS="$harness" O="$copy/build/tests" \
 		"$copy/build/tests/standin/$program" || return 97
 	shift 2
-	timeout 120 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
+	timeout 200 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
 }
 
 # run_libport COPY PROGRAM TEST: as run_lib.
@@ -44,7 +44,7 @@ run_libport()
 	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
 	make -s -C "$copy/tests/libport" HARNESS="$harness" O="$copy/build/tests" \
 		"$copy/build/tests/libport-standin/$program" || return 97
-	timeout 120 "$copy/build/tests/libport-standin/$program" -t "$3"
+	timeout 200 "$copy/build/tests/libport-standin/$program" -t "$3"
 }
 
 # run_user COPY PROGRAM[,PROGRAM]... [PARAMETER]...: as tests/user/guest does it.
