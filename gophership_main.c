@@ -5,9 +5,11 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "device/debugfs.h"
 #include "device/ioctl.h"
 #include "device/pressure.h"
 #include "pool/cached.h"
+#include "pool/debugfs.h"
 #include "pool/list.h"
 #include "pool/magazine.h"
 #include "pool/payload.h"
@@ -16,6 +18,7 @@
 #include "pool/reclaim.h"
 #include "pool/report.h"
 #include "pool/seal.h"
+#include "pool/site.h"
 #include "pool/trace.h"
 
 static int __init gophership_init(void)
@@ -44,11 +47,17 @@ static int __init gophership_init(void)
 	ret = gophership_pools_init();
 	if (ret)
 		goto exit_reclaim;
-	ret = gophership_dev_init();
+	ret = gophership_sites_init();
 	if (ret)
 		goto exit_pools;
+	ret = gophership_dev_init();
+	if (ret)
+		goto exit_sites;
+	gophership_dev_debugfs_init(gophership_debugfs_init(gophership_debugfs_lent_row));
 	return 0;
 
+exit_sites:
+	gophership_sites_exit();
 exit_pools:
 	gophership_pools_exit();
 exit_reclaim:
@@ -66,6 +75,7 @@ exit_cached:
 
 static void __exit gophership_exit(void)
 {
+	gophership_debugfs_exit();
 	gophership_dev_exit();
 	gophership_pools_exit();
 	gophership_reclaim_exit();
@@ -73,6 +83,7 @@ static void __exit gophership_exit(void)
 	gophership_payload_exit();
 	gophership_magazines_exit();
 	gophership_report_exit();
+	gophership_sites_exit();
 	gophership_cached_exit();
 }
 
