@@ -12,6 +12,7 @@
 #   lib PROGRAM [TEST]           of tests/libgophership, on this machine, without a device
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
 #   pressure                     tests/pressure
+#   watch CHECK                  a check of tests/watch
 #   driver late|lend|numa        of tests/driver, on debian-6.1
 #   port TEST                    a test of tests/port
 #   libport PROGRAM TEST         of tests/libport, on this machine, where the test is the driver
@@ -35,6 +36,17 @@ run_lib()
 		"$copy/build/tests/standin/$program" || return 97
 	shift 2
 	timeout 200 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
+}
+
+# run_watch COPY CHECK: what does not compile, or does not run to the end, is status 97.
+run_watch()
+{
+	local output status=0
+	output=$("$1/tests/watch/run") || true
+	printf '%s\n' "$output"
+	grep -qE '^(not )?ok .*'"$2" <<<"$output" || return 97
+	! grep -q "^not ok .*$2" <<<"$output" || status=1
+	return "$status"
 }
 
 # run_libport COPY PROGRAM TEST: as run_lib.
@@ -135,6 +147,7 @@ run_test()
 	libport) run_libport "$copy" $words ;;
 	ship) run_ship "$copy" ${words:+"$words"} ;;
 	pressure) "$copy/tests/pressure/run" --seconds 1 ;;
+	watch) run_watch "$copy" "$words" ;;
 	driver) run_driver "$copy" "$words" ;;
 	port) run_port "$copy" "$words" ;;
 	*) run_user "$copy" $2 ;;
