@@ -76,6 +76,7 @@ dkms-remove:
 doc: need-kdir
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_buf.h build/man9
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_port.h build/man9
+	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_stream.h build/man9
 	doc/rst "$(KDIR)/scripts/kernel-doc" build/doc
 
 # What authors of drivers need: headers, the symbols' versions of this kernel, the pages.

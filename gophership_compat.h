@@ -12,6 +12,7 @@
 #error "gophership needs Linux 6.1 or newer"
 #endif
 
+#include <linux/hrtimer.h>
 #include <linux/list_lru.h>
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
@@ -184,6 +185,19 @@ static inline void gophership_shrinker_unregister(struct shrinker *shrinker)
 	unregister_shrinker(shrinker);
 }
 #endif
+
+/* One call instead of two since 6.13. */
+static inline void gophership_hrtimer_setup(struct hrtimer *timer,
+					    enum hrtimer_restart (*function)(struct hrtimer *timer),
+					    enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
+#endif
+}
 
 /* Callbacks wait for others to come along, to save power, since 6.2; not these. */
 static inline void gophership_call_rcu(struct rcu_head *rcu, rcu_callback_t func)

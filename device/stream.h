@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: streams, inside.
+ *
+ * record.c is how records get into blocks, and blocks to the program; stream.c the life
+ * of a stream, and what makes a block go that is not full.
+ *
+ * One CPU at a time
+ * -----------------
+ * All that changes in the state of a CPU is changed on that CPU, by contexts that nest:
+ * one that came on top of another ends before that one goes on. (From reserve to commit
+ * preemption is off.) So no store needs to be seen by another CPU before it is needed
+ * there, which the port's rings see to, and barrier() keeps an order. What must be whole
+ * against a context on top is one instruction of this CPU (this_cpu_cmpxchg()). The one
+ * other CPU that ever looks is that which takes what a dead CPU left, or destroys the
+ * stream.
+ *
+ * @depth counts the open sections. A section is a reserve up to its commit, a flush, or a
+ * delivery. Only the outermost one delivers, when it closes: then no record is open.
+ *
+ * The word
+ * --------
+ * @word says all of where the next record goes: the place of the current block in the ring
+ * of blocks (4 bits), its records, and the position behind the last one, in units of
+ * GOPHERSHIP_STREAM_ALIGN bytes. A reserve reads the word, then the address of the block, and
+ * moves the word by a cmpxchg. If that succeeds, the address was that of the word:
+ * contexts on top may have closed blocks in between, but then they have changed the place.
+ * It cannot be the same again, since a block that is closed within a section keeps its place
+ * until the section is over, and the ring has one place more than blocks can be waiting.
+ *
+ * The position NONE says: the current block has no buffer yet. To close a block is to go
+ * on to the next place, NONE. To open one is to claim its address (NULL before) and then
+ * to move NONE to behind the header. A context that finds itself overtaken in the middle
+ * of either goes on from what it finds. A buffer that it took in vain becomes that of a
+ * later place.
+ */
+#ifndef GOPHERSHIP_DEVICE_STREAM_H
+#define GOPHERSHIP_DEVICE_STREAM_H
+
+#include <linux/bits.h>
+#include <linux/cache.h>
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
+#include <linux/list.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "gophership_stream.h"
+
+#define GOPHERSHIP_STREAM_PLACES	16
+#define GOPHERSHIP_STREAM_UNIT		GOPHERSHIP_STREAM_ALIGN
+
+/* What a word has: place, records, position; the position in the low bits. */
+#define GOPHERSHIP_STREAM_PLACE_SHIFT	(BITS_PER_LONG - 4)
+#define GOPHERSHIP_STREAM_RECORD_SHIFT	(BITS_PER_LONG == 64 ? 32 : 14)
+#define GOPHERSHIP_STREAM_RECORD	BIT(GOPHERSHIP_STREAM_RECORD_SHIFT)
+#define GOPHERSHIP_STREAM_POSITIONS	(GOPHERSHIP_STREAM_RECORD - 1)
+#define GOPHERSHIP_STREAM_NONE		((GOPHERSHIP_STREAM_RECORD >> 1) + 1)
+
+/* The first record begins there. */
+#define GOPHERSHIP_STREAM_HEADER	\
+	((u32)(sizeof(struct gophership_stream_block) / GOPHERSHIP_STREAM_UNIT))
+
+/**
+ * struct gophership_stream_slot - what is known of a block, beside the word
+ * @buf: its buffer; by the context that claimed the address, and only read at delivery
+ * @time: when it was begun, in ns of CLOCK_MONOTONIC; by the context that opened it, a
+ *	little later; until then it is an older one's
+ * @lost: records that were lost before its first one; by this_cpu operations, any context
+ * @units: its length; by the context that closed it
+ * @records: by the context that closed it; later less by this_cpu operations of sections
+ *	that it was on top of, which discard
+ */
+struct gophership_stream_slot {
+	struct gophership_buf *buf;
+	u64 time;
+	unsigned long lost;
+	u32 units;
+	u32 records;
+};
+
+/**
+ * struct gophership_stream_cpu - what a CPU is at
+ * @word: see above; by this_cpu_cmpxchg(), in any context
+ * @depth: open sections; each context undoes what it has done
+ * @pending: a block was closed: set by any context, cleared by the outermost, which then
+ *	looks
+ * @tail: the oldest place that is not delivered; by the outermost section
+ * @armed: the timer will look, or the irq_work that starts it; set by any context, cleared
+ *	by the timer, which then looks
+ * @data: addresses of blocks, NULL for a place without a buffer: claimed by
+ *	this_cpu_cmpxchg() in any context, cleared at delivery
+ * @slots: see there; those up to the current place are the outermost section's when it
+ *	delivers
+ * @sequence: of the next record; by the outermost section
+ * @stream: constant
+ * @id: of the CPU; constant
+ * @arm: starts @timer
+ * @timer: looks at the age of the block
+ */
+struct gophership_stream_cpu {
+	unsigned long word;
+	u32 depth;
+	bool pending;
+	bool armed;
+	u8 tail;
+	void *data[GOPHERSHIP_STREAM_PLACES];
+	struct gophership_stream_slot slots[GOPHERSHIP_STREAM_PLACES];
+	u64 sequence;
+	struct gophership_stream *stream;
+	u32 id;
+	struct irq_work arm;
+	struct hrtimer timer;
+};
+
+/**
+ * struct gophership_stream - a stream
+ * @cpu: per CPU
+ * @limit: units of a block, constant, as are all fields but the last three
+ * @overhead: bytes of a record beside its data, and what rounds up to units
+ * @times: records carry times
+ * @record_max: bytes of the longest record
+ * @flush_ns: a block grows no older
+ * @port: where the blocks go
+ * @kick: queues @flush, from any context
+ * @flush: closes the blocks of all CPUs
+ * @node: in the list of those that hear of CPUs that go
+ */
+struct gophership_stream {
+	struct gophership_stream_cpu __percpu *cpu;
+	u32 limit;
+	u32 overhead;
+	bool times;
+	size_t record_max;
+	u64 flush_ns;
+	struct gophership_port *port;
+	struct irq_work kick ____cacheline_aligned_in_smp;
+	struct work_struct flush;
+	struct hlist_node node;
+};
+
+static __always_inline u32 gophership_stream_position(unsigned long word)
+{
+	return word & GOPHERSHIP_STREAM_POSITIONS;
+}
+
+static __always_inline unsigned int gophership_stream_place(unsigned long word)
+{
+	return word >> GOPHERSHIP_STREAM_PLACE_SHIFT;
+}
+
+/* record.c */
+void gophership_stream_close(struct gophership_stream *stream);
+void gophership_stream_drain(struct gophership_stream *stream, struct gophership_stream_cpu *cpu);
+
+/* stream.c */
+int gophership_stream_init(void);
+void gophership_stream_exit(void);
+
+#endif /* GOPHERSHIP_DEVICE_STREAM_H */
