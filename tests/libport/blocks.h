@@ -47,6 +47,7 @@ static inline void blocks_begin(struct blocks *blocks, struct gophership_stream_
 	head.magic = GOPHERSHIP_STREAM_MAGIC;
 	head.version = GOPHERSHIP_STREAM_VERSION;
 	head.header_size = sizeof(head) + unknown;
+	head.length = head.header_size;
 	blocks->open = blocks->size;
 	blocks_add(blocks, &head, sizeof(head));
 	blocks_add(blocks, NULL, unknown);

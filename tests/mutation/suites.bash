@@ -11,6 +11,7 @@
 #   kunit [GLOB]                 suites or cases of tests/kunit, on uml
 #   lib PROGRAM [TEST]           of tests/libgophership, on this machine, without a device
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
+#   tool                         tests/user/tool, without a device
 #   pressure                     tests/pressure
 #   driver late|lend|numa        of tests/driver, on debian-6.1
 #   port TEST                    a test of tests/port
@@ -88,6 +89,12 @@ run_port()
 		sh guest 0 0 "$2"
 }
 
+run_tool()
+{
+	mkdir -p "$1/build"
+	"$1/tests/user/tool"
+}
+
 # run_ship COPY [NAME]: as tests/user/ship does it.
 run_ship()
 {
@@ -128,6 +135,7 @@ run_test()
 	libguest) run_lib_in_guest "$copy" $words ;;
 	lib) run_lib "$copy" $words ;;
 	libport) run_libport "$copy" $words ;;
+	tool) run_tool "$copy" ;;
 	ship) run_ship "$copy" ${words:+"$words"} ;;
 	pressure) "$copy/tests/pressure/run" --seconds 1 ;;
 	driver) run_driver "$copy" "$words" ;;
