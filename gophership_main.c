@@ -5,10 +5,12 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "device/debugfs.h"
 #include "device/ioctl.h"
 #include "device/pressure.h"
 #include "device/stream.h"
 #include "pool/cached.h"
+#include "pool/debugfs.h"
 #include "pool/list.h"
 #include "pool/magazine.h"
 #include "pool/payload.h"
@@ -17,6 +19,7 @@
 #include "pool/reclaim.h"
 #include "pool/report.h"
 #include "pool/seal.h"
+#include "pool/site.h"
 #include "pool/trace.h"
 
 static int __init gophership_init(void)
@@ -45,16 +48,22 @@ static int __init gophership_init(void)
 	ret = gophership_pools_init();
 	if (ret)
 		goto exit_reclaim;
-	ret = gophership_stream_init();
+	ret = gophership_sites_init();
 	if (ret)
 		goto exit_pools;
+	ret = gophership_stream_init();
+	if (ret)
+		goto exit_sites;
 	ret = gophership_dev_init();
 	if (ret)
 		goto exit_streams;
+	gophership_dev_debugfs_init(gophership_debugfs_init(gophership_debugfs_lent_row));
 	return 0;
 
 exit_streams:
 	gophership_stream_exit();
+exit_sites:
+	gophership_sites_exit();
 exit_pools:
 	gophership_pools_exit();
 exit_reclaim:
@@ -72,6 +81,7 @@ exit_cached:
 
 static void __exit gophership_exit(void)
 {
+	gophership_debugfs_exit();
 	gophership_dev_exit();
 	gophership_stream_exit();
 	gophership_pools_exit();
@@ -80,6 +90,7 @@ static void __exit gophership_exit(void)
 	gophership_payload_exit();
 	gophership_magazines_exit();
 	gophership_report_exit();
+	gophership_sites_exit();
 	gophership_cached_exit();
 }
 

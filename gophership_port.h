@@ -69,7 +69,8 @@ struct gophership_message {
  *		program can cause it at any time, and submit without end: take at most
  *		gophership_port_count() buffers a call, and have the next one by
  *		gophership_port_again(). Process context, of the program or of a worker;
- *		may sleep; one callback of a port at a time. NULL: the driver polls
+ *		may sleep; one callback of a port at a time. NULL: the driver polls,
+ *		and programs never make a system call for it
  * @closed:	the program is gone, or the endpoint is unregistered: stop, give
  *		everything back. Process context, may sleep; once at most, and never
  *		after gophership_port_put(), which it may call itself. NULL: the driver

@@ -124,6 +124,8 @@ struct gophership_account *gophership_account_new(void)
 	refcount_set(&account->refs, 1);
 	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
 		account->owner = get_current_cred();
+	account->opener = get_pid(task_tgid(current));
+	get_task_comm(account->comm, current);
 	return account;
 }
 
@@ -140,6 +142,7 @@ void gophership_account_put(struct gophership_account *account)
 		return;
 	if (account->owner)
 		put_cred(account->owner);
+	put_pid(account->opener);
 	kfree(account);
 }
 

@@ -7,7 +7,9 @@
 
 #include <linux/atomic.h>
 #include <linux/cred.h>
+#include <linux/pid.h>
 #include <linux/refcount.h>
+#include <linux/sched.h>
 
 /**
  * struct gophership_account - what the pages of one context are charged to
@@ -15,11 +17,15 @@
  *	lease (pinned.c): those may outlive it
  * @owner: the user whose locked memory the pages count as, or NULL: no user's.
  *	Constant
+ * @opener: the process that opened the device. Constant
+ * @comm: its name then. Constant
  * @pages: pages charged; by atomics
  */
 struct gophership_account {
 	refcount_t refs;
 	const struct cred *owner;
+	struct pid *opener;
+	char comm[TASK_COMM_LEN];
 	atomic_long_t pages;
 };
 

@@ -130,6 +130,30 @@ u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_account
 }
 
 /**
+ * gophership_bank_count() - how many buffers each side has
+ * @bank: the bank
+ * @program: gets the number of the program's
+ * @driver: gets that of the driver's, those among them that it never gave back
+ *
+ * Context: process, may sleep. Buffers change sides meanwhile.
+ */
+void gophership_bank_count(const struct gophership_bank *bank, u32 *program, u32 *driver)
+{
+	u32 i, owner;
+
+	*program = 0;
+	*driver = 0;
+	for (i = 0; i < bank->count; i++) {
+		owner = READ_ONCE(bank->slots[i].owner);
+		*program += owner == GOPHERSHIP_OWNER_PROGRAM;
+		*driver += owner == GOPHERSHIP_OWNER_DRIVER ||
+			   owner == GOPHERSHIP_OWNER_DELIVERING ||
+			   owner == GOPHERSHIP_OWNER_ABANDONED;
+		cond_resched();
+	}
+}
+
+/**
  * gophership_bank_abandon() - name the buffers that a driver has not given back
  * @bank: the bank of a driver that is gone
  *

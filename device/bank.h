@@ -84,6 +84,7 @@ int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int c
 struct page *gophership_bank_page(const struct gophership_bank *bank, unsigned long nr);
 u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_account *account,
 			 u32 *pinned);
+void gophership_bank_count(const struct gophership_bank *bank, u32 *program, u32 *driver);
 void gophership_bank_abandon(struct gophership_bank *bank);
 void gophership_bank_free(struct gophership_bank *bank);
 

@@ -4,8 +4,10 @@
  */
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/mutex.h>
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -21,6 +23,10 @@ static struct vfsmount *inode_mount;
 
 static atomic64_t last_id = ATOMIC64_INIT(0);
 static atomic_long_t nr_contexts = ATOMIC_LONG_INIT(0);
+
+/* For debugfs; one that is in the list has all its fields. */
+static LIST_HEAD(contexts);
+static DEFINE_MUTEX(contexts_lock);
 
 /**
  * gophership_context_new() - a context that belongs to the current task
@@ -58,6 +64,9 @@ struct gophership_context *gophership_context_new(void)
 	id = atomic64_inc_return(&last_id);
 	context->id = id <= U32_MAX ? id : 0;
 	atomic_long_inc(&nr_contexts);
+	mutex_lock(&contexts_lock);
+	list_add_tail(&context->entry, &contexts);
+	mutex_unlock(&contexts_lock);
 	return context;
 
 put_account:
@@ -78,6 +87,9 @@ free_context:
  */
 void gophership_context_close(struct gophership_context *context)
 {
+	mutex_lock(&contexts_lock);
+	list_del(&context->entry);
+	mutex_unlock(&contexts_lock);
 	gophership_context_release_all(context);
 	atomic_long_dec(&nr_contexts);
 	gophership_context_put(context);
@@ -124,6 +136,36 @@ void gophership_context_stats(struct gophership_context *context, struct gophers
 	stats->faults = atomic64_read(&context->faults);
 	stats->contexts = atomic_long_read(&nr_contexts);
 	stats->machine_bytes = (u64)gophership_account_machine_pages() << PAGE_SHIFT;
+}
+
+/* What /proc/PID/fdinfo says of a context. Context: process. */
+void gophership_context_fdinfo(struct seq_file *seq, struct gophership_context *context)
+{
+	struct gophership_stats stats;
+
+	gophership_context_stats(context, &stats);
+	seq_printf(seq, "gophership-context:\t%u\n", context->id);
+	seq_printf(seq, "gophership-leased:\t%llu\n", stats.leased);
+	seq_printf(seq, "gophership-charged-bytes:\t%llu\n", stats.leased_bytes);
+	seq_printf(seq, "gophership-acquires:\t%llu\n", stats.acquires);
+	seq_printf(seq, "gophership-releases:\t%llu\n", stats.releases);
+	seq_printf(seq, "gophership-faults:\t%llu\n", stats.faults);
+	seq_printf(seq, "gophership-cleared:\t%llu\n", stats.cleared);
+	seq_printf(seq, "gophership-retired:\t%llu\n", stats.retired);
+}
+
+/* All contexts, which stay until gophership_contexts_unlock(). Context: process. */
+struct list_head *gophership_contexts_lock(void)
+	__acquires(&contexts_lock)
+{
+	mutex_lock(&contexts_lock);
+	return &contexts;
+}
+
+void gophership_contexts_unlock(void)
+	__releases(&contexts_lock)
+{
+	mutex_unlock(&contexts_lock);
 }
 
 static int inode_fs_init_context(struct fs_context *fc)

@@ -24,6 +24,7 @@
 #define STOPPED		BIT(GOPHERSHIP_PORT_STOPPED)
 #define CLOSED		BIT(GOPHERSHIP_PORT_CLOSED)
 #define DEFERRED	BIT(GOPHERSHIP_PORT_DEFERRED)
+#define POLLS		BIT(GOPHERSHIP_PORT_POLLS)
 
 /* A counter of the deliver map, which the kernel alone writes. */
 static void count(u32 *counter, u32 nr)
@@ -65,8 +66,8 @@ static void flush(struct gophership_port *port)
  * Taking
  */
 
-/* The driver waits for the position that is next. Returns whether something came. */
-static noinline bool wait_for_more(struct gophership_port *port)
+/* Have the program KICK when it fills the position that is next. Returns that one. */
+static u32 want_kick(struct gophership_port *port)
 {
 	u32 at;
 
@@ -75,12 +76,35 @@ static noinline bool wait_for_more(struct gophership_port *port)
 	 * found nothing either might have what it wrote overwritten with an older one.
 	 */
 	do {
-		do {
-			at = gophership_ring_position(&port->submit);
-			WRITE_ONCE(port->deliver_map->wake_at, at);
-			/* (B) pairs with the program's, between its entry and its look */
-			smp_mb();
-		} while (unlikely(gophership_ring_position(&port->submit) != at));
+		at = gophership_ring_position(&port->submit);
+		WRITE_ONCE(port->deliver_map->wake_at, at);
+		/* (B) pairs with the program's, between its entry and its look */
+		smp_mb();
+	} while (unlikely(gophership_ring_position(&port->submit) != at));
+	return at;
+}
+
+/*
+ * No KICK is wanted: what the program compares with is as far as can be from the
+ * position @at that is next. One that is just past is not: the program may have filled
+ * that one, and be about to compare.
+ */
+static void want_no_kick(struct gophership_port *port, u32 at)
+{
+	WRITE_ONCE(port->deliver_map->wake_at, at + BIT(31));
+}
+
+/*
+ * The driver waits for the position that is next: to be called, or, if it polls, for its
+ * next look. Returns whether something came.
+ */
+static noinline bool wait_for_more(struct gophership_port *port)
+{
+	bool polls = READ_ONCE(port->flags) & POLLS;
+	u32 at;
+
+	do {
+		at = polls ? gophership_ring_position(&port->submit) : want_kick(port);
 		if (gophership_ring_ready(&port->submit, at))
 			return true;
 		if (READ_ONCE(port->starved_at) == at)
@@ -89,6 +113,8 @@ static noinline bool wait_for_more(struct gophership_port *port)
 		/* Pairs with the one in poll. */
 		smp_mb();
 	} while (unlikely(gophership_ring_position(&port->submit) != at));
+	if (polls)
+		want_no_kick(port, at);
 	count(&port->deliver_map->starved, 1);
 	wake(port);
 	return false;
@@ -104,6 +130,16 @@ noinline void gophership_port_again(struct gophership_port *port)
 	irq_work_queue(&port->wake);
 }
 EXPORT_SYMBOL_GPL(gophership_port_again);
+
+/*
+ * @port gets a driver that polls: no KICK is due, the first one included. Context:
+ * process, before that driver takes.
+ */
+void gophership_port_polls(struct gophership_port *port)
+{
+	set_bit(GOPHERSHIP_PORT_POLLS, &port->flags);
+	want_no_kick(port, gophership_ring_position(&port->submit));
+}
 
 /* What was submitted while there was no driver, whose KICK found none. */
 void gophership_port_begin(struct gophership_port *port)

@@ -86,7 +86,7 @@ static DECLARE_DEFERRABLE_WORK(age_work, age_idle);
 
 /*
  * The pages of @buf come (1) to what lies idle, or go (-1). False: there would be more
- * than max_cached_mb, and nothing was counted.
+ * than max_cached_mb, or than the device's share of it, and nothing was counted.
  */
 static bool account_idle(const struct gophership_buf *buf, int sign)
 {

@@ -412,6 +412,11 @@ static int gophership_mmap(struct file *file, struct vm_area_struct *vma)
 	return gophership_window_mmap(file, vma);
 }
 
+static void gophership_fdinfo(struct seq_file *seq, struct file *file)
+{
+	gophership_context_fdinfo(seq, file->private_data);
+}
+
 static const struct file_operations gophership_fops = {
 	.owner = THIS_MODULE,
 	.open = gophership_open,
@@ -419,6 +424,7 @@ static const struct file_operations gophership_fops = {
 	.unlocked_ioctl = gophership_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = gophership_mmap,
+	.show_fdinfo = gophership_fdinfo,
 };
 
 static struct miscdevice gophership_misc = {

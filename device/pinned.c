@@ -29,6 +29,7 @@
 #include "device/idle.h"
 #include "device/loan.h"
 #include "device/pinned.h"
+#include "pool/kick.h"
 #include "pool/payload.h"
 
 /* Loans that are looked at with the lock held. */
@@ -58,7 +59,7 @@ void gophership_pinned_add(struct gophership_loan *loan, struct gophership_accou
 	list_add_tail(&loan->idle, &pinned);
 	WRITE_ONCE(nr_pinned, nr_pinned + 1);
 	spin_unlock(&pinned_lock);
-	queue_delayed_work(system_power_efficient_wq, &look_work, HZ);
+	queue_delayed_work(gophership_reclaim_wq, &look_work, HZ);
 }
 
 /* The lease is over for good: the pages are paid for no more. */
@@ -139,7 +140,7 @@ static void look_at_all(struct work_struct *work)
 {
 	gophership_pinned_look(UINT_MAX);
 	if (READ_ONCE(nr_pinned))
-		queue_delayed_work(system_power_efficient_wq, &look_work, HZ);
+		queue_delayed_work(gophership_reclaim_wq, &look_work, HZ);
 }
 
 /*

@@ -13,10 +13,12 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "device/pinned.h"
 #include "device/port.h"
+#include "pool/kick.h"
 
 /* Pinned buffers that are looked at when a charge fails: any user can make it fail. */
 #define LOOK_AT		1024
@@ -26,7 +28,8 @@
 
 /*
  * What contexts that may not do it themselves have left to do: wake the program; free
- * what was delivered to one that is gone; call a driver that gave up on bad entries.
+ * what was delivered to one that is gone; call a driver that gave up on bad entries. That
+ * one may allocate: it is no work for the queue that gives memory back.
  */
 static void wake_now(struct irq_work *work)
 {
@@ -34,7 +37,7 @@ static void wake_now(struct irq_work *work)
 
 	wake_up_interruptible(&port->wait);
 	if (test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
-		queue_work(system_unbound_wq, &port->reap);
+		queue_work(gophership_reclaim_wq, &port->reap);
 	if (test_and_clear_bit(GOPHERSHIP_PORT_AGAIN, &port->flags))
 		queue_work(system_unbound_wq, &port->again);
 }
@@ -69,12 +72,58 @@ static void kick_again(struct work_struct *work)
 	gophership_port_kick(container_of(work, struct gophership_port, again));
 }
 
+/* For debugfs; one that is in the list has all its fields. */
+static LIST_HEAD(all_ports);
+static DEFINE_MUTEX(all_ports_lock);
+
+/* All ports, which stay until gophership_ports_unlock(). Context: process. */
+struct list_head *gophership_ports_lock(void)
+	__acquires(&all_ports_lock)
+{
+	mutex_lock(&all_ports_lock);
+	return &all_ports;
+}
+
+void gophership_ports_unlock(void)
+	__releases(&all_ports_lock)
+{
+	mutex_unlock(&all_ports_lock);
+}
+
+static void name_driver(struct gophership_port *port, char *name, size_t size)
+{
+	/* A callback may take long, and a reader of statistics need not wait for it. */
+	if (!mutex_trylock(&port->lock)) {
+		strscpy(name, "busy", size);
+		return;
+	}
+	if (port->ops)
+		strscpy(name, module_name(port->ops->owner), size);
+	else
+		strscpy(name, port->flags & GONE ? "gone" : "none", size);
+	mutex_unlock(&port->lock);
+}
+
+/* What there is to say of @port. Context: process, may sleep. */
+void gophership_port_state(struct gophership_port *port, struct gophership_port_state *state)
+{
+	name_driver(port, state->driver, sizeof(state->driver));
+	gophership_bank_count(&port->bank, &state->program_bufs, &state->driver_bufs);
+	state->bytes = (u64)atomic_long_read(&port->charge) << PAGE_SHIFT;
+	state->starved = READ_ONCE(port->deliver_map->starved);
+	state->lost = READ_ONCE(port->deliver_map->lost);
+	state->bad = READ_ONCE(port->deliver_map->bad);
+}
+
 /*
  * Never within @again: a callback runs there as long as the program has not closed the
  * file, whose reference is there until then.
  */
 static void free_port(struct gophership_port *port)
 {
+	mutex_lock(&all_ports_lock);
+	list_del(&port->everywhere);
+	mutex_unlock(&all_ports_lock);
 	irq_work_sync(&port->wake);
 	cancel_work_sync(&port->reap);
 	cancel_work_sync(&port->again);
@@ -183,12 +232,16 @@ struct gophership_port *gophership_port_new(struct gophership_account *account, 
 	kref_init(&port->refs);
 	mutex_init(&port->lock);
 	INIT_LIST_HEAD(&port->entry);
+	INIT_LIST_HEAD(&port->everywhere);
 
 	ret = alloc_memory(port, count, class);
 	if (ret) {
 		free_port(port);
 		return ERR_PTR(ret);
 	}
+	mutex_lock(&all_ports_lock);
+	list_add_tail(&port->everywhere, &all_ports);
+	mutex_unlock(&all_ports_lock);
 	return port;
 }
 
@@ -247,6 +300,8 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 		kref_get(&port->refs);
 		port->ops = ops;
 		port->priv = priv;
+		if (!ops->submitted)
+			gophership_port_polls(port);
 		WRITE_ONCE(port->accepted, true);
 		remember(endpoint, port);
 	}

@@ -6,7 +6,8 @@
  * program's side, endpoint.c brings the two together.
  *
  * Lock order, outermost first: an endpoint's node->lock, endpoint->lock, port->lock,
- * ports_lock (port.c). Callbacks of drivers run under port->lock, attach under
+ * ports_lock (port.c). all_ports_lock (port.c) is outside of port->lock, which its holder
+ * only tries. Callbacks of drivers run under port->lock, attach under
  * endpoint->lock. Nothing that any context may call takes a lock.
  */
 #ifndef GOPHERSHIP_DEVICE_PORT_H
@@ -16,6 +17,7 @@
 #include <linux/irq_work.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -34,6 +36,7 @@ enum {
 	GOPHERSHIP_PORT_DEFERRED,	/* BATCH has left out a wake-up */
 	GOPHERSHIP_PORT_LOST,		/* the next delivery says that something was lost */
 	GOPHERSHIP_PORT_AGAIN,		/* call the driver, as a KICK does */
+	GOPHERSHIP_PORT_POLLS,		/* the driver has no submitted(): no KICK is wanted */
 };
 
 /**
@@ -63,6 +66,7 @@ enum {
  * @caller: the task that runs a callback of this port, which may put the port in
  *	it: written under @lock, compared with itself by any task
  * @entry: in the list of the endpoint, if there is one; protected by ports_lock
+ * @everywhere: in the list of all ports; protected by all_ports_lock
  * @account: who pays; constant
  * @charge: pages that are charged; by atomics
  */
@@ -88,11 +92,35 @@ struct gophership_port {
 	struct gophership_endpoint *attaching;
 	struct task_struct *caller;
 	struct list_head entry;
+	struct list_head everywhere;
 	struct gophership_account *account;
 	atomic_long_t charge;
 };
 
+/**
+ * struct gophership_port_state - what there is to say of a port
+ * @driver: name of the driver's module; "none" yet, "gone", or "busy" in a callback
+ * @program_bufs: buffers that the program has
+ * @driver_bufs: buffers that the driver has
+ * @bytes: that are charged
+ * @starved: as in the deliver map, and
+ * @lost: so, and
+ * @bad: so
+ */
+struct gophership_port_state {
+	char driver[MODULE_NAME_LEN];
+	u32 program_bufs;
+	u32 driver_bufs;
+	u64 bytes;
+	u32 starved;
+	u32 lost;
+	u32 bad;
+};
+
 /* port.c */
+void gophership_port_state(struct gophership_port *port, struct gophership_port_state *state);
+struct list_head *gophership_ports_lock(void);
+void gophership_ports_unlock(void);
 struct gophership_port *gophership_port_new(struct gophership_account *account, u32 count,
 					    unsigned int class);
 void gophership_port_unref(struct gophership_port *port);
@@ -107,6 +135,7 @@ struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint
 
 /* exchange.c */
 bool gophership_port_starved(const struct gophership_port *port);
+void gophership_port_polls(struct gophership_port *port);
 void gophership_port_begin(struct gophership_port *port);
 
 /* port_file.c */

@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/seq_file.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
@@ -166,6 +167,23 @@ static int port_close(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static void port_fdinfo(struct seq_file *seq, struct file *file)
+{
+	struct gophership_port *port = file->private_data;
+	struct gophership_port_state state;
+
+	gophership_port_state(port, &state);
+	seq_printf(seq, "gophership-port-driver:\t%s\n", state.driver);
+	seq_printf(seq, "gophership-port-buffers:\t%u\n", port->bank.count);
+	seq_printf(seq, "gophership-port-capacity:\t%u\n", port->bank.capacity);
+	seq_printf(seq, "gophership-port-program:\t%u\n", state.program_bufs);
+	seq_printf(seq, "gophership-port-at-driver:\t%u\n", state.driver_bufs);
+	seq_printf(seq, "gophership-port-bytes:\t%llu\n", state.bytes);
+	seq_printf(seq, "gophership-port-starved:\t%u\n", state.starved);
+	seq_printf(seq, "gophership-port-lost:\t%u\n", state.lost);
+	seq_printf(seq, "gophership-port-bad:\t%u\n", state.bad);
+}
+
 static const struct file_operations port_fops = {
 	.owner = THIS_MODULE,
 	.release = port_close,
@@ -173,6 +191,7 @@ static const struct file_operations port_fops = {
 	.poll = port_poll,
 	.unlocked_ioctl = port_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = port_fdinfo,
 };
 
 /* The file behind @fd if it is a port's, with a reference, or an error pointer. */

@@ -14,6 +14,7 @@
  *   context->lock		leases: for writing; faults: for reading
  *   page table locks		faults
  *
+ *   contexts_lock		outside of context->lock: open, close, debugfs
  *   pinned_lock		by itself: never held while a loan is freed
  *   a list_lru's lock		by itself: nothing is called with it held
  *
@@ -72,6 +73,7 @@ struct gophership_loan {
  * @loans: the tables of slots, per class. An entry is added at any time,
  *	becomes live (gets a handle) and is erased under @lock for writing. A
  *	loan that was found under @lock is there until @lock is dropped.
+ * @entry: in the list of all contexts; protected by contexts_lock
  * @inode: its mapping is the file's mapping: the windows' address space.
  *	Private to the context, so that unmapping here touches no one else
  * @account: what the loans are charged to; constant
@@ -95,6 +97,7 @@ struct gophership_context {
 	refcount_t refs;
 	struct rw_semaphore lock;
 	struct xarray loans[GOPHERSHIP_NR_CLASSES];
+	struct list_head entry;
 	struct inode *inode;
 	struct gophership_account *account;
 	siphash_key_t key;

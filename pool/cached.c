@@ -4,9 +4,9 @@
  * of it (max_cached_mb), and the machine's counter that shows it (MemAvailable).
  *
  * Charged are: a magazine that holds buffers or may get some, as if it were full,
- * whether a head has it or a depot; each buffer of an inbox; and what others add. A
- * charge is two or three words off the hot path: a head charges when it gets a
- * magazine, not when it puts a buffer into it.
+ * whether a head has it or a depot; each buffer of an inbox; and what others add, up
+ * to a share of the bound. A charge is two or three words off the hot path: a head
+ * charges when it gets a magazine, not when it puts a buffer into it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -48,6 +48,8 @@ MODULE_PARM_DESC(max_cached_mb,
 
 /* The same in pages; constant after init. */
 static unsigned long max_cached __ro_after_init;
+/* Of these, what others may have: the pools get the rest, however much others give back. */
+static unsigned long max_others __ro_after_init;
 
 /* Pages charged on all nodes. */
 static unsigned long charged_pages(void)
@@ -57,6 +59,17 @@ static unsigned long charged_pages(void)
 
 	for (node = 0; node < nr_node_ids; node++)
 		pages += atomic_long_read(&idle_nodes[node].charged);
+	return pages;
+}
+
+/* Pages on all nodes that are not the pools'. */
+static unsigned long others_pages(void)
+{
+	unsigned long pages = 0;
+	int node;
+
+	for (node = 0; node < nr_node_ids; node++)
+		pages += atomic_long_read(&idle_nodes[node].others);
 	return pages;
 }
 
@@ -128,9 +141,9 @@ void gophership_cached_uncharge(int nid, unsigned long pages)
  * @nid: the memory node of the pages
  * @pages: how many more; less than 0: how many less
  *
- * They count against max_cached_mb and, within a second, in the machine's counter
- * NR_KERNEL_MISC_RECLAIMABLE. The pool's shrinker neither counts nor frees them: the
- * caller has one of its own.
+ * They count against max_cached_mb, of which they can have three quarters, and, within
+ * a second, in the machine's counter NR_KERNEL_MISC_RECLAIMABLE. The pool's shrinker
+ * neither counts nor frees them: the caller has one of its own.
  *
  * Context: any.
  * Return: false if they would be too many; then nothing has changed, and the caller
@@ -138,12 +151,18 @@ void gophership_cached_uncharge(int nid, unsigned long pages)
  */
 bool gophership_cached_add(int nid, long pages)
 {
-	if (pages < 0)
+	atomic_long_t *others = &idle_nodes[nid].others;
+
+	/* Exact, as gophership_cached_charge(): first the sum, then the look. */
+	atomic_long_add_return(pages, others);
+	if (pages < 0) {
 		gophership_cached_uncharge(nid, -pages);
-	else if (!gophership_cached_charge(nid, pages))
-		return false;
-	atomic_long_add(pages, &idle_nodes[nid].others);
-	return true;
+		return true;
+	}
+	if (others_pages() <= max_others && gophership_cached_charge(nid, pages))
+		return true;
+	atomic_long_sub(pages, others);
+	return false;
 }
 
 /**
@@ -217,6 +236,7 @@ int __init gophership_cached_init(void)
 		return -EINVAL;
 	}
 	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << (20 - PAGE_SHIFT);
+	max_others = max_cached / 4 * 3;
 	idle_nodes = kvcalloc(nr_node_ids, sizeof(*idle_nodes), GFP_KERNEL);
 	return idle_nodes ? 0 : -ENOMEM;
 }

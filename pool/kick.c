@@ -20,6 +20,8 @@
 /* The machine's counter of what lies idle follows that often. */
 #define TELL_JIFFIES	max(HZ / 10, 1)
 
+struct workqueue_struct *gophership_reclaim_wq __ro_after_init;
+
 /* What is started; constant after init. */
 static struct delayed_work *age_work __ro_after_init;
 static struct delayed_work *limit_work __ro_after_init;
@@ -45,7 +47,7 @@ void gophership_kick_age(void)
 static void start_limit(struct irq_work *work)
 {
 	/* Not for each buffer that is released above the limit. */
-	schedule_delayed_work(limit_work, 1);
+	queue_delayed_work(gophership_reclaim_wq, limit_work, 1);
 }
 
 static DEFINE_IRQ_WORK(hurry_work, start_limit);
@@ -109,19 +111,28 @@ void gophership_kick_pool_init(struct gophership_pool *pool)
  * @tell: brings the machine's counter up to date
  *
  * Context: process, before the first pool.
+ * Return: 0 or -ENOMEM.
  */
-void __init gophership_kick_init(struct delayed_work *age, struct delayed_work *limit,
-				 struct delayed_work *tell)
+int __init gophership_kick_init(struct delayed_work *age, struct delayed_work *limit,
+				struct delayed_work *tell)
 {
 	age_work = age;
 	limit_work = limit;
 	tell_work = tell;
+	gophership_reclaim_wq = alloc_workqueue("gophership", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return gophership_reclaim_wq ? 0 : -ENOMEM;
 }
 
 /* No pool is left: what was asked for is started. Context: process. */
-void gophership_kick_exit(void)
+void gophership_kick_settle(void)
 {
 	irq_work_sync(&clock_work);
 	irq_work_sync(&hurry_work);
 	irq_work_sync(&tell_irq_work);
+}
+
+/* No work is left, and nothing starts one. Context: process. */
+void gophership_kick_exit(void)
+{
+	destroy_workqueue(gophership_reclaim_wq);
 }

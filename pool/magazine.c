@@ -213,7 +213,7 @@ static DECLARE_WORK(retiring_work, expedite);
 
 static void start_retiring(struct irq_work *work)
 {
-	queue_work(system_unbound_wq, &retiring_work);
+	queue_work(gophership_reclaim_wq, &retiring_work);
 }
 
 static DEFINE_IRQ_WORK(retiring_irq_work, start_retiring);

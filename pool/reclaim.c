@@ -91,7 +91,11 @@ static void limit_pools(struct work_struct *work)
 	struct gophership_pool *pool;
 	unsigned int i;
 
-	mutex_lock(&gophership_pools_lock);
+	/* Memory is allocated under the lock, and may have to wait for this very worker. */
+	if (!mutex_trylock(&gophership_pools_lock)) {
+		queue_delayed_work(gophership_reclaim_wq, &limit_work, 1);
+		return;
+	}
 	list_for_each_entry(pool, &gophership_pools, entry)
 		for (i = 0; i < gophership_pool_nr_depots(); i++)
 			gophership_depot_limit(&pool->depots[i], room);
@@ -285,17 +289,23 @@ void __init gophership_reclaim_notify(void (*short_of_memory)(void))
 
 int __init gophership_reclaim_init(void)
 {
-	gophership_kick_init(&age_work, &limit_work, &tell_work);
-	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership:prepare",
-						  cpu_prepare, cpu_dead);
-	if (hotplug_state < 0)
-		return hotplug_state;
+	int ret = gophership_kick_init(&age_work, &limit_work, &tell_work);
+
+	if (ret)
+		return ret;
+	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership:prepare",
+					cpu_prepare, cpu_dead);
+	if (ret < 0)
+		goto exit_kick;
+	hotplug_state = ret;
 	shrinker = gophership_shrinker_register(&shrinker_model, "gophership");
-	if (!shrinker) {
-		cpuhp_remove_state_nocalls(hotplug_state);
-		return -ENOMEM;
-	}
-	return 0;
+	if (shrinker)
+		return 0;
+	ret = -ENOMEM;
+	cpuhp_remove_state_nocalls(hotplug_state);
+exit_kick:
+	gophership_kick_exit();
+	return ret;
 }
 
 void gophership_reclaim_exit(void)
@@ -305,8 +315,9 @@ void gophership_reclaim_exit(void)
 	/* No pool is left, so from here on no work starts anything. */
 	cancel_delayed_work_sync(&age_work);
 	cancel_delayed_work_sync(&limit_work);
-	gophership_kick_exit();
+	gophership_kick_settle();
 	cancel_delayed_work_sync(&age_work);
 	cancel_delayed_work_sync(&limit_work);
 	cancel_delayed_work_sync(&tell_work);
+	gophership_kick_exit();
 }

@@ -8,6 +8,7 @@
  * alive until the unlock.
  */
 #include <linux/sched.h>
+#include <linux/string.h>
 #include <linux/xarray.h>
 
 #include "pool/nesting.h"
@@ -189,6 +190,80 @@ bool gophership_registry_next_leak(unsigned long *key, struct gophership_leak *l
 		cond_resched();
 	} while (buf && !leased);
 	return buf;
+}
+
+/*
+ * Is @buf on loan to a driver? Then *@leased says what there is to say. A buffer that is
+ * just being made has no call site yet. Context: the registry's lock held, so that @buf
+ * and its pool stay.
+ */
+static bool describe(const struct gophership_buf *buf, struct gophership_leased *leased)
+{
+	if (!gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED))
+		return false;
+	leased->acquired_by = READ_ONCE(buf->acquired_by);
+	leased->size = buf->capacity;
+	strscpy(leased->pool, raw_cpu_ptr(READ_ONCE(buf->heads))->pool->name,
+		sizeof(leased->pool));
+	return leased->acquired_by;
+}
+
+/**
+ * gophership_registry_leased() - buffers that are on loan to drivers now
+ * @key: where to look from, 0 at first; moves on
+ * @leased: room for @nr of them
+ * @nr: how many descriptors are looked at, at most: the lock is held meanwhile
+ * @more: whether there are others after these
+ *
+ * A buffer that is acquired or released meanwhile may be told of or not, and with its
+ * last call site but one.
+ *
+ * Context: process.
+ * Return: how many there are in @leased.
+ */
+unsigned int gophership_registry_leased(unsigned long *key, struct gophership_leased *leased,
+					unsigned int nr, bool *more)
+{
+	const struct gophership_buf *buf = NULL;
+	struct registry_hold hold;
+	unsigned int found = 0;
+
+	registry_lock(&hold);
+	for (; nr; nr--, ++*key) {
+		buf = xa_find(&registry, key, ULONG_MAX, XA_PRESENT);
+		if (!buf)
+			break;
+		found += describe(buf, &leased[found]);
+	}
+	registry_unlock(&hold);
+	*more = buf;
+	return found;
+}
+
+/**
+ * gophership_registry_rename() - give buffers on loan another word for their call site
+ * @from: the call site of their acquires
+ * @to: the other word
+ *
+ * A buffer that is released meanwhile and acquired anew keeps the new call site.
+ *
+ * Context: process.
+ */
+void gophership_registry_rename(unsigned long from, unsigned long to)
+{
+	struct registry_hold hold;
+	struct gophership_buf *buf;
+	unsigned long key = 0;
+
+	do {
+		registry_lock(&hold);
+		buf = xa_find(&registry, &key, ULONG_MAX, XA_PRESENT);
+		if (buf)
+			cmpxchg(&buf->acquired_by, from, to);
+		registry_unlock(&hold);
+		key++;
+		cond_resched();
+	} while (buf);
 }
 
 /**

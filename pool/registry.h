@@ -21,11 +21,26 @@ struct gophership_leak {
 	u32 size;
 };
 
+/**
+ * struct gophership_leased - a buffer that is on loan to a driver
+ * @acquired_by: call site of its last acquire
+ * @size: bytes of it
+ * @pool: name of its pool
+ */
+struct gophership_leased {
+	unsigned long acquired_by;
+	u32 size;
+	char pool[GOPHERSHIP_POOL_NAME_LEN];
+};
+
 int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp);
 void gophership_registry_remove(struct gophership_buf *buf);
 bool gophership_registry_has(const struct gophership_buf *buf);
 void gophership_registry_reassign(struct gophership_pool *pool, struct gophership_pool *to);
 bool gophership_registry_next_leak(unsigned long *key, struct gophership_leak *leak);
+unsigned int gophership_registry_leased(unsigned long *key, struct gophership_leased *leased,
+					unsigned int nr, bool *more);
+void gophership_registry_rename(unsigned long from, unsigned long to);
 struct gophership_buf *gophership_registry_next(unsigned long *key);
 void gophership_registry_exit(void);
 

@@ -44,25 +44,6 @@ static atomic_t nr_lost;
 static DEFINE_RATELIMIT_STATE(reject_limit, DEFAULT_RATELIMIT_INTERVAL,
 			      DEFAULT_RATELIMIT_BURST);
 
-/**
- * gophership_site_name() - the name of a call site, for the log
- * @call_site: as remembered, or what was found in its place
- * @name: where to write the name
- *
- * What has no symbol is not told, as it may be any word of memory: the address of
- * a module that was unloaded, or what has become of a descriptor that is gone.
- *
- * Context: any.
- * Return: the name.
- */
-const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name)
-{
-	snprintf(name->text, sizeof(name->text), "%pS", (void *)call_site);
-	if (strstarts(name->text, "0x"))
-		return "unknown";
-	return name->text;
-}
-
 static void print(const struct gophership_report *report)
 {
 	struct gophership_site_name by, acquired_by, released_by;

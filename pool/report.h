@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #include "pool/registry.h"
+#include "pool/site.h"
 
 enum gophership_report_kind {
 	GOPHERSHIP_REPORT_FOREIGN,	/* no buffer of ours was released */
@@ -35,12 +36,6 @@ struct gophership_report {
 	size_t offset;
 };
 
-/* Room for the name of a call site in the log; a longer one is cut off. */
-struct gophership_site_name {
-	char text[96];
-};
-
-const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name);
 void gophership_report(const struct gophership_report *report);
 void gophership_report_leak(const char *pool, const struct gophership_leak *leak);
 void gophership_report_exit(void);

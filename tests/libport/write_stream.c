@@ -9,7 +9,7 @@
  *   damaged    good; then a block whose second record goes beyond it; then good
  *   hostile    a head that promises 4 GiB
  *   restarted  good, twice
- *   many       1000 blocks of 10 CPUs, a line of text each
+ *   many       1000 blocks of 10 CPUs, of 128 bytes, a line of text each
  */
 #include <byteswap.h>
 #include <stddef.h>
@@ -71,13 +71,13 @@ static void write_damaged(struct blocks *blocks)
 
 static void write_many(struct blocks *blocks)
 {
-	char text[32];
+	char text[64];
 	unsigned int i;
 
 	for (i = 0; i < 1000; i++) {
 		begin(blocks, TIMES, i % 10, i / 10, 0, 10 * i);
 		/* Each CPU is delivered some time after the others. */
-		snprintf(text, sizeof(text), "%06u\n", i / 10 * 10 + i * 7 % 10);
+		snprintf(text, sizeof(text), "%06u %048u\n", i / 10 * 10 + i * 7 % 10, i);
 		put(blocks, text, i / 10 * 10 + i * 7 % 10);
 	}
 }

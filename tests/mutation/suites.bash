@@ -13,6 +13,7 @@
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
 #   tool                         tests/user/tool, without a device
 #   pressure                     tests/pressure
+#   watch CHECK                  a check of tests/watch
 #   driver late|lend|numa        of tests/driver, on debian-6.1
 #   port TEST                    a test of tests/port
 #   libport PROGRAM TEST         of tests/libport, on this machine, where the test is the driver
@@ -35,7 +36,18 @@ run_lib()
 	make -s -C "$copy/tests/libgophership" HARNESS="$harness" O="$copy/build/tests" \
 		"$copy/build/tests/standin/$program" || return 97
 	shift 2
-	timeout 120 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
+	timeout 200 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
+}
+
+# run_watch COPY CHECK: what does not compile, or does not run to the end, is status 97.
+run_watch()
+{
+	local output status=0
+	output=$("$1/tests/watch/run") || true
+	printf '%s\n' "$output"
+	grep -qE '^(not )?ok .*'"$2" <<<"$output" || return 97
+	! grep -q "^not ok .*$2" <<<"$output" || status=1
+	return "$status"
 }
 
 # run_libport COPY PROGRAM TEST: as run_lib.
@@ -45,7 +57,7 @@ run_libport()
 	harness=$("$copy/tests/vm/kernel" uml | sed -n 's/^kdir=//p')/tools/testing/selftests
 	make -s -C "$copy/tests/libport" HARNESS="$harness" O="$copy/build/tests" \
 		"$copy/build/tests/libport-standin/$program" || return 97
-	timeout 120 "$copy/build/tests/libport-standin/$program" -t "$3"
+	timeout 200 "$copy/build/tests/libport-standin/$program" -t "$3"
 }
 
 # run_user COPY PROGRAM[,PROGRAM]... [PARAMETER]...: as tests/user/guest does it.
@@ -83,9 +95,14 @@ run_driver()
 # run_port COPY TEST: as tests/port/run does it.
 run_port()
 {
+	local program
+	local -a with=()
+	for program in "$repository"/build/tests/port/*_test; do
+		with+=(--with "$program")
+	done
 	"$1/tests/vm/run" --kernel "$kernel" --cpus 2 --no-load --append init_on_alloc=0 \
 		--build "$1/tests/driver/echo" --build "$1/tests/driver/pulse" --timeout 300 \
-		--with "$repository/build/tests/port/port_test" --with "$1/tests/port/guest" -- \
+		"${with[@]}" --with "$1/tests/port/guest" -- \
 		sh guest 0 0 "$2"
 }
 
@@ -138,6 +155,7 @@ run_test()
 	tool) run_tool "$copy" ;;
 	ship) run_ship "$copy" ${words:+"$words"} ;;
 	pressure) "$copy/tests/pressure/run" --seconds 1 ;;
+	watch) run_watch "$copy" "$words" ;;
 	driver) run_driver "$copy" "$words" ;;
 	port) run_port "$copy" "$words" ;;
 	*) run_user "$copy" $2 ;;

@@ -339,7 +339,8 @@ struct gophership_entry {
 /**
  * struct gophership_deliver_map - the map that the kernel writes
  * @wake_at: position of the submit ring that the driver waits for: a submission
- *	that fills it is followed by a KICK. 0 at first
+ *	that fills it is followed by a KICK. 0 at first. Of a driver that polls: one
+ *	that is far away, so that no KICK follows
  * @starved: how often the driver began to find nothing to take; wraps
  * @lost: what the driver lost for want of buffers, in its own unit; wraps
  * @bad: entries of the submit ring that were skipped; wraps

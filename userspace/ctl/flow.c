@@ -25,7 +25,7 @@ static enum status complain_fit(const struct flow *flow)
 }
 
 /* What was asked for, or what the driver takes, or what is usual. */
-static enum status choose(struct flow *flow, struct gophership_port_options *port)
+static enum status choose(struct flow *flow)
 {
 	const struct gophership_info *device = &flow->device.info;
 	const struct gophership_endpoint_info *endpoint = &flow->endpoint.info;
@@ -45,8 +45,8 @@ static enum status choose(struct flow *flow, struct gophership_port_options *por
 	if (size < endpoint->buf_size_min || count < endpoint->count_min ||
 	    count > endpoint->count_max)
 		return complain_fit(flow);
-	port->count = count;
-	port->buf_size = size;
+	flow->nr_buffers = count;
+	flow->buf_size = size;
 	return STATUS_OK;
 }
 
@@ -80,39 +80,22 @@ static enum status open_library(struct flow *flow)
 
 static enum status open_port(struct flow *flow, uint32_t flags)
 {
-	struct gophership_port_options options = {
+	const struct gophership_port_options options = {
 		.size = sizeof(options),
 		.flags = flags,
+		.count = flow->nr_buffers,
+		.buf_size = flow->buf_size,
 		.endpoint = flow->endpoint.path,
 	};
-	enum status status;
-	int ret;
+	int ret = gophership_port_open(flow->gs, &options, &flow->port);
 
-	status = choose(flow, &options);
-	if (status != STATUS_OK)
-		return status;
-	ret = gophership_port_open(flow->gs, &options, &flow->port);
 	if (ret)
 		return complain_port(flow, -ret);
-	flow->nr_buffers = options.count;
 	flow->capacity = gophership_port_capacity(flow->port);
 	return STATUS_OK;
 }
 
-static enum status open_on_device(struct flow *flow, uint32_t flags)
-{
-	enum status status;
-
-	status = open_library(flow);
-	if (status != STATUS_OK)
-		return status;
-	status = open_port(flow, flags);
-	if (status != STATUS_OK)
-		gophership_close(flow->gs);
-	return status;
-}
-
-enum status flow_open(struct flow *flow, const char *endpoint, uint32_t flags)
+enum status flow_find(struct flow *flow, const char *endpoint)
 {
 	enum status status;
 
@@ -120,14 +103,19 @@ enum status flow_open(struct flow *flow, const char *endpoint, uint32_t flags)
 	if (status != STATUS_OK)
 		return status;
 	status = endpoint_find(&flow->endpoint, endpoint);
-	if (status == STATUS_OK) {
-		status = open_on_device(flow, flags);
-		if (status != STATUS_OK)
-			endpoint_free(&flow->endpoint);
-	}
+	if (status == STATUS_OK)
+		status = choose(flow);
 	if (status != STATUS_OK)
-		device_close(&flow->device);
+		flow_close(flow);
 	return status;
+}
+
+enum status flow_attach(struct flow *flow, uint32_t flags)
+{
+	enum status status;
+
+	status = open_library(flow);
+	return status == STATUS_OK ? open_port(flow, flags) : status;
 }
 
 void flow_close(struct flow *flow)

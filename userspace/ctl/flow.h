@@ -25,6 +25,7 @@
  * @gs: the library's handle of it
  * @port: what it flows through
  * @nr_buffers: of the port
+ * @buf_size: bytes that each must hold
  * @capacity: bytes of each
  * @bytes: of payload that are through
  * @messages: in so many buffers
@@ -38,6 +39,7 @@ struct flow {
 	struct gophership *gs;
 	struct gophership_port *port;
 	unsigned int nr_buffers;
+	uint32_t buf_size;
 	uint32_t capacity;
 	uint64_t bytes;
 	uint64_t messages;
@@ -45,8 +47,14 @@ struct flow {
 	double seconds;
 };
 
-/* Complains by itself. @flags: as for gophership_port_open(). */
-enum status flow_open(struct flow *flow, const char *endpoint, uint32_t flags);
+/* What the endpoint takes, and so which buffers there will be. Complains by itself. */
+enum status flow_find(struct flow *flow, const char *endpoint);
+/*
+ * Makes the port and takes the endpoint, which no other program can have from then on.
+ * Complains by itself. @flags: as for gophership_port_open().
+ */
+enum status flow_attach(struct flow *flow, uint32_t flags);
+/* After flow_find(), whether or not flow_attach() was called. */
 void flow_close(struct flow *flow);
 
 /* The number of the buffer that @data lies in. */

@@ -141,14 +141,14 @@ static enum status pursue(struct pursuit *pursuit)
 {
 	struct flow *flow = &pursuit->flow;
 	enum status status;
-	unsigned int i;
 
 	flow_begin(flow, "following");
 	if (pursuit->seconds)
 		interrupt_after(pursuit->seconds);
-	for (i = 0; i < flow->nr_buffers; i++)
-		flow_submit_empty(flow, gophership_port_buffer(flow->port, i));
 	status = follow_until_the_end(pursuit);
+	/* Nor does the last write take longer. */
+	if (interrupt_pending())
+		interrupt_after(1);
 	if (status == STATUS_OK)
 		status = print_the_rest(pursuit);
 	flow_end(flow);
@@ -171,10 +171,12 @@ enum status follow(const struct transfer *transfer, struct printer *printer,
 	interrupt_catch();
 	/* "| head" ends us as it ends other programs. */
 	signal(SIGPIPE, SIG_DFL);
-	status = flow_open(&pursuit.flow, transfer->from, 0);
+	status = flow_find(&pursuit.flow, transfer->from);
 	if (status != STATUS_OK)
 		return status;
-	status = pursue(&pursuit);
+	status = flow_attach(&pursuit.flow, GOPHERSHIP_PORT_SUBMIT_ALL);
+	if (status == STATUS_OK)
+		status = pursue(&pursuit);
 	flow_close(&pursuit.flow);
 	return status;
 }

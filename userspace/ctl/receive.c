@@ -192,13 +192,10 @@ static enum status receive(struct reception *reception)
 {
 	struct flow *flow = &reception->flow;
 	enum status status, finished;
-	unsigned int i;
 
 	flow_begin(flow, "receiving");
 	if (reception->options->seconds)
 		interrupt_after(reception->options->seconds);
-	for (i = 0; i < flow->nr_buffers; i++)
-		flow_submit_empty(flow, gophership_port_buffer(flow->port, i));
 	status = receive_until_the_end(reception);
 	if (status == STATUS_OK)
 		status = receive_the_rest(reception);
@@ -265,19 +262,34 @@ static void summarize(const struct reception *reception)
 
 static enum status with_port(struct reception *reception)
 {
-	const struct options *options = reception->options;
+	struct sink *sink = &reception->sink;
+	enum status status;
+
+	status = sink_begin(sink, reception->options->direct);
+	if (status == STATUS_OK)
+		status = receive(reception);
+	if (status == STATUS_OK)
+		summarize(reception);
+	return status;
+}
+
+/* First the destination: a FIFO may be long without a reader, and no driver waits with us. */
+static enum status with_endpoint(struct reception *reception)
+{
 	struct sink *sink = &reception->sink;
 	enum status status;
 
 	sink->flow = &reception->flow;
 	sink->done = written;
 	sink->priv = reception;
-	status = sink_open(sink, options->transfer.to, options->direct);
+	status = sink_open(sink, reception->options->transfer.to);
 	if (status != STATUS_OK)
 		return status;
-	status = receive(reception);
+	status = flow_attach(&reception->flow, GOPHERSHIP_PORT_SUBMIT_ALL);
 	if (status == STATUS_OK)
-		summarize(reception);
+		status = with_port(reception);
+	else
+		sink_abandon(sink);
 	sink_close(sink);
 	return status;
 }
@@ -307,10 +319,10 @@ int command_receive(int argc, char **argv)
 	if (options.transfer.quiet)
 		complain_quietly();
 	interrupt_catch();
-	status = flow_open(&reception.flow, options.transfer.from, 0);
+	status = flow_find(&reception.flow, options.transfer.from);
 	if (status != STATUS_OK)
 		return status;
-	status = with_port(&reception);
+	status = with_endpoint(&reception);
 	flow_close(&reception.flow);
 	return status;
 }

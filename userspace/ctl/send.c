@@ -188,10 +188,12 @@ static enum status with_file(struct sending *sending)
 {
 	enum status status;
 
-	status = flow_open(&sending->flow, sending->flow.options->to, 0);
+	status = flow_find(&sending->flow, sending->flow.options->to);
 	if (status != STATUS_OK)
 		return status;
-	status = with_port(sending);
+	status = flow_attach(&sending->flow, 0);
+	if (status == STATUS_OK)
+		status = with_port(sending);
 	flow_close(&sending->flow);
 	return status;
 }

@@ -60,7 +60,17 @@ static bool is_stdout(const struct stat *st)
 	return !fstat(STDOUT_FILENO, &out) && out.st_dev == st->st_dev && out.st_ino == st->st_ino;
 }
 
-static enum status open_file(struct sink *sink, const char *path, bool direct)
+/* Nothing is cut off yet: the driver may be another's. */
+static int open_path(struct sink *sink, const char *path)
+{
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+	int fd = open(path, flags | O_EXCL, 0666);
+
+	sink->created = fd >= 0;
+	return fd < 0 && errno == EEXIST ? open(path, flags, 0666) : fd;
+}
+
+enum status sink_open(struct sink *sink, const char *path)
 {
 	struct stat st;
 
@@ -71,44 +81,51 @@ static enum status open_file(struct sink *sink, const char *path, bool direct)
 		sink->file.fd = dup(STDOUT_FILENO);
 		return sink->file.fd < 0 ? complain_errno("write to", sink) : STATUS_OK;
 	}
-	sink->file.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	sink->file.fd = open_path(sink, path);
 	if (sink->file.fd < 0)
 		return complain_errno("open", sink);
-	if (fstat(sink->file.fd, &st))
-		return complain_errno("look at", sink);
+	if (fstat(sink->file.fd, &st)) {
+		complain_errno("look at", sink);
+		sink_close(sink);
+		return STATUS_FAILED;
+	}
 	sink->is_stdout = is_stdout(&st);
 	sink->regular = S_ISREG(st.st_mode);
-	if (sink->regular && direct)
-		ship_file_direct(&sink->file);
-	sink->direct = sink->file.direct;
 	return STATUS_OK;
 }
 
-enum status sink_open(struct sink *sink, const char *path, bool direct)
+void sink_abandon(struct sink *sink)
+{
+	if (sink->created)
+		unlink(sink->file.path);
+}
+
+static enum status begin_file(struct sink *sink, bool direct)
+{
+	if (ftruncate(sink->file.fd, 0))
+		return complain_errno("cut", sink);
+	if (direct)
+		ship_file_direct(&sink->file);
+	sink->direct = sink->file.direct;
+	start_uring(sink);
+	return STATUS_OK;
+}
+
+enum status sink_begin(struct sink *sink, bool direct)
 {
 	unsigned int i, nr = sink->flow->nr_buffers;
-	enum status status;
 
-	sink->file.fd = -1;
 	sink->pass.out = &sink->file;
 	sink->end = UINT64_MAX;
 	sink->buffers = calloc(nr, sizeof(*sink->buffers));
 	sink->chunks = calloc(nr, sizeof(*sink->chunks));
-	if (sink->buffers && sink->chunks) {
-		status = open_file(sink, path, direct);
-	} else {
+	if (!sink->buffers || !sink->chunks) {
 		complain("out of memory");
-		status = STATUS_FAILED;
-	}
-	if (status != STATUS_OK) {
-		sink_close(sink);
-		return status;
+		return STATUS_FAILED;
 	}
 	for (i = 0; i < nr; i++)
 		sink->chunks[i].buffer = &sink->buffers[i];
-	if (sink->regular)
-		start_uring(sink);
-	return STATUS_OK;
+	return sink->regular ? begin_file(sink, direct) : STATUS_OK;
 }
 
 void sink_close(struct sink *sink)
@@ -125,8 +142,8 @@ void sink_close(struct sink *sink)
  * In order
  */
 
-/* After a signal the reader of a pipe has so many milliseconds for each PIPE_BUF. */
-#define PATIENCE	1000
+/* After a signal the reader of a pipe has so many seconds for each PIPE_BUF. */
+#define PATIENCE	1.0
 
 /*
  * How much to write now. After a signal no more than a pipe takes without a wait, and 0
@@ -135,10 +152,19 @@ void sink_close(struct sink *sink)
 static size_t may_write(const struct sink *sink, size_t left)
 {
 	struct pollfd out = { .fd = sink->file.fd, .events = POLLOUT };
+	double end, now;
+	int ret;
 
 	if (!interrupt_pending())
 		return left;
-	if (poll(&out, 1, PATIENCE) == 0)
+	now = progress_clock();
+	end = now + PATIENCE;
+	/* Further signals do not make it longer. */
+	do {
+		ret = poll(&out, 1, (end - now) * 1000);
+		now = progress_clock();
+	} while (ret < 0 && errno == EINTR && now < end);
+	if (ret <= 0)
 		return 0;
 	return left < PIPE_BUF ? left : PIPE_BUF;
 }

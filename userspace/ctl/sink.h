@@ -21,6 +21,7 @@
  * @priv: for @done
  * @file: the destination
  * @is_stdout: it is where stdout goes, too
+ * @created: the file was not there before
  * @regular: it is a regular file that is ours to lay out
  * @ring: io_uring; in use with @uring
  * @uring: writes go through it
@@ -40,6 +41,7 @@ struct sink {
 	void *priv;
 	struct ship_file file;
 	bool is_stdout;
+	bool created;
 	bool regular;
 	struct io_uring ring;
 	bool uring;
@@ -54,8 +56,15 @@ struct sink {
 	bool direct;
 };
 
-/* @path: "-" for stdout. Complains by itself, as all of these do. */
-enum status sink_open(struct sink *sink, const char *path, bool direct);
+/*
+ * @path: "-" for stdout. Waits for the reader of a FIFO. What a file had is still in it.
+ * Complains by itself, as all of these do.
+ */
+enum status sink_open(struct sink *sink, const char *path);
+/* In place of sink_begin(), if nothing will be written: a new file is taken away. */
+void sink_abandon(struct sink *sink);
+/* When the port is open. */
+enum status sink_begin(struct sink *sink, bool direct);
 /* Begins to write a message. */
 enum status sink_put(struct sink *sink, const struct gophership_message *message);
 /* Has a look at what is written; with @wait, until something is, if anything is in flight. */

@@ -113,7 +113,7 @@ static void announce(struct gophership_port *port, uint32_t position)
 	uint32_t old = port->announced, wake_at;
 
 	port->announced = position;
-	/* (B) pairs with wait_for_more() of device/port.c. */
+	/* (B) pairs with want_kick() of device/exchange.c. */
 	full_barrier();
 	wake_at = __atomic_load_n(&port->file.deliver->wake_at, __ATOMIC_RELAXED);
 	if (passed(wake_at, old, position) || unlikely(peek(port->kick_owed)))
@@ -203,7 +203,7 @@ static bool arm(struct gophership_port *port)
 	port->armed = position;
 	__atomic_store_n(&map->consumed, position, __ATOMIC_RELAXED);
 	__atomic_store_n(&map->wake_at, position, __ATOMIC_RELAXED);
-	/* (B) pairs with published() and flush() of device/port.c. */
+	/* (B) pairs with published() and flush() of device/exchange.c. */
 	full_barrier();
 	return ready(port);
 }
@@ -317,6 +317,7 @@ static struct gophership_port *allocate(uint32_t count)
 	return port;
 }
 
+/* Without a word to the driver. */
 static void submit_all(struct gophership_port *port)
 {
 	struct gophership_message message = { .flags = GOPHERSHIP_MESSAGE_BATCH };
@@ -326,23 +327,24 @@ static void submit_all(struct gophership_port *port)
 		message.data = port_file_buffer(&port->file, i);
 		gophership_port_submit(port, &message, 1);
 	}
-	gophership_port_submit(port, NULL, 0);
 }
 
 static int start(struct gophership_port *port, const struct gophership_port_options *options)
 {
 	uint32_t i;
-	int ret;
 
-	/* Attached first: a driver may look at its port only when it is kicked. */
-	ret = options->endpoint ? device_port_attach(port->file.fd, options->endpoint) : 0;
-	if (ret)
-		return ret;
 	for (i = 0; i < port->file.count; i++)
 		poke(port->held[i], 1);
+	/* Before there is a driver: it may have data at once, and would lose them. */
 	if (options->flags & GOPHERSHIP_PORT_SUBMIT_ALL)
 		submit_all(port);
-	return 0;
+	if (!options->endpoint) {
+		gophership_port_submit(port, NULL, 0);
+		return 0;
+	}
+	/* What was submitted before needs no KICK: gophership_port_begin() of the kernel. */
+	port->announced = peek(port->submitted);
+	return device_port_attach(port->file.fd, options->endpoint);
 }
 
 static int open_port(struct gophership *gs, const struct gophership_port_options *options,

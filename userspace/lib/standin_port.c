@@ -21,10 +21,16 @@
 
 static _Atomic unsigned int kicks;
 static _Atomic bool has_driver;
+static _Atomic unsigned int ready;
 
 unsigned int gophership_standin_kicks(void)
 {
 	return kicks;
+}
+
+unsigned int gophership_standin_ready(void)
+{
+	return ready;
 }
 
 void gophership_standin_driver(bool there)
@@ -85,15 +91,6 @@ void device_port_close(int port)
 	close(port);
 }
 
-int device_port_attach(int port, const char *endpoint)
-{
-	(void)port;
-	if (strcmp(endpoint, ENDPOINT))
-		return -ENOENT;
-	has_driver = true;
-	return 0;
-}
-
 int device_port_map(int port, uint64_t offset, uint64_t length, int protection, void **map)
 {
 	*map = mmap(NULL, length, protection, MAP_SHARED, port, offset);
@@ -116,6 +113,29 @@ static uint32_t word_at(int port, uint64_t offset)
 	uint32_t word = 0;
 
 	return pread(port, &word, sizeof(word), offset) == sizeof(word) ? word : 0;
+}
+
+static unsigned int count_ready(int port)
+{
+	struct gophership_port_setup setup;
+	uint64_t entries;
+	uint32_t i = 0;
+
+	find_setup(port, &setup);
+	entries = setup.submit_offset + GOPHERSHIP_PORT_ENTRIES_OFFSET;
+	while (i < setup.count &&
+	       word_at(port, entries + i * sizeof(struct gophership_entry)) == i + 1)
+		i++;
+	return i;
+}
+
+int device_port_attach(int port, const char *endpoint)
+{
+	if (strcmp(endpoint, ENDPOINT))
+		return -ENOENT;
+	ready = count_ready(port);
+	has_driver = true;
+	return 0;
 }
 
 /* What the kernel's port_poll() looks at. */

@@ -7,6 +7,7 @@
  * Parameters, which may be written at any time, for ports that come after that:
  *   quiet	only the task is at work
  *   hold_ms	every 16th buffer of the task comes back so much later, as from a device
+ *   batch	what comes back so much later comes with BATCH, and a flush
  *   stuck	every 1024th buffer of the task never comes back
  *   misuse	at attach: calls that must be refused, with a submitted buffer and eight bad
  *		entries
@@ -45,6 +46,8 @@ static unsigned int hold_ms;
 module_param(hold_ms, uint, 0644);
 static bool stuck;
 module_param(stuck, bool, 0644);
+static bool batch;
+module_param(batch, bool, 0644);
 static bool bulk;
 module_param(bulk, bool, 0644);
 static bool misuse;
@@ -81,6 +84,7 @@ struct pulse_timer {
  * @timers: per CPU
  * @held: a buffer that comes back later; the task sets it, @late clears it
  * @late: then
+ * @batch: as the parameter was
  * @bulk: as the parameter was
  * @stuck: as the parameter was
  * @hold_ms: as the parameter was
@@ -92,6 +96,7 @@ struct pulse {
 	struct pulse_timer __percpu *timers;
 	struct gophership_buf *held;
 	struct delayed_work late;
+	bool batch;
 	bool bulk;
 	bool stuck;
 	unsigned int hold_ms;
@@ -268,7 +273,11 @@ static void late(struct work_struct *work)
 	struct pulse *pulse = container_of(work, struct pulse, late.work);
 	struct gophership_message message = { .tag = ~0ULL };
 
+	if (pulse->batch)
+		message.flags = GOPHERSHIP_MESSAGE_BATCH;
 	deliver(pulse, pulse->held, &message);
+	if (pulse->batch)
+		gophership_port_flush(pulse->port);
 	/* Pairs with keep(): the next one after this one. */
 	smp_store_release(&pulse->held, NULL);
 }
@@ -415,6 +424,7 @@ static int attach(struct gophership_endpoint *endpoint, struct gophership_port *
 	pulse->port = port;
 	pulse->hold_ms = hold_ms;
 	pulse->stuck = stuck;
+	pulse->batch = batch;
 	pulse->bulk = bulk;
 	INIT_DELAYED_WORK(&pulse->late, late);
 	ret = gophership_port_accept(port, &ops, pulse);

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: names of call sites, also of those that are gone.
+ *
+ * A buffer may be on loan for longer than the code is there that acquired it: the init
+ * text of a driver goes when init returns, and all of a driver when it is unloaded. Just
+ * before that, such buffers get the address of a name in place of the call site. So a
+ * leak can be told of by name at any later time, and an acquire does nothing for it.
+ */
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "pool/registry.h"
+#include "pool/site.h"
+#include "pool/tally.h"
+
+/* Names that are kept. Each is of another place, so a driver that is loaded anew adds none. */
+#define KEPT_MAX	256
+
+/**
+ * struct kept - a name that outlives its call site
+ * @next: the one before; constant
+ * @name: constant
+ */
+struct kept {
+	struct kept *next;
+	struct gophership_site_name name;
+};
+
+/*
+ * The last one that was added. Written by the notifier, one at a time (kept_lock); read
+ * in any context. None is freed until the module goes.
+ */
+static struct kept *kept_names;
+static unsigned int nr_kept;
+static DEFINE_MUTEX(kept_lock);
+
+static const struct kept *find_kept(unsigned long call_site)
+{
+	const struct kept *kept;
+
+	/* (H) pairs with (H) in keep(). */
+	for (kept = smp_load_acquire(&kept_names); kept; kept = kept->next)
+		if ((unsigned long)kept == call_site)
+			return kept;
+	return NULL;
+}
+
+/**
+ * gophership_site_name() - the name of a call site
+ * @call_site: as remembered, or what was found in its place
+ * @name: where to write the name
+ *
+ * What has no symbol is not told, as it may be any word of memory: what has become of a
+ * descriptor that is gone.
+ *
+ * Context: any.
+ * Return: the name.
+ */
+const char *gophership_site_name(unsigned long call_site, struct gophership_site_name *name)
+{
+	const struct kept *kept = find_kept(call_site);
+
+	if (kept) {
+		*name = kept->name;
+		return name->text;
+	}
+	snprintf(name->text, sizeof(name->text), "%pS", (void *)call_site);
+	if (strstarts(name->text, "0x"))
+		return "unknown";
+	return name->text;
+}
+
+/* The kept name that reads @text, made if there is none; NULL if it cannot be. */
+static struct kept *keep(const struct gophership_site_name *name)
+{
+	struct kept *kept;
+
+	for (kept = kept_names; kept; kept = kept->next)
+		if (!strcmp(kept->name.text, name->text))
+			return kept;
+	if (nr_kept == KEPT_MAX)
+		return NULL;
+	kept = kmalloc(sizeof(*kept), GFP_KERNEL);
+	if (!kept)
+		return NULL;
+	kept->next = kept_names;
+	kept->name = *name;
+	nr_kept++;
+	smp_store_release(&kept_names, kept); /* (H) pairs with (H) in find_kept() */
+	return kept;
+}
+
+/* Is @call_site code that goes when @module has reached @state? */
+static bool goes(const struct module *module, unsigned long state, unsigned long call_site)
+{
+	if (state == MODULE_STATE_LIVE)
+		return within_module_init(call_site, module);
+	return within_module(call_site, module);
+}
+
+static void keep_names(const struct module *module, unsigned long state)
+{
+	struct gophership_tally tally;
+	struct gophership_holder *holder, *next;
+	struct gophership_site_name name;
+	struct kept *kept;
+
+	mutex_lock(&kept_lock);
+	/* Without memory there are fewer: those are "unknown". */
+	gophership_tally_take(&tally);
+	rbtree_postorder_for_each_entry_safe(holder, next, &tally.holders, node) {
+		if (!goes(module, state, holder->call_site))
+			continue;
+		snprintf(name.text, sizeof(name.text), "%pS", (void *)holder->call_site);
+		kept = keep(&name);
+		if (kept)
+			gophership_registry_rename(holder->call_site, (unsigned long)kept);
+	}
+	gophership_tally_free(&tally);
+	mutex_unlock(&kept_lock);
+}
+
+/*
+ * Can @module import from this one? Else it has acquired nothing. It may have another
+ * reason to import something; then the registry is looked at in vain. The list does not
+ * change while the module is told of.
+ */
+static bool may_import(const struct module *module)
+{
+#ifdef CONFIG_MODULE_UNLOAD
+	return !list_empty(&module->target_list) && module_refcount(THIS_MODULE) > 0;
+#else
+	return true;
+#endif
+}
+
+static int module_changes(struct notifier_block *block, unsigned long state, void *data)
+{
+	const struct module *module = data;
+
+	if ((state == MODULE_STATE_LIVE || state == MODULE_STATE_GOING) &&
+	    may_import(module))
+		keep_names(module, state);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block module_notifier = { .notifier_call = module_changes };
+
+/* Context: process. Return: 0, or a negative errno. */
+int __init gophership_sites_init(void)
+{
+	return register_module_notifier(&module_notifier);
+}
+
+/* No report comes any more. Context: process. */
+void gophership_sites_exit(void)
+{
+	struct kept *kept, *next;
+
+	unregister_module_notifier(&module_notifier);
+	for (kept = kept_names; kept; kept = next) {
+		next = kept->next;
+		kfree(kept);
+	}
+	kept_names = NULL;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A driver that leaks: at init, and as often as it is told to by the parameter leak.
+ *
+ *   leak=N       acquire N buffers of its own pool, whose name has a blank
+ *   shared=N     the same of the machine's pool
+ *   abandon=1    forget what it has when it is unloaded
+ *   churn=N      acquire and release, so often
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+
+#include "gophership_buf.h"
+
+#define MOST	256
+
+static struct gophership_pool *pool;
+static struct gophership_buf *held[MOST];
+static unsigned int nr_held;
+
+static bool abandon;
+module_param(abandon, bool, 0644);
+MODULE_PARM_DESC(abandon, "forget what is held at unload");
+
+static void hold(struct gophership_buf *buf)
+{
+	if (buf && nr_held < MOST)
+		held[nr_held++] = buf;
+	else
+		gophership_buf_release(buf);
+}
+
+static noinline int leaky_take(const char *text, const struct kernel_param *param)
+{
+	unsigned int nr;
+
+	if (kstrtouint(text, 0, &nr) || !pool)
+		return -EINVAL;
+	while (nr--)
+		hold(gophership_pool_acquire(pool, 2 * PAGE_SIZE, GFP_KERNEL));
+	return 0;
+}
+
+static noinline int leaky_take_shared(const char *text, const struct kernel_param *param)
+{
+	unsigned int nr;
+
+	if (kstrtouint(text, 0, &nr) || !pool)
+		return -EINVAL;
+	while (nr--)
+		hold(gophership_buf_acquire(PAGE_SIZE, GFP_KERNEL));
+	return 0;
+}
+
+static int leaky_churn(const char *text, const struct kernel_param *param)
+{
+	unsigned int nr;
+
+	if (kstrtouint(text, 0, &nr) || !pool)
+		return -EINVAL;
+	while (nr--)
+		gophership_buf_release(gophership_pool_acquire(pool, PAGE_SIZE, GFP_KERNEL));
+	return 0;
+}
+
+static const struct kernel_param_ops leak_ops = { .set = leaky_take };
+static const struct kernel_param_ops shared_ops = { .set = leaky_take_shared };
+static const struct kernel_param_ops churn_ops = { .set = leaky_churn };
+module_param_cb(leak, &leak_ops, NULL, 0200);
+MODULE_PARM_DESC(leak, "acquire so many of its own pool");
+module_param_cb(shared, &shared_ops, NULL, 0200);
+MODULE_PARM_DESC(shared, "acquire so many of the machine's pool");
+module_param_cb(churn, &churn_ops, NULL, 0200);
+MODULE_PARM_DESC(churn, "acquire and release so often");
+
+static int __init leaky_init(void)
+{
+	const struct gophership_pool_params params = { .name = "leaky pool", .reserve = 1 };
+
+	pool = gophership_pool_create(&params);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	hold(gophership_pool_acquire(pool, PAGE_SIZE, GFP_KERNEL));
+	return 0;
+}
+
+static void __exit leaky_exit(void)
+{
+	if (!abandon)
+		gophership_buf_release_bulk(held, nr_held);
+	gophership_pool_destroy(pool);
+}
+
+module_init(leaky_init);
+module_exit(leaky_exit);
+
+MODULE_DESCRIPTION("A driver that leaks buffers");
+MODULE_LICENSE("GPL");
