@@ -173,7 +173,8 @@ TEST_F(vgem, outlives_the_exporter)
 	EXPECT_EQ(self->before + (long long)self->length, device_machine_bytes(self->watch));
 	EXPECT_EQ(0, forget(self->card, handle));
 	EXPECT_EQ(self->before, device_machine_bytes(self->watch));
-	self->dmabuf = self->fd = -1;
+	self->dmabuf = -1;
+	self->fd = -1;
 }
 
 TEST_HARNESS_MAIN

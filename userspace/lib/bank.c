@@ -134,6 +134,11 @@ size_t gophership_bank_capacity(const struct gophership_bank *bank)
 	return bank ? (size_t)1 << bank->file.shift : 0;
 }
 
+int gophership_bank_export(const struct gophership_bank *bank)
+{
+	return bank ? port_file_export(&bank->file) : -EINVAL;
+}
+
 void gophership_bank_iovec(const struct gophership_bank *bank, struct iovec *iovec)
 {
 	*iovec = (struct iovec) { 0 };

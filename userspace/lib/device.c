@@ -56,6 +56,17 @@ unsigned int device_give_back(int fd, const __u64 *handles, unsigned int nr)
 	return release.done;
 }
 
+int device_export(int fd, const __u64 *handles, unsigned int nr)
+{
+	struct gophership_export call = {
+		.size = sizeof(call),
+		.count = nr,
+		.handles = (uintptr_t)handles,
+	};
+
+	return ioctl(fd, GOPHERSHIP_IOC_EXPORT, &call) ? -errno : call.fd;
+}
+
 uint64_t device_retired(int fd)
 {
 	struct gophership_stats stats = { .size = sizeof(stats) };

@@ -19,6 +19,8 @@ int device_info(int fd, struct gophership_info *info);
 int device_lease(int fd, uint64_t size, unsigned int nr, struct gophership_lease *leases);
 /* How many were given back, counted from the first. */
 unsigned int device_give_back(int fd, const __u64 *handles, unsigned int nr);
+/* A dma-buf of these leases: its descriptor, or -errno. */
+int device_export(int fd, const __u64 *handles, unsigned int nr);
 /* Buffers that the kernel could not reuse so far. */
 uint64_t device_retired(int fd);
 /*

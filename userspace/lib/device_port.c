@@ -68,6 +68,13 @@ int device_port_map(int port, uint64_t offset, uint64_t length, int protection, 
 	return *map == MAP_FAILED ? -errno : 0;
 }
 
+int device_port_export(int port)
+{
+	struct gophership_export call = { .size = sizeof(call) };
+
+	return ioctl(port, GOPHERSHIP_IOC_EXPORT, &call) ? -errno : call.fd;
+}
+
 int device_port_kick(int port)
 {
 	return ioctl(port, GOPHERSHIP_IOC_KICK) ? -errno : 0;

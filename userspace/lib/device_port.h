@@ -20,6 +20,8 @@ void device_port_close(int port);
 int device_port_attach(int port, const char *endpoint);
 /* Map a part of the port's file, whole and at once. 0 or -errno. */
 int device_port_map(int port, uint64_t offset, uint64_t length, int protection, void **map);
+/* A dma-buf of the port's bank: its descriptor, or -errno. */
+int device_port_export(int port);
 /* Tell the driver that something was submitted. 0 or -errno. */
 int device_port_kick(int port);
 /* What poll() says after up to @timeout_ms: POLLIN, POLLHUP; 0: timed out; or -errno. */

@@ -163,11 +163,18 @@ static void unmap(struct gophership *gs)
 	windows_unmap(gs);
 }
 
+static void unmap_tables(struct gophership *gs)
+{
+	if (gs->exported)
+		munmap(gs->exported, exported_size(gs));
+	munmap(gs, gs->size);
+}
+
 static void free_handle(struct gophership *gs)
 {
 	pthread_mutex_destroy(&gs->lock);
 	debug_free(gs);
-	munmap(gs, gs->size);
+	unmap_tables(gs);
 }
 
 /* Under the registry's lock. */
@@ -296,7 +303,7 @@ void gophership_close(struct gophership *gs)
 	if (peek(gs->stale)) {
 		/* Something of the child's own may be mapped where the windows were. */
 		debug_free(gs);
-		munmap(gs, gs->size);
+		unmap_tables(gs);
 		errno = error;
 		return;
 	}

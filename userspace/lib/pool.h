@@ -187,6 +187,8 @@ struct waiter {
  * @caches: those of threads, in use or not; protected by @lock
  * @waiters: those threads, the first one first; protected by @lock
  * @told: something was released since the first of them looked; it sleeps on this
+ * @exported: a word for each chunk: what dma-bufs show, or showed. NULL before the first
+ *	export. Written under @lock; others look
  * @sites: [class][slot], or NULL without GOPHERSHIP_DEBUG
  * @keeper: the thread of GOPHERSHIP_KEEPER
  * @keeper_wake: ends its sleep
@@ -216,6 +218,7 @@ struct gophership {
 	bool closing;
 	uint64_t ceiling;
 	int full;
+	_Atomic bits_t *_Atomic exported;
 	struct site *sites[CLASSES_MAX];
 	struct window windows[CLASSES_MAX];
 
@@ -288,6 +291,20 @@ static inline bits_t bit_of(const struct chunk *chunk, const void *buf)
 static inline uint32_t chunk_index(const struct gophership *gs, const struct chunk *chunk)
 {
 	return chunk - gs->chunks;
+}
+
+static inline size_t exported_size(const struct gophership *gs)
+{
+	return gs->nr_chunks * sizeof(*gs->exported);
+}
+
+/* Those of @bits that dma-bufs show, or showed, and that were not released since. */
+static inline bits_t is_exported(const struct gophership *gs, const struct chunk *chunk,
+				 bits_t bits)
+{
+	_Atomic bits_t *words = atomic_load_explicit(&gs->exported, memory_order_acquire);
+
+	return words ? peek(words[chunk_index(gs, chunk)]) & bits : 0;
 }
 
 /*

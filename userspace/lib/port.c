@@ -414,6 +414,11 @@ int gophership_port_fd(const struct gophership_port *port)
 	return peek(port->file.stale) ? -ESTALE : port->file.fd;
 }
 
+int gophership_port_export(const struct gophership_port *port)
+{
+	return port ? port_file_export(&port->file) : -EINVAL;
+}
+
 void *gophership_port_buffer(const struct gophership_port *port, unsigned int index)
 {
 	if (!port || index >= port->file.count)

@@ -226,3 +226,14 @@ void port_file_close(struct port_file *file)
 	device_port_close(file->fd);
 	pthread_mutex_unlock(&files_lock);
 }
+
+int port_file_export(const struct port_file *file)
+{
+	int error = errno, fd;
+
+	if (peek(file->stale))
+		return -ESTALE;
+	fd = device_port_export(file->fd);
+	errno = error;
+	return fd;
+}

@@ -57,4 +57,7 @@ static inline char *port_file_buffer(const struct port_file *file, size_t index)
 	return file->bank + (index << file->shift);
 }
 
+/* A dma-buf of the bank: its descriptor, or -errno. errno stays. */
+int port_file_export(const struct port_file *file);
+
 #endif /* PORT_FILE_H */

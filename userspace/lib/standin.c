@@ -167,6 +167,15 @@ unsigned int device_give_back(int fd, const __u64 *handles, unsigned int nr)
 	return done;
 }
 
+/* There is no kernel behind it that has dma-bufs. */
+int device_export(int fd, const __u64 *handles, unsigned int nr)
+{
+	(void)fd;
+	(void)handles;
+	(void)nr;
+	return -EOPNOTSUPP;
+}
+
 uint64_t device_retired(int fd)
 {
 	(void)fd;

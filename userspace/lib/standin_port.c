@@ -153,6 +153,12 @@ static int events_of(int port, const struct gophership_port_setup *setup)
 			     offsetof(struct gophership_deliver_map, gone)) ? POLLHUP : 0;
 }
 
+int device_port_export(int port)
+{
+	(void)port;
+	return -EOPNOTSUPP;
+}
+
 int device_port_poll(int port, int timeout_ms)
 {
 	const struct timespec millisecond = { .tv_nsec = 1000000 };

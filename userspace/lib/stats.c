@@ -32,6 +32,8 @@ static void add_class(const struct gophership *gs, unsigned int class,
 		bits_t leased = ~peek(chunk->absent);
 		bits_t idle = leased & (peek(chunk->free) | peek(chunk->remote));
 
+		/* What is exported is absent from the caches, and in use. */
+		leased |= is_exported(gs, chunk, ~(bits_t)0);
 		row->leased += __builtin_popcountl(leased);
 		row->idle += __builtin_popcountl(idle);
 	}

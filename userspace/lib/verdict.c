@@ -24,7 +24,46 @@ static bool was_leased(const struct gophership *gs, const struct chunk *chunk, b
 	return slot < window->slots && peek(window->handles[slot]);
 }
 
-/* Why @buf cannot be released. */
+/* Under the lock. Another thread may have been faster. */
+static int give_exported_back(struct gophership *gs, const struct chunk *chunk, bits_t bit)
+{
+	const struct window *window = &gs->windows[chunk->class];
+	__u64 handle = peek(window->handles[slot_of(gs, chunk, bit)]);
+	_Atomic bits_t *words = gs->exported;
+
+	if (!is_exported(gs, chunk, bit))
+		return -EALREADY;
+	gs->system_calls++;
+	if (!device_give_back(gs->fd, &handle, 1))
+		return -EBUSY;
+	atomic_fetch_and(&words[chunk_index(gs, chunk)], ~bit);
+	poke(gs->leased_bytes, peek(gs->leased_bytes) - window->capacity);
+	gs->given_back++;
+	if (peek(gs->waiting))
+		line_tell(gs);
+	return 0;
+}
+
+/*
+ * The release of what was exported: to the kernel, which knows whether the dma-buf is
+ * gone. A signal handler on top of the library must not want the lock, and tries again.
+ */
+static int release_exported(struct gophership *gs, const struct chunk *chunk, bits_t bit)
+{
+	int error = errno, ret;
+
+	if (this_thread_locks)
+		return -EBUSY;
+	gs_lock(&gs->lock);
+	ret = give_exported_back(gs, chunk, bit);
+	gs_unlock(&gs->lock);
+	errno = error;
+	if (ret == -EALREADY)
+		count(&gs->doubled, 1);
+	return ret;
+}
+
+/* Why @buf cannot be released; or if it was exported, release it: then 0. */
 int __attribute__((noinline)) release_verdict(struct gophership *gs, const void *buf)
 {
 	const struct chunk *chunk = chunk_of(gs, buf);
@@ -32,6 +71,10 @@ int __attribute__((noinline)) release_verdict(struct gophership *gs, const void 
 
 	if (!buf)
 		return 0;
+	/* (X) pairs with (X) in mark(). */
+	atomic_thread_fence(memory_order_acquire);
+	if (bit && is_exported(gs, chunk, bit))
+		return release_exported(gs, chunk, bit);
 	if (!bit || ((peek(chunk->absent) & bit) && !was_leased(gs, chunk, bit))) {
 		count(&gs->foreign, 1);
 		return -EINVAL;
@@ -82,7 +125,9 @@ size_t gophership_capacity(struct gophership *gs, const void *buf)
 	const struct chunk *chunk = gs ? chunk_of(gs, buf) : NULL;
 	bits_t bit = chunk ? bit_of(chunk, buf) : 0;
 
-	if (!bit || (bit & not_on_loan(chunk)) || peek(gs->stale))
+	if (!bit || peek(gs->stale))
+		return 0;
+	if ((bit & not_on_loan(chunk)) && !is_exported(gs, chunk, bit))
 		return 0;
 	return (size_t)1 << chunk->shift;
 }

@@ -228,8 +228,9 @@ void *gophership_acquire_wait(struct gophership *gs, size_t size, int timeout_ms
  * @buf: any pointer; NULL: nothing is done
  *
  * Return: 0; -EINVAL if it is not the address of a buffer of @gs, or @gs is NULL;
- * -EALREADY if the buffer is not acquired. Of two threads that release a buffer at the same
- * moment both may be told 0; the buffer is free once all the same.
+ * -EALREADY if the buffer is not acquired; -EBUSY if a dma-buf shows it. Of two threads
+ * that release a buffer at the same moment both may be told 0; the buffer is free once all
+ * the same.
  */
 GOPHERSHIP_NO_STUB
 int gophership_release(struct gophership *gs, void *buf);
@@ -270,6 +271,28 @@ unsigned int gophership_acquire_bulk(struct gophership *gs, size_t size, unsigne
  */
 GOPHERSHIP_NO_STUB
 unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigned int nr);
+
+/**
+ * gophership_export() - show buffers to devices and other processes as a dma-buf
+ * @gs: the handle
+ * @bufs: acquired buffers, which the caller has during the call
+ * @nr: how many, 1 to 4096
+ *
+ * The dma-buf has them one after the other, in this order; the program goes on seeing them
+ * at their addresses. The file descriptor, which is close-on-exec, is the caller's to
+ * close. While a device has the buffers, an access goes between two DMA_BUF_IOCTL_SYNC.
+ *
+ * gophership_release() of such a buffer is -EBUSY until the last user of the dma-buf is
+ * gone, in whatever process or driver; then it gives the buffer to the kernel, and not to
+ * the next acquire. A program that does not care closes the handle: what the dma-buf shows
+ * stays there, and is paid for, until it is gone.
+ *
+ * Return: the file descriptor; -EINVAL for what is no buffer of @gs, or a bad @nr; -EALREADY
+ * if a buffer is not acquired; -EBUSY if one is exported, or twice in @bufs; -EOPNOTSUPP if
+ * the kernel has no dma-bufs; -ENOTTY if the kernel module is older; -ENOMEM; -EMFILE;
+ * -ENFILE; -ESTALE in a child of fork(). Nothing is exported then.
+ */
+int gophership_export(struct gophership *gs, void *const *bufs, unsigned int nr);
 
 /**
  * gophership_stats() - counters
@@ -415,6 +438,19 @@ void gophership_port_close(struct gophership_port *port);
  * child of fork().
  */
 int gophership_port_fd(const struct gophership_port *port);
+
+/**
+ * gophership_port_export() - show all buffers of a port as a dma-buf
+ * @port: the port
+ *
+ * Buffer i lies at i times the capacity in it. It shows them whoever they belong to at the
+ * time. The port goes on as before; it may be closed, and the buffers stay, and are paid
+ * for, until the last user of the dma-buf is gone.
+ *
+ * Return: the file descriptor of the dma-buf, close-on-exec, which is the caller's; -EINVAL
+ * for NULL; else as gophership_export().
+ */
+int gophership_port_export(const struct gophership_port *port);
 
 /**
  * gophership_port_buffer() - the address of a buffer
@@ -569,6 +605,17 @@ size_t gophership_bank_capacity(const struct gophership_bank *bank);
  * @iovec: gets its address and length, from <sys/uio.h>
  */
 void gophership_bank_iovec(const struct gophership_bank *bank, struct iovec *iovec);
+
+/**
+ * gophership_bank_export() - show all of a bank as a dma-buf
+ * @bank: the bank
+ *
+ * As gophership_port_export(). Buffers are acquired and released as before: an importer
+ * sees what their borrowers write.
+ *
+ * Return: as gophership_port_export().
+ */
+int gophership_bank_export(const struct gophership_bank *bank);
 
 #ifdef __cplusplus
 #ifdef __GNUC__
