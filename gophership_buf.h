@@ -6,6 +6,7 @@
 #define GOPHERSHIP_BUF_H
 
 #include <linux/bits.h>
+#include <linux/dma-direction.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/llist.h>
@@ -96,9 +97,10 @@
  *
  * @cookie is undefined after acquire, too.
  *
- * The payload is physically contiguous, from any zone of the direct mapping: map it with
- * dma_map_single() or virt_to_page(), and unmap it before the release. Requests for
- * __GFP_DMA or __GFP_DMA32 are refused (NULL).
+ * The payload is physically contiguous, from any zone of the direct mapping. For a device
+ * have a pool that is bound to it: its buffers are mapped for life (gophership_dma.h). A
+ * buffer of another pool is mapped with dma_map_single(), and unmapped before the release.
+ * Requests for __GFP_DMA or __GFP_DMA32 are refused (NULL).
  */
 
 /**
@@ -167,6 +169,7 @@
  * must not hold what it waits for.
  */
 
+struct device;
 struct gophership_head;
 struct gophership_pool;
 
@@ -231,6 +234,9 @@ struct gophership_buf {
  * @stock:	buffers of each class kept idle for requests that may not allocate, at most
  *		GOPHERSHIP_STOCK_MAX; 0 for none. See "The stock". Not with
  *		GOPHERSHIP_POOL_ACCOUNT: no cgroup would pay for it
+ * @dev:	the device that the buffers are mapped for, whose DMA mask is set and to
+ *		which the caller's driver is bound; NULL for none. See gophership_dma.h
+ * @dma_dir:	with @dev: which way data goes
  */
 struct gophership_pool_params {
 	const char *name;
@@ -238,6 +244,8 @@ struct gophership_pool_params {
 	size_t reserve_size;
 	unsigned int flags;
 	unsigned int stock;
+	struct device *dev;
+	enum dma_data_direction dma_dir;
 };
 
 /** GOPHERSHIP_STOCK_MAX - the largest stock of a class, in buffers */
@@ -317,6 +325,8 @@ struct gophership_class_stats {
  *		still refers to
  * @waiters:	tasks that sleep in must_acquire now
  * @stock:	buffers in stock now, of all classes
+ * @mapped:	buffers that are mapped for the pool's device now, on loan or idle
+ * @bounced:	those of them of which the device reaches a copy (swiotlb)
  */
 struct gophership_pool_stats {
 	struct gophership_class_stats class[GOPHERSHIP_NR_CLASSES + 1];
@@ -326,6 +336,8 @@ struct gophership_pool_stats {
 	u32 reserve;
 	u32 waiters;
 	u32 stock;
+	u32 mapped;
+	u32 bounced;
 };
 
 /**
@@ -440,8 +452,9 @@ unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned 
  *
  * Context: process; may sleep.
  * Return: the pool, or an **error pointer**, never NULL: -EINVAL (a parameter is missing
- * or out of range), -EEXIST (a pool has that name; "kernel", "user" and "orphans" are the
- * module's own), -ENOMEM.
+ * or out of range, or @dev has no driver or no DMA mask), -EEXIST (a pool has that name;
+ * "kernel", "user" and "orphans" are the module's own), -EOPNOTSUPP (@dev on a kernel without
+ * DMA), -ENOMEM (also if a mapping of the reserve failed).
  */
 struct gophership_pool *gophership_pool_create(const struct gophership_pool_params *params);
 
@@ -453,7 +466,8 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
  * nobody sleeps in gophership_pool_must_acquire(), and has given back what it holds
  * itself. Buffers that are still leased are
  * named in the log, each with the call site that acquired it; they stay valid, and
- * their release, at any later time, frees them.
+ * their release, at any later time, frees them. In a pool that is bound to a device they are
+ * unmapped here.
  *
  * Context: process; sleeps for RCU grace periods.
  * Return: the **number of buffers** that were still leased: 0 if all is well. No error.

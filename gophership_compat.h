@@ -12,7 +12,11 @@
 #error "gophership needs Linux 6.1 or newer"
 #endif
 
+#ifdef CONFIG_HAS_DMA
+#include <linux/dma-direct.h>
+#endif
 #include <linux/hrtimer.h>
+#include <linux/iommu.h>
 #include <linux/list_lru.h>
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
@@ -151,6 +155,23 @@ static __always_inline bool gophership_may_load(const unsigned long *word)
 #define gophership_wait_override_begin(map)		((void)(map))
 #define gophership_wait_override_end(map)		((void)(map))
 #endif
+
+/*
+ * Does a device that was given @addr for @page reach a copy of it? (To say so is a use of
+ * the DMA layer's own header; the layer has no call that tells a bounce buffer from a cache
+ * that is not coherent.)
+ */
+static inline bool gophership_dma_bounced(struct device *dev, dma_addr_t addr, struct page *page)
+{
+#ifdef CONFIG_HAS_DMA
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	phys_addr_t reached = domain ? iommu_iova_to_phys(domain, addr) : dma_to_phys(dev, addr);
+
+	return reached != page_to_phys(page);
+#else
+	return false;
+#endif
+}
 
 /* Shrinkers are allocated by the kernel since 6.7. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)

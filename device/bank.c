@@ -17,6 +17,7 @@
 
 #include "device/account.h"
 #include "device/bank.h"
+#include "device/bank_dma.h"
 #include "device/idle.h"
 #include "device/loan.h"
 #include "device/pinned.h"
@@ -103,24 +104,27 @@ struct page *gophership_bank_page(const struct gophership_bank *bank, unsigned l
 
 /**
  * gophership_bank_reap() - free what belongs to a program that is gone
- * @bank: the bank; no mapping of it is left
+ * @bank: the bank; no mapping of it is left, but those of a device
+ * @map: those
  * @account: who pays, also from now on for what is pinned
  * @pinned: gets the number of those
  *
  * Context: process, may sleep. Any number of calls at once.
  * Return: how many buffers this call freed, without those.
  */
-u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_account *account,
-			 u32 *pinned)
+u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_bank_dma *map,
+			 struct gophership_account *account, u32 *pinned)
 {
 	u32 i, nr = 0;
 
 	*pinned = 0;
+	gophership_bank_dma_settle(map);
 	for (i = 0; i < bank->count; i++) {
 		cond_resched();
 		if (!gophership_slot_claim(&bank->slots[i], GOPHERSHIP_OWNER_PROGRAM,
 					   GOPHERSHIP_OWNER_FREED))
 			continue;
+		gophership_bank_dma_unmap(map, i);
 		if (give_back(bank->loans[i], account))
 			nr++;
 		else

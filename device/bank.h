@@ -11,6 +11,7 @@
 #include "pool/seal.h"
 
 struct gophership_account;
+struct gophership_bank_dma;
 struct gophership_loan;
 
 /*
@@ -82,8 +83,8 @@ gophership_bank_find(const struct gophership_bank *bank, const struct gophership
 
 int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int class);
 struct page *gophership_bank_page(const struct gophership_bank *bank, unsigned long nr);
-u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_account *account,
-			 u32 *pinned);
+u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_bank_dma *map,
+			 struct gophership_account *account, u32 *pinned);
 void gophership_bank_count(const struct gophership_bank *bank, u32 *program, u32 *driver);
 void gophership_bank_abandon(struct gophership_bank *bank);
 void gophership_bank_free(struct gophership_bank *bank);

@@ -16,6 +16,7 @@
 #include "device/idle.h"
 #include "device/lease.h"
 #include "device/pinned.h"
+#include "pool/types.h"
 
 #define GOPHERSHIP_FS_MAGIC	0x676f7068	/* "goph" */
 
@@ -62,7 +63,7 @@ struct gophership_context *gophership_context_new(void)
 	context->first = get_random_u32();
 	context->generation = context->first;
 	id = atomic64_inc_return(&last_id);
-	context->id = id <= U32_MAX ? id : 0;
+	context->id = id < GOPHERSHIP_WRITER_DEVICE ? id : 0;
 	atomic_long_inc(&nr_contexts);
 	mutex_lock(&contexts_lock);
 	list_add_tail(&context->entry, &contexts);

@@ -55,7 +55,7 @@ static void reap(struct gophership_port *port)
 	smp_mb();
 	if (atomic_read(&port->exports))
 		return;
-	freed = gophership_bank_reap(&port->bank, port->account, &pinned);
+	freed = gophership_bank_reap(&port->bank, &port->dma, port->account, &pinned);
 	/* The charge of what is pinned has passed on to device/pinned.c. */
 	atomic_long_sub(gophership_class_pages(freed + pinned, class), &port->charge);
 	gophership_account_uncharge(port->account, gophership_class_pages(freed, class));
@@ -128,6 +128,7 @@ static void free_port(struct gophership_port *port)
 	cancel_work_sync(&port->reap);
 	cancel_work_sync(&port->again);
 	reap(port);
+	gophership_bank_dma_free(&port->dma);
 	gophership_bank_free(&port->bank);
 	vfree(port->deliver_map);
 	vfree(port->submit_map);
@@ -233,6 +234,7 @@ struct gophership_port *gophership_port_new(struct gophership_account *account, 
 	mutex_init(&port->lock);
 	INIT_LIST_HEAD(&port->entry);
 	INIT_LIST_HEAD(&port->everywhere);
+	gophership_bank_dma_init(&port->dma);
 
 	ret = alloc_memory(port, count, class);
 	if (ret) {
@@ -326,6 +328,7 @@ void gophership_port_put(struct gophership_port *port)
 	/* Within a callback the endpoint must still wait for the rest of it: call(). */
 	if (!within)
 		forget(port);
+	gophership_bank_dma_end(&port->dma);
 	gophership_bank_abandon(&port->bank);
 	wake_up_interruptible(&port->wait);
 	if (!within)

@@ -8,7 +8,8 @@
  * Lock order, outermost first: an endpoint's node->lock, endpoint->lock, port->lock,
  * ports_lock (port.c). all_ports_lock (port.c) is outside of port->lock, which its holder
  * only tries. Callbacks of drivers run under port->lock, attach under
- * endpoint->lock. Nothing that any context may call takes a lock.
+ * endpoint->lock; below them is bank_dma.lock, and below that the one of pool/dma.c.
+ * Nothing that any context may call takes a lock.
  */
 #ifndef GOPHERSHIP_DEVICE_PORT_H
 #define GOPHERSHIP_DEVICE_PORT_H
@@ -25,6 +26,7 @@
 
 #include "device/account.h"
 #include "device/bank.h"
+#include "device/bank_dma.h"
 #include "device/ring.h"
 #include "gophership_port.h"
 
@@ -69,6 +71,7 @@ enum {
  * @everywhere: in the list of all ports; protected by all_ports_lock
  * @account: who pays; constant
  * @charge: pages that are charged; by atomics
+ * @dma: the bank, as the driver's device reaches it
  */
 struct gophership_port {
 	struct gophership_bank bank;
@@ -95,6 +98,7 @@ struct gophership_port {
 	struct list_head everywhere;
 	struct gophership_account *account;
 	atomic_long_t charge;
+	struct gophership_bank_dma dma;
 };
 
 /**

@@ -60,6 +60,13 @@ static void free_rcu(struct rcu_head *rcu)
 	gophership_payload_free(buf);
 }
 
+/* The RCU head lay upon what tells whose descriptor it is. */
+static void free_mapped_rcu(struct rcu_head *rcu)
+{
+	container_of(rcu, struct gophership_buf, rcu)->writer = GOPHERSHIP_WRITER_DEVICE;
+	free_rcu(rcu);
+}
+
 /* One of the reserve that has lost its pool is no larger: a release may still look. */
 static bool only_claimed(const struct gophership_buf *buf)
 {
@@ -72,7 +79,7 @@ static void free_now(struct gophership_buf *buf, bool drop)
 	if (drop && only_claimed(buf))
 		gophership_payload_drop(buf);
 	gophership_retiring_add(pages_of(buf));
-	gophership_call_rcu(&buf->rcu, free_rcu);
+	gophership_call_rcu(&buf->rcu, gophership_mapped(buf) ? free_mapped_rcu : free_rcu);
 }
 
 /* Released where nothing can be freed and no grace period asked for. */

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "pool/dma.h"
 #include "pool/list.h"
 #include "pool/nesting.h"
 #include "pool/payload.h"
@@ -36,8 +37,49 @@ static gfp_t descriptor_gfp(gfp_t gfp)
 static gfp_t page_gfp(const struct gophership_pool *pool, gfp_t gfp)
 {
 	gfp_t account = pool->flags & GOPHERSHIP_POOL_ACCOUNT ? __GFP_ACCOUNT : 0;
+	gfp_t zone = pool->dma ? pool->dma->gfp : 0;
 
-	return (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN | __GFP_COMP | account;
+	return (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN | __GFP_COMP | account | zone;
+}
+
+/* A descriptor, all zero but for what it knows of a device. */
+static struct gophership_buf *descriptor_alloc(struct gophership_pool *pool, gfp_t gfp)
+{
+	struct gophership_buf *buf;
+
+	if (pool->dma)
+		return gophership_dma_buf_alloc(pool->dma, gfp);
+	buf = kmem_cache_alloc(descriptors, gfp);
+	if (buf)
+		memset(buf, 0, sizeof(*buf));
+	return buf;
+}
+
+static void descriptor_free(struct gophership_buf *buf)
+{
+	if (gophership_mapped(buf))
+		gophership_dma_buf_free(buf);
+	else
+		kmem_cache_free(descriptors, buf);
+}
+
+/* Into the registry, with its pages mapped if a device wants them. 0 or an error. */
+static int enroll(struct gophership_buf *buf, gfp_t gfp)
+{
+	int ret;
+
+	if (!gophership_mapped(buf))
+		return gophership_registry_add(buf, gfp);
+	ret = gophership_dma_buf_map(buf);
+	if (ret)
+		return ret;
+	ret = gophership_registry_add(buf, gfp);
+	if (!ret && !gophership_dma_buf_dead(buf))
+		return 0;
+	gophership_dma_buf_unmap(buf);
+	if (!ret)
+		gophership_registry_remove(buf);
+	return -ENOMEM;
 }
 
 /*
@@ -68,7 +110,7 @@ static struct page *payload_pages(const struct gophership_pool *pool, unsigned i
 static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
 					   unsigned int order, gfp_t gfp, struct page *page)
 {
-	struct gophership_buf *buf = kmem_cache_alloc(descriptors, descriptor_gfp(gfp));
+	struct gophership_buf *buf = descriptor_alloc(pool, descriptor_gfp(gfp));
 
 	if (!buf)
 		goto free_page;
@@ -76,14 +118,13 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	/* The bounds have no room for it. */
 	if (WARN_ON_ONCE(gophership_distance(buf) > LONG_MAX))
 		goto free_buf;
-	memset(buf, 0, sizeof(*buf));
 	buf->data = page_address(page);
 	buf->capacity = PAGE_SIZE << order;
 	buf->nid = page_to_nid(page);
 	buf->heads = pool->heads + class;
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_poison_fill(buf);
-	if (gophership_registry_add(buf, descriptor_gfp(gfp)))
+	if (enroll(buf, descriptor_gfp(gfp)))
 		goto free_buf;
 
 	gophership_bounds_widen(buf);
@@ -97,7 +138,7 @@ static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigne
 	return buf;
 
 free_buf:
-	kmem_cache_free(descriptors, buf);
+	descriptor_free(buf);
 free_page:
 	__free_pages(page, order);
 	return NULL;
@@ -167,7 +208,7 @@ void gophership_payload_free(struct gophership_buf *buf)
 	gophership_payload_drop(buf);
 	/* No stale pointer shall find a seal that fits. */
 	WRITE_ONCE(buf->seal, 0);
-	kmem_cache_free(descriptors, buf);
+	descriptor_free(buf);
 }
 
 /* Has the machine reported an error in the memory of @buf? */
@@ -200,7 +241,8 @@ bool gophership_payload_shared(const struct gophership_buf *buf)
 }
 
 /*
- * Drop the pool's reference to @buf's pages; they go with the last one. Damaged ones do
+ * Drop the pool's reference to @buf's pages; they go with the last one, and no device
+ * reaches them any more. Damaged ones do
  * not go: the page allocator sorts out single pages, but not in each version those in
  * the midst of more. (What cgroup has paid for them goes on paying.)
  */
@@ -208,11 +250,12 @@ void gophership_payload_drop(struct gophership_buf *buf)
 {
 	if (!buf->data)
 		return;
-	if (buf->capacity == PAGE_SIZE || !gophership_payload_damaged(buf)) {
-		gophership_allocator_enter(0);
+	gophership_allocator_enter(0);
+	if (gophership_mapped(buf))
+		gophership_dma_buf_unmap(buf);
+	if (buf->capacity == PAGE_SIZE || !gophership_payload_damaged(buf))
 		__free_pages(virt_to_page(buf->data), get_order(buf->capacity));
-		gophership_allocator_leave(0);
-	}
+	gophership_allocator_leave(0);
 	buf->data = NULL;
 }
 
@@ -221,11 +264,17 @@ int gophership_payload_init(void)
 	descriptors = kmem_cache_create("gophership_buf", sizeof(struct gophership_buf),
 					__alignof__(struct gophership_buf),
 					GOPHERSHIP_SLAB_NO_MERGE, NULL);
-	return descriptors ? 0 : -ENOMEM;
+	if (!descriptors)
+		return -ENOMEM;
+	if (!gophership_dma_init())
+		return 0;
+	kmem_cache_destroy(descriptors);
+	return -ENOMEM;
 }
 
 void gophership_payload_exit(void)
 {
 	rcu_barrier();
+	gophership_dma_exit();
 	kmem_cache_destroy(descriptors);
 }

@@ -8,6 +8,7 @@
 
 #include "pool/poison.h"
 #include "pool/reject.h"
+#include "pool/types.h"
 
 #define POISON_BYTE	0xa6
 
@@ -22,7 +23,8 @@ MODULE_PARM_DESC(poison,
 void gophership_poison_fill(struct gophership_buf *buf)
 {
 	memset(buf->data, POISON_BYTE, buf->capacity);
-	buf->writer = 0;
+	if (!gophership_mapped(buf))
+		buf->writer = 0;
 }
 
 /* Report a write to the payload since it was filled. */

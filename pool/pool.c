@@ -16,6 +16,7 @@
 #include <linux/string.h>
 
 #include "pool/depot.h"
+#include "pool/dma.h"
 #include "pool/free.h"
 #include "pool/head.h"
 #include "pool/idle.h"
@@ -62,6 +63,15 @@ static void init_depots(struct gophership_pool *pool)
 		for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 			gophership_depot_init(gophership_pool_depot(pool, node, class), pool,
 					      class, node);
+}
+
+/* All of them, also of what is leased. @dma may be NULL; it is not the caller's any more. */
+static void end_mappings(struct gophership_dma *dma)
+{
+	if (!dma)
+		return;
+	gophership_dma_end(dma);
+	gophership_dma_put(dma);
 }
 
 /* Of a pool that is empty and in no list. */
@@ -143,6 +153,8 @@ static int pool_destroy(struct gophership_pool *pool)
 	gophership_registry_reassign(pool, gophership_orphans);
 	synchronize_rcu();
 	pool_empty(pool);
+	/* No device reaches what is still leased, either. */
+	end_mappings(pool->dma);
 	leaked = name_leaks(pool->name);
 	mutex_unlock(&one_at_a_time);
 
@@ -165,15 +177,17 @@ static unsigned int all_flags(unsigned int flags)
 	return flags;
 }
 
+/* @dma may be NULL; after an error it is still the caller's. */
 static struct gophership_pool *pool_create(const char *name, unsigned int nr_reserve,
 					   size_t reserve_size, unsigned int nr_stock,
-					   unsigned int flags)
+					   unsigned int flags, struct gophership_dma *dma)
 {
 	struct gophership_pool *pool = pool_alloc(name, all_flags(flags));
 	int ret;
 
 	if (!pool)
 		return ERR_PTR(-ENOMEM);
+	pool->dma = dma;
 	ret = gophership_reserve_fill(pool, nr_reserve, reserve_size);
 	if (!ret)
 		ret = gophership_stock_init(pool, nr_stock);
@@ -184,6 +198,24 @@ static struct gophership_pool *pool_create(const char *name, unsigned int nr_res
 	pool_empty(pool);
 	pool_free(pool);
 	return ERR_PTR(ret);
+}
+
+/* Of checked @params. */
+static struct gophership_pool *create(const struct gophership_pool_params *params)
+{
+	struct gophership_dma *dma = NULL;
+	struct gophership_pool *pool;
+
+	if (params->dev)
+		dma = gophership_dma_bind_pool(params->dev, params->dma_dir);
+	if (IS_ERR(dma))
+		return ERR_CAST(dma);
+	pool = pool_create(params->name, params->reserve,
+			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, params->stock,
+			   params->flags, dma);
+	if (IS_ERR(pool))
+		end_mappings(dma);
+	return pool;
 }
 
 struct gophership_pool *gophership_pool_create(const struct gophership_pool_params *params)
@@ -205,8 +237,7 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
 	/* The stock is made by a kernel thread, whose cgroup is not the taker's. */
 	if (params->stock && flags & GOPHERSHIP_POOL_ACCOUNT)
 		return ERR_PTR(-EINVAL);
-	return pool_create(params->name, params->reserve,
-			   params->reserve_size ?: GOPHERSHIP_MAX_POOLED, params->stock, flags);
+	return create(params);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_create);
 
@@ -260,13 +291,13 @@ int __init gophership_pools_init(void)
 	if (orphans_init())
 		return -ENOMEM;
 	gophership_kernel_pool = pool_create("kernel", reserve, GOPHERSHIP_MAX_POOLED, stock,
-					     GOPHERSHIP_POOL_PERMANENT);
+					     GOPHERSHIP_POOL_PERMANENT, NULL);
 	if (IS_ERR(gophership_kernel_pool))
 		goto free_orphans;
 	gophership_kernel_heads = gophership_kernel_pool->heads;
 	gophership_user_pool = pool_create("user", 0, GOPHERSHIP_MAX_POOLED, 0,
 					   GOPHERSHIP_POOL_PERMANENT | GOPHERSHIP_POOL_ACCOUNT |
-					   GOPHERSHIP_POOL_LENDS);
+					   GOPHERSHIP_POOL_LENDS, NULL);
 	if (IS_ERR(gophership_user_pool))
 		goto destroy_kernel;
 	return 0;

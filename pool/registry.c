@@ -28,6 +28,8 @@ static DEFINE_XARRAY_FLAGS(registry, XA_FLAGS_LOCK_IRQ);
  * The machine's pool and the device's may have millions.
  */
 #define NAMED		XA_MARK_1
+/* Those of pools that are bound to a device, or were. */
+#define MAPPED		XA_MARK_2
 
 static unsigned long key_of(const struct gophership_buf *buf)
 {
@@ -83,6 +85,8 @@ int gophership_registry_add(struct gophership_buf *buf, gfp_t gfp)
 		xas_store(&xas, buf);
 		if (named)
 			xas_set_mark(&xas, NAMED);
+		if (gophership_mapped(buf))
+			xas_set_mark(&xas, MAPPED);
 		registry_unlock(&hold);
 	} while (xas_nomem(&xas, gfp));
 	return xas_error(&xas);
@@ -276,6 +280,42 @@ void gophership_registry_rename(unsigned long from, unsigned long to)
 struct gophership_buf *gophership_registry_next(unsigned long *key)
 {
 	return xa_find(&registry, key, ULONG_MAX, XA_PRESENT);
+}
+
+/**
+ * gophership_registry_for_mapped() - call for each buffer that has, or had, a mapping
+ * @call: called with the registry's lock held: the buffer stays until it returns
+ * @arg: for @call
+ *
+ * Context: process.
+ */
+void gophership_registry_for_mapped(void (*call)(struct gophership_buf *buf, void *arg), void *arg)
+{
+	struct registry_hold hold;
+	struct gophership_buf *buf;
+	unsigned long key = 0;
+
+	do {
+		registry_lock(&hold);
+		buf = xa_find(&registry, &key, ULONG_MAX, MAPPED);
+		if (buf)
+			call(buf, arg);
+		registry_unlock(&hold);
+		key++;
+		cond_resched();
+	} while (buf);
+}
+
+/*
+ * What was under way with the registry's lock held is over. Context: as for
+ * gophership_registry_remove().
+ */
+void gophership_registry_pass(void)
+{
+	struct registry_hold hold;
+
+	registry_lock(&hold);
+	registry_unlock(&hold);
 }
 
 /* No buffer is left. */

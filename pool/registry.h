@@ -42,6 +42,9 @@ unsigned int gophership_registry_leased(unsigned long *key, struct gophership_le
 					unsigned int nr, bool *more);
 void gophership_registry_rename(unsigned long from, unsigned long to);
 struct gophership_buf *gophership_registry_next(unsigned long *key);
+void gophership_registry_for_mapped(void (*call)(struct gophership_buf *buf, void *arg),
+				    void *arg);
+void gophership_registry_pass(void);
 void gophership_registry_exit(void);
 
 #endif /* GOPHERSHIP_POOL_REGISTRY_H */

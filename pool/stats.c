@@ -7,6 +7,7 @@
 #include <linux/string.h>
 
 #include "pool/depot.h"
+#include "pool/dma.h"
 #include "pool/head.h"
 #include "pool/list.h"
 #include "pool/reject.h"
@@ -60,5 +61,9 @@ void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_
 	stats->waiters = atomic_read(&pool->waiters[GOPHERSHIP_CLASS_MAX]);
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		stats->stock += gophership_stock_cached(pool, class);
+	if (!pool->dma)
+		return;
+	stats->mapped = atomic_read(&pool->dma->mapped);
+	stats->bounced = atomic_read(&pool->dma->bounced);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_stats);

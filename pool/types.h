@@ -14,6 +14,7 @@
  * Lock order, outermost first
  * ---------------------------
  *   pool_destroy()'s one_at_a_time	process; one pool is destroyed at a time
+ *   a gophership_dma's lock	process; all mappings of a pool or port end
  *   gophership_pools_lock		process; the list of pools, ageing, CPU hotplug
  *   gophership_pools_srcu		reader: the shrinker, which takes no lock above
  *   busy mark of a head		any context, preemption off; no lock: see @idle
@@ -46,6 +47,8 @@
 #include "gophership_buf.h"
 #include "gophership_compat.h"
 
+struct gophership_dma;
+
 /* The largest class: a buffer of it serves every request of the classes. */
 #define GOPHERSHIP_CLASS_MAX	(GOPHERSHIP_NR_CLASSES - 1)
 
@@ -77,6 +80,18 @@ enum {
 /* Unlinked, and looked at by that CPU. */
 #define GOPHERSHIP_INBOX_LOOK(cpu)	(4U + ((cpu) << 3))
 static_assert(GOPHERSHIP_INBOX_LOOK(CONFIG_NR_CPUS - 1) <= U16_MAX);
+
+/*
+ * buf->writer of a buffer whose pool is bound to a device, instead of a context: the
+ * descriptor is that of pool/dma.c. From birth to death, but while the RCU head lies upon
+ * it: see free_mapped_rcu().
+ */
+#define GOPHERSHIP_WRITER_DEVICE	U32_MAX
+
+static inline bool gophership_mapped(const struct gophership_buf *buf)
+{
+	return buf->writer == GOPHERSHIP_WRITER_DEVICE;
+}
 
 /* Of a magazine that is not charged: the node of none. */
 #define GOPHERSHIP_UNCHARGED	U16_MAX
@@ -263,6 +278,7 @@ struct gophership_depot {
  * @refill_work: makes it
  * @entry: in gophership_pools; protected by gophership_pools_lock, read in
  *	gophership_pools_srcu
+ * @dma: the device that it is bound to, or NULL; constant
  * @name: constant
  */
 struct gophership_pool {
@@ -284,6 +300,7 @@ struct gophership_pool {
 	struct irq_work refill_kick;
 	struct work_struct refill_work;
 	struct list_head entry;
+	struct gophership_dma *dma;
 	char name[GOPHERSHIP_POOL_NAME_LEN];
 };
 

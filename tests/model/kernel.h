@@ -33,6 +33,7 @@ typedef unsigned int gfp_t;
 #define CONFIG_NR_CPUS	NR_CPUS
 #define MAX_NUMNODES	1
 #define U16_MAX		0xffffU
+#define U32_MAX		0xffffffffU
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	4096UL
 #define PAGE_OFFSET	0UL
@@ -315,10 +316,20 @@ static inline void list_del_rcu(struct list_head *entry)
 	entry->next->prev = entry->prev;
 }
 
+/* Devices: there are none, and their pools are not tried here. */
+struct device;
+struct page;
+enum dma_data_direction { DMA_BIDIRECTIONAL };
+typedef unsigned long dma_addr_t;
+#define DMA_MAPPING_ERROR		(~0UL)
+typedef struct { int refs; } refcount_t;
+struct kref { refcount_t refcount; };
+struct completion { int done; };
+
 /* The registry's array: a flag for each descriptor that there can be. */
 #define MODEL_BUFS		8
-struct xarray { raw_spinlock_t lock; bool present[MODEL_BUFS], marked[2][MODEL_BUFS]; };
-typedef enum { XA_MARK_0 = 0, XA_MARK_1 = 1, XA_PRESENT = 8 } xa_mark_t;
+struct xarray { raw_spinlock_t lock; bool present[MODEL_BUFS], marked[3][MODEL_BUFS]; };
+typedef enum { XA_MARK_0 = 0, XA_MARK_1 = 1, XA_MARK_2 = 2, XA_PRESENT = 8 } xa_mark_t;
 #define DEFINE_XARRAY_FLAGS(name, flags) struct xarray name
 unsigned long model_buf_number(unsigned long key);
 unsigned long model_buf_key(unsigned long number);
@@ -447,6 +458,7 @@ typedef struct { int unused; } wait_queue_head_t;
 	({ bool _bad = (x); if (_bad) model_fail("WARN", NULL); _bad; })
 #define MAX_ERRNO	4095
 #define ERR_PTR(e)	((void *)(long)(e))
+#define ERR_CAST(p)	((void *)(p))
 #define IS_ERR(p)	((unsigned long)(p) >= (unsigned long)-MAX_ERRNO)
 #define IS_ERR_OR_NULL(p) (!(p) || IS_ERR(p))
 

@@ -79,8 +79,21 @@ void *xa_find(struct xarray *xa, unsigned long *key, unsigned long max, xa_mark_
 }
 
 /*
- * In place of pool/payload.c, poison.c, kick.c, reject.c and report.c
+ * In place of pool/payload.c, dma.c, poison.c, kick.c, reject.c and report.c
  */
+
+struct gophership_dma *gophership_dma_bind_pool(struct device *dev, enum dma_data_direction dir)
+{
+	return NULL;
+}
+
+void gophership_dma_end(struct gophership_dma *dma)
+{
+}
+
+void gophership_dma_put(struct gophership_dma *dma)
+{
+}
 
 struct gophership_buf *gophership_payload_alloc(struct gophership_pool *from, unsigned int class,
 						unsigned int order, gfp_t gfp)

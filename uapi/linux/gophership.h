@@ -345,6 +345,8 @@ struct gophership_entry {
  * @lost: what the driver lost for want of buffers, in its own unit; wraps
  * @bad: entries of the submit ring that were skipped; wraps
  * @gone: 1 when the driver is gone for good
+ * @bounced: buffers that the driver's device reaches only by a copy that the kernel makes
+ *	(swiotlb), once the driver has mapped them: for these it is no zero copy
  * @reserved: 0
  *
  * The deliver ring follows, GOPHERSHIP_PORT_ENTRIES_OFFSET bytes from the start.
@@ -355,7 +357,8 @@ struct gophership_deliver_map {
 	__u32 lost;
 	__u32 bad;
 	__u32 gone;
-	__u32 reserved[27];
+	__u32 bounced;
+	__u32 reserved[26];
 };
 
 /**

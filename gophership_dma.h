@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: buffers that devices read and write, for other kernel modules.
+ */
+#ifndef GOPHERSHIP_DMA_H
+#define GOPHERSHIP_DMA_H
+
+#include <linux/dma-mapping.h>
+#include <linux/types.h>
+
+#include "gophership_buf.h"
+
+/**
+ * DOC: Buffers for devices
+ *
+ * gophership_pool_params.dev binds a pool to a device: each of its buffers is mapped for
+ * DMA once, when it is made, and unmapped once, when its pages go. Acquire and release do
+ * not know of it. gophership_port_map() does the same for all buffers of a port, so that a
+ * device writes into what a program sees.
+ *
+ * The mapping is made without a sync (DMA_ATTR_SKIP_CPU_SYNC), and with
+ * DMA_ATTR_WEAK_ORDERING. So the driver says who is next:
+ *
+ * - before the device reads or writes a buffer: gophership_buf_sync_for_device(). For a
+ *   buffer that was just acquired, too: the CPU may have written to it;
+ * - after the device did, and before the CPU reads: gophership_buf_sync_for_cpu().
+ *
+ * Where the device needs no sync, each is a call and two tests. That is asked for each
+ * mapping: a bounce buffer (swiotlb) may be behind one, and none behind another one.
+ *
+ * A mapping ends once: when the pool gives the pages back; in gophership_pool_destroy() or
+ * gophership_port_put(), also that of a buffer that is still on loan; at the latest when
+ * the driver is unbound from the device, by itself. The device must be quiet by then, as
+ * for any driver: with an IOMMU its DMA to such an address is a fault, without one it
+ * reaches whatever has the page then. The buffer stays valid, and its release at any
+ * later time is safe. From then on its address is DMA_MAPPING_ERROR, and syncs do nothing.
+ *
+ * A mapping that fails counts as no memory. Buffers of a bound pool are made and freed
+ * where the allocators may be asked (see "Contexts"): there a driver may map and unmap,
+ * too. None is mapped or unmapped in NMI, or upon a lock of an allocator.
+ *
+ * Pages come from below 4 GiB (GFP_DMA32) if the device's mask has 32 bits or more, but
+ * does not reach all memory, and no IOMMU helps. For smaller masks the 16 MiB of GFP_DMA
+ * would not be enough for a pool: the DMA layer bounces what lies too high, or fails.
+ * gophership_pool_stats.bounced says how many buffers are copied that way: for these it
+ * is no zero copy.
+ *
+ * A descriptor of a bound pool takes 128 bytes instead of 64.
+ */
+
+struct gophership_port;
+
+/**
+ * gophership_buf_dma() - where a device finds a buffer
+ * @buf: a buffer that the caller has on loan
+ *
+ * Context: any, NMI included.
+ * Return: the address of its first byte, for the device of its pool. DMA_MAPPING_ERROR if
+ * the pool has no device, or that pool was destroyed, or its driver unbound.
+ */
+dma_addr_t gophership_buf_dma(const struct gophership_buf *buf);
+
+/**
+ * gophership_buf_sync_for_cpu() - what the device wrote is to be read
+ * @buf: a buffer that the caller has on loan
+ * @offset: of the first byte that it wrote
+ * @len: bytes; what lies beyond the end of the buffer is left out
+ *
+ * Context: any but NMI.
+ */
+void gophership_buf_sync_for_cpu(struct gophership_buf *buf, size_t offset, size_t len);
+
+/**
+ * gophership_buf_sync_for_device() - the device may read and write
+ * @buf: a buffer that the caller has on loan
+ * @offset: of the first byte that the device is told of
+ * @len: bytes; what lies beyond the end of the buffer is left out
+ *
+ * Context: any but NMI.
+ */
+void gophership_buf_sync_for_device(struct gophership_buf *buf, size_t offset, size_t len);
+
+/**
+ * gophership_port_map() - map all buffers of a port for a device
+ * @port: one that the caller has accepted, once for each port
+ * @dev: the device that the caller's driver is bound to, whose DMA mask is set
+ * @dir: DMA_FROM_DEVICE, DMA_TO_DEVICE or DMA_BIDIRECTIONAL
+ *
+ * There is nothing to undo it by: gophership_port_put() does, and the unbinding of the
+ * driver. A buffer that the program gets back at its end is unmapped before it is reused.
+ *
+ * Context: process, may sleep.
+ * Return: 0; -EOPNOTSUPP on a kernel without DMA; -EINVAL for a direction that is none,
+ * and a device without a driver or a DMA mask; -EBUSY if it is mapped; -EPIPE if the
+ * program is gone; -ENOMEM without memory, or if a mapping failed.
+ */
+int gophership_port_map(struct gophership_port *port, struct device *dev,
+			enum dma_data_direction dir);
+
+/**
+ * gophership_port_dma() - where the device finds a buffer of a port
+ * @port: a port with gophership_port_map()
+ * @buf: a buffer of it that the driver has
+ *
+ * Context: any, NMI included.
+ * Return: the address of its first byte; DMA_MAPPING_ERROR if @buf is no buffer of @port,
+ * or is not mapped (any more).
+ */
+dma_addr_t gophership_port_dma(const struct gophership_port *port,
+			       const struct gophership_buf *buf);
+
+/**
+ * gophership_port_sync_for_cpu() - what the device wrote is to be read
+ * @port: a port with gophership_port_map()
+ * @buf: a buffer of it that the driver has: call this before it is delivered
+ * @offset: of the first byte that it wrote
+ * @len: bytes; what lies beyond the end of the buffer is left out
+ *
+ * Context: any but NMI.
+ */
+void gophership_port_sync_for_cpu(struct gophership_port *port, struct gophership_buf *buf,
+				  size_t offset, size_t len);
+
+/**
+ * gophership_port_sync_for_device() - the device may read and write
+ * @port: a port with gophership_port_map()
+ * @buf: a buffer of it that the driver has: call this after it was taken
+ * @offset: of the first byte that the device is told of
+ * @len: bytes; what lies beyond the end of the buffer is left out
+ *
+ * Context: any but NMI.
+ */
+void gophership_port_sync_for_device(struct gophership_port *port, struct gophership_buf *buf,
+				     size_t offset, size_t len);
+
+#endif /* GOPHERSHIP_DMA_H */
