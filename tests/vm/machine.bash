@@ -118,6 +118,7 @@ start_qemu_arm64()
 # start_qemu KERNEL_ARGUMENTS QEMU_ARGUMENT...
 start_qemu()
 {
+	local device
 	local -a arguments=(
 		-smp "$cpus" -m "$memory"
 		-nodefaults -no-user-config -display none -no-reboot
@@ -135,6 +136,10 @@ start_qemu()
 	else
 		arguments+=(-accel tcg,thread=multi)
 	fi
+	# In this order: an IOMMU is told before what it translates for.
+	for device in "${devices[@]}"; do
+		arguments+=(-device "$device")
+	done
 	if [[ -n $disk_size ]]; then
 		arguments+=(-drive "if=none,id=disk,format=raw,cache=unsafe,file=$work/disk"
 			-device virtio-blk-pci,drive=disk)
@@ -152,6 +157,7 @@ start_uml()
 	)
 	((nodes == 1)) || die 2 "--numa needs a kernel that QEMU runs; $kernel_name is User-Mode Linux"
 	((!icount)) || die 2 "--icount needs a kernel that QEMU runs; $kernel_name is User-Mode Linux"
+	((!${#devices[@]})) || die 2 "--device needs a kernel that QEMU runs; $kernel_name is User-Mode Linux"
 	[[ -z $disk_size ]] || arguments+=(ubd0="$work/disk")
 	# The guest's memory is a file; one that lives in memory is faster.
 	local memory_dir=$work
