@@ -16,6 +16,7 @@
 #   watch CHECK                  a check of tests/watch
 #   driver late|lend|numa        of tests/driver, on debian-6.1
 #   port TEST                    a test of tests/port
+#   dma MODE                     tests/dma, in one of its modes
 #   libport PROGRAM TEST         of tests/libport, on this machine, where the test is the driver
 #   libguest PROGRAM             of tests/libgophership, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
@@ -158,6 +159,7 @@ run_test()
 	watch) run_watch "$copy" "$words" ;;
 	driver) run_driver "$copy" "$words" ;;
 	port) run_port "$copy" "$words" ;;
+	dma) "$copy/tests/dma/run" "$kernel/$words" ;;
 	*) run_user "$copy" $2 ;;
 	esac
 }
