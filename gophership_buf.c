@@ -1,101 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: acquire and release.
+ * GopherShip buffer pool: acquire and release, exported.
  *
- * The hot path, per call: preemption off, the head's busy mark, one entry of
- * the loaded magazine, one word of the descriptor checked and one stored. What
- * makes that right without a lock or a locked instruction is written at "The
- * seal" in pool/seal.h and at struct gophership_head in pool/types.h. What the exported
- * functions promise their callers is written in gophership_buf.h.
+ * The hot path is pool/hot.h. What the exported functions promise their callers is
+ * written in gophership_buf.h.
  */
 #include <linux/export.h>
 #include <linux/preempt.h>
 
-#include "pool/acquire.h"
-#include "pool/head.h"
+/* The caller's of the exported function that the hot path becomes part of. */
+#define GOPHERSHIP_CALL_SITE	_RET_IP_
+
+#include "pool/hot.h"
 #include "pool/list.h"
 #include "pool/must.h"
-#include "pool/release.h"
-#include "pool/seal.h"
-
-/* Flags that the hot path has no time for. */
-#define GOPHERSHIP_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32 | __GFP_ACCOUNT)
-
-/*
- * Short enough to need no stack: all that is rare is a tail call. The call site is
- * the caller's of the exported function that this becomes part of; it is read
- * where it is needed, and takes no register before.
- */
-static __always_inline struct gophership_buf *acquire(struct gophership_head __percpu *row,
-						      size_t size, gfp_t gfp)
-{
-	struct gophership_head *head;
-	struct gophership_buf *buf;
-
-	if (size > PAGE_SIZE)
-		row += gophership_class(size);
-	if (unlikely(gfp & GOPHERSHIP_GFP_SPECIAL))
-		return gophership_acquire_special(size, gfp, row, _RET_IP_);
-
-	preempt_disable();
-	head = this_cpu_ptr(row);
-	if (!gophership_head_enter(head))
-		goto slow;
-	if (unlikely(!gophership_head_pop(head, &gophership_bounds.hot_secret, _RET_IP_, &buf)))
-		goto leave;
-	gophership_head_leave(head);
-	preempt_enable();
-	return buf;
-
-leave:
-	gophership_head_leave(head);
-slow:
-	preempt_enable();
-	return gophership_acquire_slow(size, gfp, head, _RET_IP_);
-}
-
-/* As acquire(). */
-static __always_inline int release(struct gophership_buf *buf)
-{
-	struct gophership_head __percpu *heads;
-	struct gophership_head *head;
-	struct gophership_buf **slot;
-	unsigned long key;
-
-	if (unlikely(!gophership_plausible(buf)))
-		return gophership_release_implausible(buf, _RET_IP_);
-	preempt_disable();
-	if (unlikely(!gophership_leased(buf, &key, &heads)))
-		goto slow;
-	head = this_cpu_ptr(heads);
-	if (!gophership_head_enter(head))
-		goto slow;
-	slot = READ_ONCE(head->top);
-	if (unlikely(!gophership_slot_fits(head, slot, buf)))
-		goto leave;
-	gophership_head_push(head, slot, buf, key, _RET_IP_);
-	gophership_count_release(head);
-	gophership_head_leave(head);
-	preempt_enable();
-	return 0;
-
-leave:
-	gophership_head_leave(head);
-slow:
-	preempt_enable();
-	return gophership_release_slow(buf, _RET_IP_);
-}
 
 struct gophership_buf *gophership_buf_acquire(size_t size, gfp_t gfp)
 {
-	return acquire(gophership_kernel_heads, size, gfp);
+	return gophership_hot_acquire(gophership_kernel_heads, size, gfp);
 }
 EXPORT_SYMBOL_GPL(gophership_buf_acquire);
 
 struct gophership_buf *gophership_pool_acquire(struct gophership_pool *pool, size_t size,
 					       gfp_t gfp)
 {
-	return acquire(pool->heads, size, gfp);
+	return gophership_hot_acquire(pool->heads, size, gfp);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_acquire);
 
@@ -111,7 +40,7 @@ static __always_inline struct gophership_buf *must_acquire(struct gophership_hea
 	if (unlikely(size > GOPHERSHIP_MAX_POOLED))
 		return NULL;
 	might_sleep();
-	buf = acquire(heads, size, GOPHERSHIP_GFP_MUST);
+	buf = gophership_hot_acquire(heads, size, GOPHERSHIP_GFP_MUST);
 	if (likely(buf))
 		return buf;
 	return gophership_pool_must_acquire_slow(raw_cpu_ptr(heads)->pool, size, _RET_IP_);
@@ -131,7 +60,7 @@ EXPORT_SYMBOL_GPL(gophership_pool_must_acquire);
 
 int gophership_buf_release(struct gophership_buf *buf)
 {
-	return release(buf);
+	return gophership_hot_release(buf);
 }
 EXPORT_SYMBOL_GPL(gophership_buf_release);
 
@@ -172,7 +101,7 @@ static __always_inline unsigned int acquire_bulk(struct gophership_head __percpu
 		i += run;
 		if (i == nr)
 			break;
-		bufs[i] = acquire(heads, size, gfp);
+		bufs[i] = gophership_hot_acquire(heads, size, gfp);
 		if (!bufs[i])
 			break;
 		i++;
@@ -239,7 +168,7 @@ unsigned int gophership_buf_release_bulk(struct gophership_buf **bufs, unsigned 
 		i += run;
 		done += run;
 		if (i < nr) {
-			done += bufs[i] && !release(bufs[i]);
+			done += bufs[i] && !gophership_hot_release(bufs[i]);
 			i++;
 		}
 	}

@@ -15,6 +15,7 @@
 #ifdef CONFIG_HAS_DMA
 #include <linux/dma-direct.h>
 #endif
+#include <linux/export.h>
 #include <linux/hrtimer.h>
 #include <linux/iommu.h>
 #include <linux/list_lru.h>
@@ -38,6 +39,18 @@
 #define GOPHERSHIP_MAX_ORDER	MAX_ORDER
 #else
 #define GOPHERSHIP_MAX_ORDER	(MAX_ORDER - 1)
+#endif
+
+/*
+ * What the inline hot path of drivers needs is exported in a namespace of its own, which
+ * gophership_inline.h imports. Its name has been a string since 6.13.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define GOPHERSHIP_EXPORT_INLINE(symbol)	EXPORT_SYMBOL_NS_GPL(symbol, "GOPHERSHIP_INLINE")
+#define GOPHERSHIP_IMPORT_INLINE		MODULE_IMPORT_NS("GOPHERSHIP_INLINE")
+#else
+#define GOPHERSHIP_EXPORT_INLINE(symbol)	EXPORT_SYMBOL_NS_GPL(symbol, GOPHERSHIP_INLINE)
+#define GOPHERSHIP_IMPORT_INLINE		MODULE_IMPORT_NS(GOPHERSHIP_INLINE)
 #endif
 
 /* A cache of objects that others' are not to be mixed with: since 6.5. */

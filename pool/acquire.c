@@ -8,6 +8,7 @@
 #include <linux/preempt.h>
 #include <linux/string.h>
 
+#include "gophership_compat.h"
 #include "pool/acquire.h"
 #include "pool/depot.h"
 #include "pool/head.h"
@@ -130,6 +131,7 @@ struct gophership_buf *gophership_acquire_slow(size_t size, gfp_t gfp,
 		memset(buf->data, 0, buf->capacity);
 	return buf;
 }
+GOPHERSHIP_EXPORT_INLINE(gophership_acquire_slow);
 
 /* Apart, so that others need no registers for it. */
 struct gophership_buf *gophership_acquire_special(size_t size, gfp_t gfp,
@@ -138,3 +140,4 @@ struct gophership_buf *gophership_acquire_special(size_t size, gfp_t gfp,
 {
 	return gophership_acquire_slow(size, gfp, raw_cpu_ptr(row), call_site);
 }
+GOPHERSHIP_EXPORT_INLINE(gophership_acquire_special);

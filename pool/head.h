@@ -18,8 +18,11 @@
  */
 static __always_inline bool gophership_head_enter(struct gophership_head *head)
 {
-	/* Between these and those of an interrupt there is no race: see @idle. */
-	if (unlikely(data_race(--head->idle)))
+	/*
+	 * Between these and those of an interrupt there is no race: see @idle. It is 0 or
+	 * less; compared with 0 the compiler would keep it, for want of a zero elsewhere.
+	 */
+	if (unlikely(data_race(--head->idle) < 0))
 		return false;
 	barrier();
 	return true;

@@ -8,6 +8,7 @@
 #include <linux/preempt.h>
 #include <linux/string.h>
 
+#include "gophership_compat.h"
 #include "pool/depot.h"
 #include "pool/free.h"
 #include "pool/head.h"
@@ -185,6 +186,7 @@ int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
 		ret = release_with(buf, GOPHERSHIP_SEAL_LEASED, call_site);
 	return ret ? gophership_reject(buf, call_site) : 0;
 }
+GOPHERSHIP_EXPORT_INLINE(gophership_release_slow);
 
 /*
  * Beyond the bounds. A caller that got @buf by an address dependency (rcu_dereference())
@@ -197,6 +199,7 @@ int gophership_release_implausible(struct gophership_buf *buf, unsigned long cal
 		return gophership_reject(buf, call_site);
 	return gophership_release_slow(buf, call_site);
 }
+GOPHERSHIP_EXPORT_INLINE(gophership_release_implausible);
 
 static bool of_reserve(struct gophership_buf *buf)
 {

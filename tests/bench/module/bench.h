@@ -141,8 +141,8 @@ void bench_scale_exit(void);
 extern const struct bench_contender * const bench_contenders[];
 extern const unsigned int bench_nr_contenders;
 
-extern const struct bench_contender bench_ours, bench_ours_alone, bench_ours_nest_free,
-	bench_ours_nest_busy;
+extern const struct bench_contender bench_ours, bench_ours_inline, bench_ours_alone,
+	bench_ours_nest_free, bench_ours_nest_busy;
 extern struct gophership_pool *bench_pool;
 int bench_ours_init(void);
 void bench_ours_exit(void);

@@ -25,6 +25,7 @@ static const struct bench_case cases[] = {
 /* Ours is the first. One without a name is not in this kernel. */
 const struct bench_contender * const bench_contenders[] = {
 	&bench_ours,
+	&bench_ours_inline,
 	&bench_ours_alone,
 	&bench_ours_nest_free,
 	&bench_ours_nest_busy,

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GopherShip buffer pool: the symbol that drivers with the hot path inline refer to.
+ */
+#include "gophership_compat.h"
+#include "pool/layout_name.h"
+
+extern const char GOPHERSHIP_LAYOUT_NAME;
+
+/* Its name is all there is to it. */
+const char GOPHERSHIP_LAYOUT_NAME;
+GOPHERSHIP_EXPORT_INLINE(GOPHERSHIP_LAYOUT_NAME);
