@@ -2,6 +2,7 @@
 /* Ports: who pays, and how a port ends. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -185,6 +186,60 @@ TEST_F_TIMEOUT(ports, buffers_that_the_driver_has_are_freed_when_they_come_back,
 	EXPECT_TRUE(machine_bytes_become(self->device, self->machine_bytes + 10 * PAGE));
 	EXPECT_EQ(0, parameter("ports"));
 	EXPECT_EQ(0, parameter("mistakes"));
+}
+
+/*
+ * The driver unregisters its endpoint while a call of it is under way, which
+ * @parameter keeps from returning; @child does what made the call.
+ */
+static bool unregister_waits(const char *parameter_name, pid_t child)
+{
+	long before = parameter("mistakes");
+	struct timespec begin;
+	int status;
+
+	if (!parameter_becomes("inside", 1))
+		return false;
+	set_parameter("registered", "0");
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (!access(PULSE, F_OK))
+		if (!in_time(&begin))
+			return false;
+	/* The rest of it has to wait. If it does not, it shall be seen. */
+	usleep(100000);
+	set_parameter(parameter_name, "0");
+	if (waitpid(child, &status, 0) != child || status)
+		return false;
+	/* The driver looks, when it is unregistered, whether it is called still. */
+	return parameter_becomes("registered", 0) && parameter("mistakes") == before &&
+	       parameter("inside") == 0;
+}
+
+TEST_F_TIMEOUT(ports, unregister_waits_for_attach, 120)
+{
+	pid_t pid;
+
+	set_parameter("quiet", "1");
+	set_parameter("dawdle", "1");
+	pid = fork();
+	if (!pid)
+		_exit(port_attach(&self->port, PULSE) != 0);
+	EXPECT_TRUE(unregister_waits("dawdle", pid));
+	EXPECT_EQ(POLLHUP, port_events(&self->port) & POLLHUP);
+}
+
+TEST_F_TIMEOUT(ports, unregister_waits_for_callbacks, 120)
+{
+	struct port port;
+	pid_t pid;
+
+	set_parameter("quiet", "1");
+	set_parameter("linger", "1");
+	pid = fork();
+	if (!pid)
+		_exit(port_open(self->device, PAGE, 8, &port) || port_attach(&port, PULSE));
+	EXPECT_TRUE(unregister_waits("linger", pid));
+	EXPECT_EQ(0, parameter("ports"));
 }
 
 /* Send @fd over a socket, and back as another number. */

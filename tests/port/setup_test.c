@@ -82,7 +82,36 @@ TEST_F(ports, setup_describes_what_is_there)
 	port_close(&port);
 }
 
-TEST_F(ports, largest_count_works)
+TEST_F(ports, buffers_of_every_size_work)
+{
+	struct gophership_entry entry;
+	__u32 size, capacity, i;
+	struct port port;
+
+	for (size = PAGE; size <= 16 * PAGE; size *= 2) {
+		/* The smallest request that needs the class, and the largest. */
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, port_open(self->device, i ? size : size / 2 + 1, 3, &port));
+			capacity = port.setup.capacity;
+			ASSERT_EQ(size, capacity);
+			ASSERT_EQ(3 * size, port.setup.bank_length);
+			ASSERT_EQ(0, port_attach(&port, ECHO));
+			memset(port_buffer(&port, 2), 0x3d, capacity);
+			ASSERT_EQ(0, port_submit(&port, 2, 0, capacity, 0, size));
+			ASSERT_TRUE(receive(&port, &entry));
+			ASSERT_EQ(capacity, entry.len);
+			ASSERT_EQ(0x3d, port_buffer(&port, 2)[capacity - 1]);
+			ASSERT_EQ(0, port_buffer(&port, 1)[capacity - 1]);
+			/* One byte more is no message. */
+			ASSERT_EQ(0, port_submit(&port, 2, 1, capacity, 0, size));
+			ASSERT_FALSE(port_receive(&port, &entry));
+			ASSERT_EQ(1, port.deliver->bad);
+			port_close(&port);
+		}
+	}
+}
+
+TEST_F(ports, largest_count_is_above_the_quota)
 {
 	struct gophership_port_setup setup;
 

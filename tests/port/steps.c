@@ -36,15 +36,31 @@ int set_parameter(const char *name, const char *value)
 	return ret;
 }
 
+bool parameter_becomes(const char *name, long value)
+{
+	struct timespec begin;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (parameter(name) != value) {
+		if (!in_time(&begin))
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
 void reset_parameters(void)
 {
 	static const char * const off[] = {
-		"quiet", "stuck", "misuse", "forget", "linger", "batch", "bulk", "hold_ms",
+		"quiet", "stuck", "misuse", "forget", "linger", "dawdle", "batch", "bulk",
+		"hold_ms",
 	};
 	unsigned int i;
 
 	for (i = 0; i < sizeof(off) / sizeof(*off); i++)
 		set_parameter(off[i], "0");
+	set_parameter("registered", "1");
+	parameter_becomes("registered", 1);
 }
 
 bool in_time(const struct timespec *begin)

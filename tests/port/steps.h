@@ -11,6 +11,7 @@
 /* A parameter of pulse, as it is now; -1 if there is none. */
 long parameter(const char *name);
 int set_parameter(const char *name, const char *value);
+bool parameter_becomes(const char *name, long value);
 /* As they are when pulse is loaded: a test that failed may have left them otherwise. */
 void reset_parameters(void);
 

@@ -13,6 +13,9 @@
  *		entries
  *   linger	closed() does not return as long as that is set
  *   forget	attach says yes and does not accept the port
+ *   dawdle	attach does not return as long as that is set
+ *   registered	the endpoint is there: unregistered and registered by a work, so that
+ *		the parameters can be used meanwhile
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -56,9 +59,14 @@ static bool linger;
 module_param(linger, bool, 0644);
 static bool forget;
 module_param(forget, bool, 0644);
+static bool dawdle;
+module_param(dawdle, bool, 0644);
 
 /* What was seen, to be read. */
 static int mistakes, tasks, hardirqs, nmis, ports;
+/* Calls of attach and of callbacks that are under way. */
+static int inside;
+module_param(inside, int, 0444);
 module_param(mistakes, int, 0444);
 module_param(tasks, int, 0444);
 module_param(hardirqs, int, 0444);
@@ -362,12 +370,14 @@ static void closed(struct gophership_port *port, void *priv)
 {
 	struct pulse *pulse = priv;
 
+	count(&inside, 1);
 	stop(pulse);
 	while (READ_ONCE(linger))
 		usleep_range(1000, 2000);
 	gophership_port_put(port);
 	count(&ports, -1);
 	kvfree(pulse);
+	count(&inside, -1);
 }
 
 static const struct gophership_port_ops ops = {
@@ -411,7 +421,7 @@ static void misuse_it(struct gophership_port *port)
 	gophership_port_lost(port, 3);
 }
 
-static int attach(struct gophership_endpoint *endpoint, struct gophership_port *port)
+static int begin(struct gophership_port *port)
 {
 	struct pulse *pulse;
 	int ret;
@@ -452,12 +462,59 @@ free_pulse:
 	return ret;
 }
 
+static int attach(struct gophership_endpoint *unused, struct gophership_port *port)
+{
+	int ret;
+
+	count(&inside, 1);
+	ret = begin(port);
+	while (READ_ONCE(dawdle))
+		usleep_range(1000, 2000);
+	count(&inside, -1);
+	return ret;
+}
+
 static struct gophership_endpoint endpoint = {
 	.name = "pulse",
 	.owner = THIS_MODULE,
 	.count_max = 4096,
 	.attach = attach,
 };
+
+/* As it is, and as it is to be. Written by the work, and by init; by the parameter. */
+static int registered;
+static bool wanted;
+
+static void register_it(struct work_struct *work)
+{
+	if (READ_ONCE(wanted) == registered)
+		return;
+	if (!registered) {
+		WRITE_ONCE(registered, !gophership_endpoint_register(&endpoint));
+		return;
+	}
+	gophership_endpoint_unregister(&endpoint);
+	if (READ_ONCE(inside))
+		mistake("the endpoint is gone, and called", READ_ONCE(inside));
+	WRITE_ONCE(registered, 0);
+}
+
+static DECLARE_WORK(register_work, register_it);
+
+static int set_registered(const char *value, const struct kernel_param *param)
+{
+	int ret = kstrtobool(value, &wanted);
+
+	if (!ret)
+		schedule_work(&register_work);
+	return ret;
+}
+
+static const struct kernel_param_ops registered_ops = {
+	.set = set_registered,
+	.get = param_get_int,
+};
+module_param_cb(registered, &registered_ops, &registered, 0644);
 
 static int __init pulse_init(void)
 {
@@ -468,13 +525,17 @@ static int __init pulse_init(void)
 	ret = gophership_endpoint_register(&endpoint);
 	if (ret)
 		nmi_end();
+	registered = !ret;
+	wanted = registered;
 	return ret;
 }
 module_init(pulse_init);
 
 static void __exit pulse_exit(void)
 {
-	gophership_endpoint_unregister(&endpoint);
+	flush_work(&register_work);
+	if (registered)
+		gophership_endpoint_unregister(&endpoint);
 	nmi_end();
 }
 module_exit(pulse_exit);
