@@ -32,6 +32,13 @@
 #include <linux/swap.h>
 #include <linux/uaccess.h>
 
+/* The header has another place since 6.12. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
 /* The largest order of the page allocator: renamed in 6.8, moved by one in 6.4. */
 #if defined(MAX_PAGE_ORDER)
 #define GOPHERSHIP_MAX_ORDER	MAX_PAGE_ORDER

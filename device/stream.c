@@ -15,7 +15,7 @@
 #include <linux/smp.h>
 #include <linux/workqueue.h>
 
-#include "device/stream.h"
+#include "device/block.h"
 #include "gophership_compat.h"
 
 /* Streams hear of CPUs that went by this; constant after init. */
@@ -54,7 +54,7 @@ static enum hrtimer_restart look(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	left = time_left(cpu, &open);
 	if (open && !left)
-		gophership_stream_close(cpu->stream);
+		gophership_block_close(cpu->stream);
 	/* Before the look: an NMI that opens a block from here on starts the timer anew. */
 	WRITE_ONCE(cpu->armed, false);
 	barrier();
@@ -93,7 +93,7 @@ static bool has_something(int cpu, void *info)
 /* Context: hard interrupt, or interrupts are off. */
 static void flush_here(void *stream)
 {
-	gophership_stream_close(stream);
+	gophership_block_close(stream);
 }
 
 static void flush_everywhere(struct work_struct *work)
@@ -132,7 +132,7 @@ static int left_behind(unsigned int cpu, struct hlist_node *node)
 
 	hrtimer_cancel(&dead->timer);
 	dead->armed = false;
-	gophership_stream_drain(stream, dead);
+	gophership_blocks_drain(stream, dead);
 	return 0;
 }
 
@@ -191,6 +191,8 @@ struct gophership_stream *gophership_stream_create(struct gophership_port *port,
 	stream->overhead = head_size(stream) + GOPHERSHIP_STREAM_UNIT - 1;
 	stream->record_max = (stream->limit - GOPHERSHIP_STREAM_HEADER) * GOPHERSHIP_STREAM_UNIT -
 			     head_size(stream);
+	stream->short_end = stream->times ? 0 : min_t(size_t, GOPHERSHIP_STREAM_SHORT,
+						      stream->record_max) + 1;
 	stream->flush_ns = (u64)params->flush_us * NSEC_PER_USEC;
 	init_irq_work(&stream->kick, start_flush);
 	INIT_WORK(&stream->flush, flush_everywhere);
@@ -222,7 +224,7 @@ void gophership_stream_destroy(struct gophership_stream *stream)
 		/* In this order: the one starts the other. */
 		irq_work_sync(&state->arm);
 		hrtimer_cancel(&state->timer);
-		gophership_stream_drain(stream, state);
+		gophership_blocks_drain(stream, state);
 	}
 	free_percpu(stream->cpu);
 	kfree(stream);

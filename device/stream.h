@@ -49,6 +49,8 @@
 
 #define GOPHERSHIP_STREAM_PLACES	16
 #define GOPHERSHIP_STREAM_UNIT		GOPHERSHIP_STREAM_ALIGN
+/* Bytes: where memcpy() is better. */
+#define GOPHERSHIP_STREAM_SHORT		128
 
 /* What a word has: place, records, position; the position in the low bits. */
 #define GOPHERSHIP_STREAM_PLACE_SHIFT	(BITS_PER_LONG - 4)
@@ -118,6 +120,7 @@ struct gophership_stream_cpu {
  * @cpu: per CPU
  * @limit: units of a block, constant, as are all fields but the last three
  * @overhead: bytes of a record beside its data, and what rounds up to units
+ * @short_end: bytes; gophership_stream_write() itself writes what is shorter. 0 with @times
  * @times: records carry times
  * @record_max: bytes of the longest record
  * @flush_ns: a block grows no older
@@ -130,6 +133,7 @@ struct gophership_stream {
 	struct gophership_stream_cpu __percpu *cpu;
 	u32 limit;
 	u32 overhead;
+	size_t short_end;
 	bool times;
 	size_t record_max;
 	u64 flush_ns;
@@ -149,11 +153,6 @@ static __always_inline unsigned int gophership_stream_place(unsigned long word)
 	return word >> GOPHERSHIP_STREAM_PLACE_SHIFT;
 }
 
-/* record.c */
-void gophership_stream_close(struct gophership_stream *stream);
-void gophership_stream_drain(struct gophership_stream *stream, struct gophership_stream_cpu *cpu);
-
-/* stream.c */
 int gophership_stream_init(void);
 void gophership_stream_exit(void);
 

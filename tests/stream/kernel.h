@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * As much of the kernel as device/record.c needs, for one CPU. Before and after each access
+ * As much of the kernel as device/block.c and record.c need, for one CPU. Before and after each access
  * to the state of the CPU there is a step(): there the model may have an interrupt come.
  */
 #ifndef STREAM_MODEL_KERNEL_H
@@ -17,6 +17,7 @@
 /* What others need of these, records do not. */
 #define GOPHERSHIP_BUF_H
 #define GOPHERSHIP_PORT_H
+#define GOPHERSHIP_COMPAT_H
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -34,6 +35,9 @@ typedef uint64_t __u64;
 #define likely(x)		(x)
 #define unlikely(x)		(x)
 #define EXPORT_SYMBOL_GPL(x)
+#define IS_ENABLED(config)	1
+#define get_unaligned(pointer)		(*(pointer))
+#define put_unaligned(value, pointer)	((void)(*(pointer) = (value)))
 #define ____cacheline_aligned_in_smp
 #define BITS_PER_LONG		(8 * (int)sizeof(long))
 #define BIT(n)			(1UL << (n))

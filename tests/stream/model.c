@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Streams with an interrupt at every step: device/record.c itself runs as a task that
+ * Streams with an interrupt at every step: device/block.c and record.c themselves run as a task that
  * writes, discards and flushes; at each of its steps an interrupt comes that does the
  * same, and at each step of that one an NMI. What arrives is judged as a reader does.
  *
@@ -8,12 +8,14 @@
  *                              each other, at random steps, too
  *   model sizes                records of every length at every offset, without interrupts
  */
+#include "device/block.c"
 #include "device/record.c"
 
 #define LEVELS		4
 #define BUFFERS_MAX	24
 #define UNITS_MAX	512
 #define RECORDS_MAX	4096
+#define SHORT_MAX	GOPHERSHIP_STREAM_SHORT
 /* Of which each may fill a block: more than there are places. */
 #define MANY_RECORDS	20
 
@@ -255,7 +257,7 @@ static void act(enum deed deed)
 		do_write(scenario->units * 8 - 8);
 		break;
 	case FLUSH:
-		gophership_stream_close(&stream);
+		gophership_block_close(&stream);
 		break;
 	case MANY:
 		for (i = 0; i < MANY_RECORDS; i++)
@@ -292,6 +294,9 @@ static void begin_run(void)
 	stream.limit = GOPHERSHIP_STREAM_HEADER + scenario->units;
 	stream.overhead = 15;
 	stream.record_max = scenario->units * 8 - 8;
+	stream.short_end = SHORT_MAX + 1;
+	if (stream.short_end > stream.record_max)
+		stream.short_end = stream.record_max + 1;
 	for (i = 0; i < scenario->buffers; i++) {
 		bufs[i].data = memory[i];
 		bufs[i].index = i;
@@ -319,7 +324,7 @@ static void end_run(void)
 		wrong("a section is left open", preempt_count);
 	if (cpu.tail != gophership_stream_place(cpu.word))
 		wrong("a block was not delivered", cpu.tail);
-	gophership_stream_drain(&stream, &cpu);
+	gophership_blocks_drain(&stream, &cpu);
 	for (id = 0; id < nr_records; id++)
 		if (fates[id] == OPEN || fates[id] == COMMITTED)
 			wrong("a record is missing", id);
@@ -419,7 +424,7 @@ static void try_size(u32 offset, u32 len)
 		wanted_at = GOPHERSHIP_STREAM_HEADER;
 		wanted_len = len;
 	}
-	gophership_stream_close(&stream);
+	gophership_block_close(&stream);
 }
 
 static void run_sizes(void)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * GopherShip buffer pool: sections, and the blocks of a CPU. See device/stream.h.
+ */
+#ifndef GOPHERSHIP_DEVICE_BLOCK_H
+#define GOPHERSHIP_DEVICE_BLOCK_H
+
+#include <linux/compiler.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+
+#include "device/stream.h"
+
+void gophership_blocks_settle(struct gophership_stream *stream);
+bool gophership_block_make_room(struct gophership_stream *stream, unsigned long word);
+void gophership_block_close(struct gophership_stream *stream);
+void gophership_blocks_drain(struct gophership_stream *stream, struct gophership_stream_cpu *cpu);
+
+static __always_inline void gophership_section_enter(struct gophership_stream *stream)
+{
+	preempt_disable_notrace();
+	this_cpu_inc(stream->cpu->depth);
+	barrier();
+}
+
+static __always_inline void gophership_section_leave(struct gophership_stream *stream)
+{
+	barrier();
+	this_cpu_dec(stream->cpu->depth);
+	/* Not before: a context on top that closes a block now delivers it itself. */
+	if (unlikely(this_cpu_read(stream->cpu->pending)))
+		gophership_blocks_settle(stream);
+	preempt_enable_notrace();
+}
+
+#endif /* GOPHERSHIP_DEVICE_BLOCK_H */
