@@ -109,8 +109,9 @@ unload:
 demo:
 	tests/demo/run
 
+# SUITES="kunit user": these alone
 check:
-	tests/run
+	tests/run $(SUITES)
 
 # JOBS=2: two of its own suites at a time
 check-full:
@@ -134,7 +135,7 @@ clean:
 help:
 	@echo "To see it work, on any Debian machine, without touching its kernel:"
 	@echo "  make demo            a driver and a program use the pool in a virtual machine"
-	@echo "  make check           every test, on several kernels"
+	@echo "  make check           every test, on several kernels (SUITES=\"kunit user\": some)"
 	@echo ""
 	@echo "To use it on this machine (kernel $$(uname -r)):"
 	@echo "  make                 the module, gophership.ko (KDIR=... for another kernel)"
