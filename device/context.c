@@ -88,9 +88,6 @@ free_context:
  */
 void gophership_context_close(struct gophership_context *context)
 {
-	mutex_lock(&contexts_lock);
-	list_del(&context->entry);
-	mutex_unlock(&contexts_lock);
 	gophership_context_release_all(context);
 	atomic_long_dec(&nr_contexts);
 	gophership_context_put(context);
@@ -107,6 +104,9 @@ void gophership_context_put(struct gophership_context *context)
 {
 	if (!refcount_dec_and_test(&context->refs))
 		return;
+	mutex_lock(&contexts_lock);
+	list_del(&context->entry);
+	mutex_unlock(&contexts_lock);
 	gophership_account_put(context->account);
 	iput(context->inode);
 	kfree_sensitive(context);

@@ -29,6 +29,7 @@
 #include "device/pinned.h"
 #include "device/port.h"
 #include "device/pressure.h"
+#include "device/stats.h"
 #include "device/window.h"
 #include "gophership_compat.h"
 #include "pool/list.h"
@@ -38,12 +39,10 @@
 #define INFO_SIZE_VER0		240
 #define ACQUIRE_SIZE_VER0	32
 #define RELEASE_SIZE_VER0	24
-#define STATS_SIZE_VER0		640
 
 static_assert(sizeof(struct gophership_info) >= INFO_SIZE_VER0);
 static_assert(sizeof(struct gophership_acquire) >= ACQUIRE_SIZE_VER0);
 static_assert(sizeof(struct gophership_release) >= RELEASE_SIZE_VER0);
-static_assert(sizeof(struct gophership_stats) >= STATS_SIZE_VER0);
 static_assert(GOPHERSHIP_NR_CLASSES + 1 <= GOPHERSHIP_CLASSES_MAX);
 
 /* Leases that ACQUIRE need not allocate memory for. */
@@ -81,7 +80,8 @@ static long ioctl_info(void __user *arg)
 	info.size = sizeof(info);
 	if (gophership_memcg_charges())
 		info.features |= GOPHERSHIP_FEATURE_MEMCG;
-	info.features |= GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT;
+	info.features |= GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT |
+			 GOPHERSHIP_FEATURE_POOLS;
 	if (GOPHERSHIP_HAS_DMABUF)
 		info.features |= GOPHERSHIP_FEATURE_DMABUF;
 	info.pressure_offset = GOPHERSHIP_PRESSURE_OFFSET;
@@ -304,64 +304,6 @@ static long ioctl_release(struct gophership_context *context, struct gophership_
 	return put_user(done, &arg->done) ? -EFAULT : ret;
 }
 
-/* The pool's part of @stats. */
-static noinline_for_stack void pool_stats(struct gophership_stats *stats,
-					  struct gophership_pool *pool)
-{
-	struct gophership_pool_stats from;
-	unsigned int class;
-
-	gophership_pool_stats(pool, &from);
-	stats->pool_foreign = from.foreign;
-	stats->pool_doubled = from.doubled;
-	stats->pool_poisoned = from.poisoned;
-	stats->nr_classes = ARRAY_SIZE(from.class);
-	for (class = 0; class < ARRAY_SIZE(from.class); class++) {
-		stats->classes[class] = (struct gophership_class_counters) {
-			.capacity = from.class[class].capacity,
-			.acquires = from.class[class].acquires,
-			.hits = from.class[class].hits,
-			.misses = from.class[class].misses,
-			.releases = from.class[class].releases,
-			.shrunk = from.class[class].shrunk,
-			.cached = from.class[class].cached,
-			.leased = from.class[class].leased,
-		};
-	}
-}
-
-static void idle_stats(struct gophership_stats *stats)
-{
-	unsigned int class;
-
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		gophership_idle_stats(class, &stats->classes[class]);
-}
-
-static long ioctl_stats(struct gophership_context *context, void __user *arg)
-{
-	struct gophership_stats stats;
-	ssize_t size;
-	u32 pool;
-
-	size = gophership_argument(&stats, sizeof(stats), STATS_SIZE_VER0, arg);
-	if (size < 0)
-		return size;
-	pool = stats.pool;
-	if (stats.flags || pool > GOPHERSHIP_POOL_KERNEL)
-		return -EINVAL;
-
-	memset(&stats, 0, sizeof(stats));
-	stats.size = sizeof(stats);
-	stats.pool = pool;
-	gophership_context_stats(context, &stats);
-	pool_stats(&stats, pool == GOPHERSHIP_POOL_USER ? gophership_user_pool :
-							  gophership_kernel_pool);
-	if (pool == GOPHERSHIP_POOL_USER)
-		idle_stats(&stats);
-	return copy_to_user(arg, &stats, min_t(size_t, size, sizeof(stats))) ? -EFAULT : 0;
-}
-
 static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct gophership_context *context = file->private_data;
@@ -376,7 +318,7 @@ static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long 
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_RELEASE):
 		return writes ? ioctl_release(context, (void __user *)arg) : -EBADF;
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_STATS):
-		return ioctl_stats(context, (void __user *)arg);
+		return gophership_ioctl_stats(context, (void __user *)arg);
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_PORT):
 		return writes ? gophership_port_setup(context->account, (void __user *)arg) :
 				-EBADF;

@@ -51,6 +51,7 @@
 #include <linux/xarray.h>
 
 #include "device/account.h"
+#include "device/counts.h"
 #include "device/handle.h"
 #include "device/idle.h"
 #include "device/lease.h"
@@ -107,6 +108,7 @@ static int lease_charged(struct gophership_context *context, unsigned int class,
 	context->acquires++;
 	context->cleared += cleared;
 	up_write(&context->lock);
+	gophership_count(GOPHERSHIP_COUNT_CLEARED, cleared);
 	return 0;
 
 give_back:
@@ -211,6 +213,7 @@ static u32 find_pinned(struct gophership_loan **loans, unsigned int nr, unsigned
 			pinned |= BIT(i);
 	}
 	*retired += hweight32(pinned);
+	gophership_count(GOPHERSHIP_COUNT_RETIRED, *retired);
 	return pinned;
 }
 

@@ -34,6 +34,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "device/account.h"
+#include "device/counts.h"
 #include "device/offsets.h"
 #include "device/window.h"
 #include "gophership_compat.h"
@@ -109,6 +110,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 		/* Before the first PTE: release looks at it after us. */
 		WRITE_ONCE(loan->faulted, true);
 		atomic64_inc(&context->faults);
+		gophership_count(GOPHERSHIP_COUNT_FAULTS, 1);
 		ret = install_loan(vmf, loan);
 	}
 	up_read(&context->lock);

@@ -94,6 +94,32 @@ int gophership_list_add(struct gophership_pool *pool)
 	return 0;
 }
 
+/*
+ * The pool with that name, or NULL. The orphans are no pool of anyone's. Context:
+ * gophership_pools_srcu, in which the pool stays.
+ */
+struct gophership_pool *gophership_list_find(const char *name)
+{
+	struct gophership_pool *pool;
+
+	gophership_for_each_pool(pool)
+		if (pool != gophership_orphans && !strcmp(pool->name, name))
+			return pool;
+	return NULL;
+}
+
+/* The pool with the next name after @name, or NULL. Context: as gophership_list_find(). */
+struct gophership_pool *gophership_list_after(const char *name)
+{
+	struct gophership_pool *pool, *next = NULL;
+
+	gophership_for_each_pool(pool)
+		if (pool != gophership_orphans && strcmp(pool->name, name) > 0 &&
+		    (!next || strcmp(pool->name, next->name) < 0))
+			next = pool;
+	return next;
+}
+
 void gophership_list_remove(struct gophership_pool *pool)
 {
 	mutex_lock(&gophership_pools_lock);

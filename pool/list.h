@@ -47,6 +47,8 @@ static inline struct gophership_depot *gophership_pool_orphanage(int node, unsig
 }
 
 void gophership_pool_place(struct gophership_pool *pool, int cpu);
+struct gophership_pool *gophership_list_find(const char *name);
+struct gophership_pool *gophership_list_after(const char *name);
 int gophership_list_add(struct gophership_pool *pool);
 void gophership_list_remove(struct gophership_pool *pool);
 void gophership_list_init(void);

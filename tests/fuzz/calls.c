@@ -137,7 +137,8 @@ int op_info(void)
 		return ioctl(some_context()->fd, GOPHERSHIP_IOC_INFO, bytes) ? -errno : 0;
 	}
 	stats->size = one_in(3) ? below(4097) : sizeof(*stats);
-	stats->pool = below(3);
+	stats->pool = below(5);
+	strcpy(stats->name, one_in(2) ? "kernel" : "");
 	if (one_in(4))
 		spoil(bytes, sizeof(*stats) + 8);
 	return ioctl(some_context()->fd, GOPHERSHIP_IOC_STATS, bytes) ? -errno : 0;

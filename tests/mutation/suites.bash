@@ -46,6 +46,8 @@ run_watch()
 	local output status=0
 	output=$("$1/tests/watch/run") || true
 	printf '%s\n' "$output"
+	# The kernel complained.
+	! grep -q 'ended with 99$' <<<"$output" || return 99
 	grep -qE '^(not )?ok .*'"$2" <<<"$output" || return 97
 	! grep -q "^not ok .*$2" <<<"$output" || status=1
 	return "$status"

@@ -37,7 +37,7 @@ static const struct command {
 	{ "RELEASE", GOPHERSHIP_IOC_RELEASE, sizeof(struct gophership_release),
 	  sizeof(struct gophership_release) },
 	{ "STATS", GOPHERSHIP_IOC_STATS, sizeof(struct gophership_stats),
-	  sizeof(struct gophership_stats) },
+	  offsetof(struct gophership_stats, name) },
 	{ "EXPORT", GOPHERSHIP_IOC_EXPORT, sizeof(struct gophership_export),
 	  sizeof(struct gophership_export) },
 	{ 0 }

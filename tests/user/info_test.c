@@ -15,7 +15,7 @@ TEST_F(abi, info_describes_the_device)
 	EXPECT_EQ(NR_CLASSES, info.nr_classes);
 	EXPECT_EQ(GOPHERSHIP_BATCH_MAX, info.batch_max);
 	/* These two are the kernel's own. */
-	EXPECT_EQ(GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT,
+	EXPECT_EQ(GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT | GOPHERSHIP_FEATURE_POOLS,
 		  info.features & ~(GOPHERSHIP_FEATURE_MEMCG | GOPHERSHIP_FEATURE_DMABUF));
 	EXPECT_LT(0, info.quota);
 	EXPECT_EQ(0, info.quota % info.page_size);
@@ -122,13 +122,90 @@ TEST_F(abi, stats_tell_the_pools_and_the_classes_apart)
 
 TEST_F(abi, stats_of_an_unknown_pool_are_EINVAL)
 {
-	static const __u32 pools[] = { 2, 3, 0x100, 0x80000000, 0xffffffff };
+	static const __u32 pools[] = { 4, 5, 0x100, 0x80000000, 0xffffffff };
 	struct gophership_stats stats;
 
 	for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
 		stats = (struct gophership_stats){ .size = sizeof(stats), .pool = pools[i] };
 		EXPECT_EQ(-EINVAL, device_call(self->fd, GOPHERSHIP_IOC_STATS, &stats));
 	}
+}
+
+/* The pools of the module itself are all that there are here. */
+TEST_F(abi, stats_name_the_pools)
+{
+	static const char *const names[] = { "kernel", "user" };
+	struct gophership_stats stats = { .size = sizeof(stats) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		/* What came back goes in as it is. */
+		stats.pool = GOPHERSHIP_POOL_AFTER;
+		ASSERT_EQ(0, device_call(self->fd, GOPHERSHIP_IOC_STATS, &stats));
+		EXPECT_STREQ(names[i], stats.name);
+		ASSERT_EQ(NR_CLASSES + 1, stats.nr_classes);
+		stats.pool = GOPHERSHIP_POOL_NAMED;
+		ASSERT_EQ(0, device_call(self->fd, GOPHERSHIP_IOC_STATS, &stats));
+		EXPECT_STREQ(names[i], stats.name);
+	}
+	stats.pool = GOPHERSHIP_POOL_AFTER;
+	EXPECT_EQ(-ENOENT, device_call(self->fd, GOPHERSHIP_IOC_STATS, &stats));
+	EXPECT_STREQ("user", stats.name);
+}
+
+static int name_stats(int fd, __u32 pool, const char *name, __u32 size)
+{
+	struct gophership_stats stats = { .size = size, .pool = pool };
+
+	memcpy(stats.name, name, sizeof(stats.name));
+	return device_call(fd, GOPHERSHIP_IOC_STATS, &stats);
+}
+
+TEST_F(abi, stats_of_names_that_are_none)
+{
+	static const char kernel[GOPHERSHIP_STATS_NAME_LEN] = "kernel";
+	static const char longer[GOPHERSHIP_STATS_NAME_LEN] = "kernel0";
+	static const char orphans[GOPHERSHIP_STATS_NAME_LEN] = "orphans";
+	__u32 least = offsetof(struct gophership_stats, name) + GOPHERSHIP_STATS_NAME_LEN;
+	char endless[GOPHERSHIP_STATS_NAME_LEN];
+
+	memset(endless, 'a', sizeof(endless));
+	EXPECT_EQ(0, name_stats(self->fd, GOPHERSHIP_POOL_NAMED, kernel, least));
+	EXPECT_EQ(-ENOENT, name_stats(self->fd, GOPHERSHIP_POOL_NAMED, longer, least));
+	EXPECT_EQ(-ENOENT, name_stats(self->fd, GOPHERSHIP_POOL_NAMED, orphans, least));
+	EXPECT_EQ(0, name_stats(self->fd, GOPHERSHIP_POOL_AFTER, longer, least));
+	for (__u32 pool = GOPHERSHIP_POOL_NAMED; pool <= GOPHERSHIP_POOL_AFTER; pool++) {
+		EXPECT_EQ(-EINVAL, name_stats(self->fd, pool, endless, least));
+		/* No room for a name: it could not be told either. */
+		EXPECT_EQ(-EINVAL, name_stats(self->fd, pool, kernel, least - 1));
+		EXPECT_EQ(-EINVAL, name_stats(self->fd, pool, kernel,
+					      offsetof(struct gophership_stats, name)));
+	}
+	/* Where no name is asked for none is looked at. */
+	EXPECT_EQ(0, name_stats(self->fd, GOPHERSHIP_POOL_KERNEL, endless, least));
+}
+
+/* What one context did is counted for the machine, also when it is closed. */
+TEST_F(abi, stats_count_the_machine)
+{
+	struct gophership_stats before, stats;
+	int fd = device_open();
+	struct buffer buffer;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, device_stats(self->fd, &before));
+	ASSERT_EQ(0, buffer_acquire(fd, 4096, &buffer));
+	memset(buffer.data, 1, 4096);
+	ASSERT_EQ(0, device_stats(fd, &stats));
+	ASSERT_EQ(1, stats.cleared);
+	ASSERT_LE(1, stats.faults);
+	munmap(buffer.data, buffer.lease.capacity);
+	close(fd);
+	EXPECT_EQ(before.machine_faults + stats.faults, stats.machine_faults);
+	ASSERT_EQ(0, device_stats(self->fd, &stats));
+	EXPECT_EQ(before.machine_cleared + 1, stats.machine_cleared);
+	EXPECT_LE(before.machine_faults + 1, stats.machine_faults);
+	EXPECT_EQ(before.machine_retired, stats.machine_retired);
+	EXPECT_EQ(before.cleared, stats.cleared);
 }
 
 /* In the order of their fields; the rest of STATS is in lease_test.c. */

@@ -47,6 +47,8 @@
 #define GOPHERSHIP_FEATURE_PORT		(1ULL << 2)
 /* DMABUF: GOPHERSHIP_IOC_EXPORT works: the kernel has dma-bufs. */
 #define GOPHERSHIP_FEATURE_DMABUF	(1ULL << 3)
+/* POOLS: STATS tells of any pool, by name. */
+#define GOPHERSHIP_FEATURE_POOLS	(1ULL << 4)
 
 /**
  * struct gophership_class_info - a size class and its window
@@ -221,6 +223,11 @@ struct gophership_class_counters {
 /* Values of gophership_stats.pool */
 #define GOPHERSHIP_POOL_USER	0	/* the pool behind the device */
 #define GOPHERSHIP_POOL_KERNEL	1	/* the pool that drivers share */
+#define GOPHERSHIP_POOL_NAMED	2	/* the one that is called gophership_stats.name */
+#define GOPHERSHIP_POOL_AFTER	3	/* the next one after that name, by strcmp() */
+
+/* Bytes of gophership_stats.name, the NUL included. */
+#define GOPHERSHIP_STATS_NAME_LEN	32
 
 /**
  * struct gophership_stats - GOPHERSHIP_IOC_STATS: counters
@@ -247,8 +254,22 @@ struct gophership_class_counters {
  * @pool_doubled: out: kernel releases refused, machine-wide: released before
  * @pool_poisoned: out: writes after release that poison=1 found
  * @classes: out: the pool's counters per size class
+ * @name: in, for POOL_NAMED and POOL_AFTER: with a NUL, else EINVAL; out: the pool's
+ * @machine_cleared: out: as @cleared, of all contexts since the module was loaded
+ * @machine_retired: out: as @retired, of all contexts since then
+ * @machine_faults: out: as @faults, of all contexts since then
+ * @reserve: out: buffers that the pool's reserve holds now
+ * @stock: out: buffers that its stock holds now
+ * @waiters: out: tasks that wait for a buffer of the pool now
+ * @reserved: out: 0
  *
- * Errors: EFAULT, EINVAL, E2BIG.
+ * POOL_NAMED and POOL_AFTER are there with FEATURE_POOLS, and want a @size that has
+ * @name, else EINVAL. To see all pools, begin with POOL_AFTER and an empty name, and go
+ * on with the name that comes back, until ENOENT. A pool that comes or goes meanwhile
+ * is told of or not; no other one is left out.
+ *
+ * Errors: EFAULT, EINVAL, E2BIG as above.
+ *  ENOENT: no pool has that name, or none comes after it.
  */
 struct gophership_stats {
 	__u32 size;
@@ -270,6 +291,14 @@ struct gophership_stats {
 	__u64 pool_doubled;
 	__u64 pool_poisoned;
 	struct gophership_class_counters classes[GOPHERSHIP_CLASSES_MAX];
+	char name[GOPHERSHIP_STATS_NAME_LEN];
+	__u64 machine_cleared;
+	__u64 machine_retired;
+	__u64 machine_faults;
+	__u32 reserve;
+	__u32 stock;
+	__u32 waiters;
+	__u32 reserved;
 };
 
 /*
