@@ -32,6 +32,10 @@ void command_print_json(struct json_object *object, int flags);
 /* Each returns an exit code; argv[0] is the name of the tool and the command. */
 int command_info(int argc, char **argv);
 int command_stat(int argc, char **argv);
+int command_list(int argc, char **argv);
+int command_top(int argc, char **argv);
+int command_leaks(int argc, char **argv);
+int command_metrics(int argc, char **argv);
 int command_ship(int argc, char **argv);
 int command_receive(int argc, char **argv);
 int command_send(int argc, char **argv);

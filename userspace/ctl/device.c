@@ -83,12 +83,14 @@ void device_close(struct device *device)
 	device->fd = -1;
 }
 
-enum status device_stats(struct device *device, uint32_t pool, struct gophership_stats *stats)
+static enum status read_stats(struct device *device, struct gophership_stats *stats)
 {
-	memset(stats, 0, sizeof(*stats));
 	stats->size = sizeof(*stats);
-	stats->pool = pool;
 	if (ioctl(device->fd, GOPHERSHIP_IOC_STATS, stats)) {
+		if (errno == ENOENT && stats->pool == GOPHERSHIP_POOL_AFTER) {
+			stats->nr_classes = 0;
+			return STATUS_OK;
+		}
 		complain("cannot read the counters of %s: %s", device->path, strerror(errno));
 		return STATUS_DEVICE;
 	}
@@ -97,5 +99,21 @@ enum status device_stats(struct device *device, uint32_t pool, struct gophership
 			 device->path, stats->nr_classes);
 		return STATUS_DEVICE;
 	}
+	/* It is text from here on. */
+	stats->name[sizeof(stats->name) - 1] = '\0';
 	return STATUS_OK;
+}
+
+enum status device_stats(struct device *device, uint32_t pool, struct gophership_stats *stats)
+{
+	*stats = (struct gophership_stats){ .pool = pool };
+	return read_stats(device, stats);
+}
+
+enum status device_stats_after(struct device *device, const char *name,
+			       struct gophership_stats *stats)
+{
+	*stats = (struct gophership_stats){ .pool = GOPHERSHIP_POOL_AFTER };
+	strncpy(stats->name, name, sizeof(stats->name) - 1);
+	return read_stats(device, stats);
 }

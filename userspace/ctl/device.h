@@ -31,5 +31,8 @@ struct device {
 enum status device_open(struct device *device, const char *path);
 void device_close(struct device *device);
 enum status device_stats(struct device *device, uint32_t pool, struct gophership_stats *stats);
+/* Of the next pool by name; nr_classes 0: there is none. */
+enum status device_stats_after(struct device *device, const char *name,
+			       struct gophership_stats *stats);
 
 #endif /* DEVICE_H */

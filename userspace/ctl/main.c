@@ -21,6 +21,10 @@ struct command {
 static const struct command commands[] = {
 	{ "info", command_info },
 	{ "stat", command_stat },
+	{ "list", command_list },
+	{ "top", command_top },
+	{ "leaks", command_leaks },
+	{ "metrics", command_metrics },
 	{ "ship", command_ship },
 	{ "receive", command_receive },
 	{ "send", command_send },
@@ -36,6 +40,10 @@ static const char doc[] =
 	"Commands:\n"
 	"  info                   what the device offers: size classes and limits\n"
 	"  stat                   what is on loan, what is cached, and all counters\n"
+	"  list                   every pool, those of drivers too\n"
+	"  top                    what the pools do, the busiest first\n"
+	"  leaks                  which call sites of drivers hold buffers\n"
+	"  metrics                all counters, for a monitoring system\n"
 	"  ship FILE DEST         copy a file through borrowed buffers, and prove the copy\n"
 	"  receive ENDPOINT DEST  write what a driver delivers to a file or a pipe\n"
 	"  send FILE ENDPOINT     give a file to a driver\n"
@@ -94,8 +102,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which command? There are info, stat, ship, receive, send, "
-			   "records, bench and doctor");
+		argp_error(state, "which command? There are info, stat, list, top, leaks, "
+			   "metrics, ship, receive, send, records, bench and doctor");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
