@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cover.h"
@@ -101,6 +103,39 @@ int op_release(void)
 	       (int)release.done;
 }
 
+/* A dma-buf of some handles, in place of an older one; a mapping and a sync. */
+int op_export(void)
+{
+	static int dmabufs[4] = { -1, -1, -1, -1 };
+	uint64_t some[8];
+	struct gophership_export export = {
+		.size = sizeof(export), .count = 1 + below(8), .handles = (uintptr_t)some, .fd = -1,
+	};
+	struct dma_buf_sync sync = { .flags = below(8) };
+	int *place = &dmabufs[below(4)];
+	void *map;
+	int ret;
+
+	for (unsigned int i = 0; i < 8; i++)
+		some[i] = one_in(2) ? handles[below(HANDLES)] : common->handles[below(HANDLES)];
+	if (one_in(10))
+		spoil(&export, sizeof(export));
+	if (one_in(30))
+		export.handles = odd();
+	ret = ioctl(some_context()->fd, GOPHERSHIP_IOC_EXPORT, &export) ? -errno : 0;
+	if (*place >= 0)
+		close(*place);
+	*place = ret ? -1 : export.fd;
+	if (ret)
+		return ret;
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, one_in(4) ? MAP_PRIVATE : MAP_SHARED,
+		   export.fd, below(4) * PAGE);
+	ioctl(export.fd, DMA_BUF_IOCTL_SYNC, &sync);
+	if (map != MAP_FAILED)
+		munmap(map, PAGE);
+	return 0;
+}
+
 /* More than a processor keeps for itself: the depot has to do with it. */
 int op_burst(void)
 {
@@ -147,7 +182,7 @@ int op_info(void)
 /* Any command of anybody, with anything. */
 int op_ioctl(void)
 {
-	unsigned long command = one_in(2) ? odd() : GOPHERSHIP_IOC_INFO + below(12) - 4;
+	unsigned long command = one_in(2) ? odd() : GOPHERSHIP_IOC_INFO + below(14) - 4;
 
 	return ioctl(some_context()->fd, command, odd()) ? -errno : 0;
 }

@@ -76,6 +76,7 @@ int op_close(void);
 int op_acquire(void);
 int op_release(void);
 int op_burst(void);
+int op_export(void);
 int op_info(void);
 int op_ioctl(void);
 int op_mmap(void);

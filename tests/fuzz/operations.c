@@ -98,6 +98,7 @@ static const struct op ops[] = {
 	{ "close", op_close, 2 },
 	{ "fork", op_fork, 2 },
 	{ "burst", op_burst, 2 },
+	{ "export", op_export, 3 },
 	{ "kill", op_kill, 1 },
 	{ "reclaim", op_reclaim, 1 },
 };
