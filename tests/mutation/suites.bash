@@ -17,6 +17,7 @@
 #   driver late|lend|numa        of tests/driver, on debian-6.1
 #   port TEST                    a test of tests/port
 #   dma MODE                     tests/dma, in one of its modes
+#   dmabuf PROGRAM TEST          of tests/dmabuf, with swiotlb=force
 #   libport PROGRAM TEST         of tests/libport, on this machine, where the test is the driver
 #   libguest PROGRAM             of tests/libgophership, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
@@ -109,6 +110,15 @@ run_port()
 		sh guest 0 0 "$2"
 }
 
+# run_dmabuf COPY PROGRAM TEST: as tests/dmabuf/run does it.
+run_dmabuf()
+{
+	"$1/tests/vm/run" --kernel "$kernel" --cpus 2 --append init_on_alloc=0 \
+		--append swiotlb=force --build "$1/tests/dmabuf/dmabuf_importer" \
+		--with "$repository/build/tests/dmabuf/$2" --timeout 300 -- \
+		sh -c "insmod /t/gophership_importer.ko; BOUNCED=1 $2 -t $3"
+}
+
 run_tool()
 {
 	mkdir -p "$1/build"
@@ -162,6 +172,7 @@ run_test()
 	driver) run_driver "$copy" "$words" ;;
 	port) run_port "$copy" "$words" ;;
 	dma) "$copy/tests/dma/run" "$kernel/$words" ;;
+	dmabuf) run_dmabuf "$copy" $words ;;
 	*) run_user "$copy" $2 ;;
 	esac
 }
