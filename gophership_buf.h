@@ -219,6 +219,13 @@ struct gophership_buf {
 	};
 } __aligned(64);
 
+/*
+ * Private: @writer of a buffer whose pool is bound to a device, instead of a context: the
+ * descriptor is a struct gophership_mapped_buf. From birth to death, but while the RCU head
+ * lies upon it: see free_mapped_rcu() in pool/free.c.
+ */
+#define GOPHERSHIP_WRITER_DEVICE	U32_MAX
+
 /** GOPHERSHIP_POOL_NAME_LEN - bytes of a pool's name, the NUL included */
 #define GOPHERSHIP_POOL_NAME_LEN	32
 

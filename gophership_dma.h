@@ -25,7 +25,7 @@
  *   buffer that was just acquired, too: the CPU may have written to it;
  * - after the device did, and before the CPU reads: gophership_buf_sync_for_cpu().
  *
- * Where the device needs no sync, each is a call and two tests. That is asked for each
+ * Where the device needs no sync, each is two tests. That is asked for each
  * mapping: a bounce buffer (swiotlb) may be behind one, and none behind another one.
  *
  * A mapping ends once: when the pool gives the pages back; in gophership_pool_destroy() or
@@ -50,6 +50,47 @@
 
 struct gophership_port;
 
+/* Private, down to gophership_buf_wants_sync(): for the inline functions alone. */
+struct gophership_dma;
+
+/*
+ * struct gophership_dma_mapping - pages that a device reaches
+ * @addr: where; constant while it is mapped
+ * @mapped: 1, or 0 once a context has taken it upon itself to unmap it: by xchg
+ * @sync: whether the device needs any; constant
+ * @bounced: the device reaches a copy; constant
+ */
+struct gophership_dma_mapping {
+	dma_addr_t addr;
+	u32 mapped;
+	bool sync;
+	bool bounced;
+};
+
+/*
+ * struct gophership_mapped_buf - the descriptor of a buffer of a bound pool
+ * @buf: what all know; its writer is GOPHERSHIP_WRITER_DEVICE
+ * @dma: with a reference; constant
+ * @mapping: of its pages
+ */
+struct gophership_mapped_buf {
+	struct gophership_buf buf;
+	struct gophership_dma *dma;
+	struct gophership_dma_mapping mapping;
+};
+
+/* The address, or DMA_MAPPING_ERROR when it is mapped no more. Context: any. */
+static inline dma_addr_t gophership_dma_addr(const struct gophership_dma_mapping *mapping)
+{
+	return READ_ONCE(mapping->mapped) ? mapping->addr : DMA_MAPPING_ERROR;
+}
+
+static inline bool gophership_buf_wants_sync(const struct gophership_buf *buf)
+{
+	return buf->writer == GOPHERSHIP_WRITER_DEVICE &&
+	       container_of(buf, struct gophership_mapped_buf, buf)->mapping.sync;
+}
+
 /**
  * gophership_buf_dma() - where a device finds a buffer
  * @buf: a buffer that the caller has on loan
@@ -58,7 +99,32 @@ struct gophership_port;
  * Return: the address of its first byte, for the device of its pool. DMA_MAPPING_ERROR if
  * the pool has no device, or that pool was destroyed, or its driver unbound.
  */
-dma_addr_t gophership_buf_dma(const struct gophership_buf *buf);
+static inline dma_addr_t gophership_buf_dma(const struct gophership_buf *buf)
+{
+	if (unlikely(buf->writer != GOPHERSHIP_WRITER_DEVICE))
+		return DMA_MAPPING_ERROR;
+	return gophership_dma_addr(&container_of(buf, struct gophership_mapped_buf, buf)->mapping);
+}
+
+/**
+ * gophership_buf_sync_cpu() - gophership_buf_sync_for_cpu() where a sync is needed
+ * @buf: as there
+ * @offset: as there
+ * @len: as there
+ *
+ * Context: any but NMI.
+ */
+void gophership_buf_sync_cpu(struct gophership_buf *buf, size_t offset, size_t len);
+
+/**
+ * gophership_buf_sync_device() - gophership_buf_sync_for_device() where a sync is needed
+ * @buf: as there
+ * @offset: as there
+ * @len: as there
+ *
+ * Context: any but NMI.
+ */
+void gophership_buf_sync_device(struct gophership_buf *buf, size_t offset, size_t len);
 
 /**
  * gophership_buf_sync_for_cpu() - what the device wrote is to be read
@@ -68,7 +134,12 @@ dma_addr_t gophership_buf_dma(const struct gophership_buf *buf);
  *
  * Context: any but NMI.
  */
-void gophership_buf_sync_for_cpu(struct gophership_buf *buf, size_t offset, size_t len);
+static inline void gophership_buf_sync_for_cpu(struct gophership_buf *buf, size_t offset,
+					       size_t len)
+{
+	if (unlikely(gophership_buf_wants_sync(buf)))
+		gophership_buf_sync_cpu(buf, offset, len);
+}
 
 /**
  * gophership_buf_sync_for_device() - the device may read and write
@@ -78,7 +149,12 @@ void gophership_buf_sync_for_cpu(struct gophership_buf *buf, size_t offset, size
  *
  * Context: any but NMI.
  */
-void gophership_buf_sync_for_device(struct gophership_buf *buf, size_t offset, size_t len);
+static inline void gophership_buf_sync_for_device(struct gophership_buf *buf, size_t offset,
+						  size_t len)
+{
+	if (unlikely(gophership_buf_wants_sync(buf)))
+		gophership_buf_sync_device(buf, offset, len);
+}
 
 /**
  * gophership_port_map() - map all buffers of a port for a device

@@ -18,24 +18,11 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "gophership_dma.h"
 #include "pool/dma.h"
 #include "pool/registry.h"
 
 /* As page_pool's: the driver asks for each sync. */
 #define MAPPING_ATTRS	(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_WEAK_ORDERING)
-
-/**
- * struct gophership_mapped_buf - the descriptor of a buffer of a bound pool
- * @buf: what all know; its writer is GOPHERSHIP_WRITER_DEVICE
- * @dma: with a reference; constant
- * @mapping: of its pages
- */
-struct gophership_mapped_buf {
-	struct gophership_buf buf;
-	struct gophership_dma *dma;
-	struct gophership_dma_mapping mapping;
-};
 
 static_assert(sizeof(struct gophership_mapped_buf) == 2 * sizeof(struct gophership_buf));
 
@@ -370,33 +357,21 @@ void gophership_dma_buf_free(struct gophership_buf *buf)
 	kmem_cache_free(descriptors, to_mapped(buf));
 }
 
-dma_addr_t gophership_buf_dma(const struct gophership_buf *buf)
-{
-	if (unlikely(!gophership_mapped(buf)))
-		return DMA_MAPPING_ERROR;
-	return gophership_dma_addr(&to_mapped(buf)->mapping);
-}
-EXPORT_SYMBOL_GPL(gophership_buf_dma);
-
-void gophership_buf_sync_for_cpu(struct gophership_buf *buf, size_t offset, size_t len)
+void gophership_buf_sync_cpu(struct gophership_buf *buf, size_t offset, size_t len)
 {
 	struct gophership_mapped_buf *mapped = to_mapped(buf);
 
-	if (unlikely(gophership_mapped(buf) && mapped->mapping.sync))
-		gophership_dma_sync_for_cpu(mapped->dma, &mapped->mapping, buf->capacity,
-					    offset, len);
+	gophership_dma_sync_for_cpu(mapped->dma, &mapped->mapping, buf->capacity, offset, len);
 }
-EXPORT_SYMBOL_GPL(gophership_buf_sync_for_cpu);
+EXPORT_SYMBOL_GPL(gophership_buf_sync_cpu);
 
-void gophership_buf_sync_for_device(struct gophership_buf *buf, size_t offset, size_t len)
+void gophership_buf_sync_device(struct gophership_buf *buf, size_t offset, size_t len)
 {
 	struct gophership_mapped_buf *mapped = to_mapped(buf);
 
-	if (unlikely(gophership_mapped(buf) && mapped->mapping.sync))
-		gophership_dma_sync_for_device(mapped->dma, &mapped->mapping, buf->capacity,
-					       offset, len);
+	gophership_dma_sync_for_device(mapped->dma, &mapped->mapping, buf->capacity, offset, len);
 }
-EXPORT_SYMBOL_GPL(gophership_buf_sync_for_device);
+EXPORT_SYMBOL_GPL(gophership_buf_sync_device);
 
 int gophership_dma_init(void)
 {

@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 
+#include "gophership_dma.h"
 #include "pool/types.h"
 
 /**
@@ -46,20 +47,6 @@ struct gophership_dma {
 	void *owner;
 };
 
-/**
- * struct gophership_dma_mapping - pages that a device reaches
- * @addr: where; constant while it is mapped
- * @mapped: 1, or 0 once a context has taken it upon itself to unmap it: by xchg
- * @sync: whether the device needs any; constant
- * @bounced: the device reaches a copy; constant
- */
-struct gophership_dma_mapping {
-	dma_addr_t addr;
-	u32 mapped;
-	bool sync;
-	bool bounced;
-};
-
 struct gophership_dma *gophership_dma_bind(struct device *dev, enum dma_data_direction dir,
 					   void (*unmap_all)(struct gophership_dma *dma),
 					   void *owner);
@@ -78,12 +65,6 @@ void gophership_dma_sync_for_cpu(struct gophership_dma *dma,
 void gophership_dma_sync_for_device(struct gophership_dma *dma,
 				    const struct gophership_dma_mapping *mapping, size_t size,
 				    size_t offset, size_t len);
-
-/* The address, or DMA_MAPPING_ERROR when it is mapped no more. Context: any. */
-static inline dma_addr_t gophership_dma_addr(const struct gophership_dma_mapping *mapping)
-{
-	return READ_ONCE(mapping->mapped) ? mapping->addr : DMA_MAPPING_ERROR;
-}
 
 struct gophership_buf *gophership_dma_buf_alloc(struct gophership_dma *dma, gfp_t gfp);
 int gophership_dma_buf_map(struct gophership_buf *buf);

@@ -81,13 +81,6 @@ enum {
 #define GOPHERSHIP_INBOX_LOOK(cpu)	(4U + ((cpu) << 3))
 static_assert(GOPHERSHIP_INBOX_LOOK(CONFIG_NR_CPUS - 1) <= U16_MAX);
 
-/*
- * buf->writer of a buffer whose pool is bound to a device, instead of a context: the
- * descriptor is that of pool/dma.c. From birth to death, but while the RCU head lies upon
- * it: see free_mapped_rcu().
- */
-#define GOPHERSHIP_WRITER_DEVICE	U32_MAX
-
 static inline bool gophership_mapped(const struct gophership_buf *buf)
 {
 	return buf->writer == GOPHERSHIP_WRITER_DEVICE;
