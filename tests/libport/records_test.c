@@ -6,17 +6,12 @@
  * FUZZ_ROUNDS and FUZZ_SEED in the environment are for longer runs.
  */
 #include <byteswap.h>
-#include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <gophership_records.h>
 
 #include "blocks.h"
-
-#include <kselftest_harness.h>
+#include "fixture.h"
 
 /* Records of the block that the tests spoil, the discarded one not counted. */
 #define GOOD		9
