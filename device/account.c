@@ -25,11 +25,17 @@ module_param(quota_mb, uint, 0444);
 MODULE_PARM_DESC(quota_mb, "MiB that one open of the device can lease (default 256)");
 
 static unsigned int user_limit_mb;
-module_param(user_limit_mb, uint, 0444);
+static int set_user_limit(const char *text, const struct kernel_param *param);
+static const struct kernel_param_ops user_limit_ops = {
+	.set = set_user_limit,
+	.get = param_get_uint,
+};
+module_param_cb(user_limit_mb, &user_limit_ops, &user_limit_mb, 0644);
 MODULE_PARM_DESC(user_limit_mb,
 		 "MiB that all opens together can lease (default 0: a quarter of the memory)");
 
 unsigned long gophership_quota_pages __read_mostly;
+/* 0 until the module is loaded; then written by set_user_limit(), read at any time. */
 unsigned long gophership_limit_pages __read_mostly;
 
 static atomic_long_t machine_pages = ATOMIC_LONG_INIT(0);
@@ -75,7 +81,7 @@ int gophership_account_charge(struct gophership_account *account, long pages)
 		return -EDQUOT;
 	if (!charge_owner(account, pages))
 		goto uncharge_account;
-	if (charge(&machine_pages, pages, gophership_limit_pages))
+	if (charge(&machine_pages, pages, READ_ONCE(gophership_limit_pages)))
 		return 0;
 
 	uncharge_owner(account, pages);
@@ -146,12 +152,45 @@ void gophership_account_put(struct gophership_account *account)
 	kfree(account);
 }
 
+/* The kernel reaches payloads at all times: none is in high memory. */
+static unsigned long ram_pages(void)
+{
+	return totalram_pages() - totalhigh_pages();
+}
+
+static void apply_user_limit(unsigned int mb)
+{
+	unsigned long pages = mb ? (unsigned long)mb << (20 - PAGE_SHIFT) : ram_pages() / 4;
+
+	WRITE_ONCE(gophership_limit_pages, pages);
+}
+
+/*
+ * At load the value is judged by gophership_account_init(), which can say what is wrong.
+ * Later it holds from the next charge on: what is on lease stays. The kernel calls this
+ * for one write at a time.
+ */
+static int set_user_limit(const char *text, const struct kernel_param *param)
+{
+	unsigned int mb;
+	int ret;
+
+	ret = kstrtouint(text, 0, &mb);
+	if (ret)
+		return ret;
+	if (gophership_limit_pages) {
+		if (mb > ram_pages() >> (20 - PAGE_SHIFT))
+			return -EINVAL;
+		apply_user_limit(mb);
+	}
+	user_limit_mb = mb;
+	return 0;
+}
+
 /* The bounds, from the parameters. 0, or -EINVAL for one that is out of range. */
 int __init gophership_account_init(void)
 {
-	/* The kernel reaches payloads at all times: none is in high memory. */
-	unsigned long ram = totalram_pages() - totalhigh_pages();
-	unsigned long ram_mb = ram >> (20 - PAGE_SHIFT);
+	unsigned long ram_mb = ram_pages() >> (20 - PAGE_SHIFT);
 
 	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
 		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
@@ -164,8 +203,6 @@ int __init gophership_account_init(void)
 		return -EINVAL;
 	}
 	gophership_quota_pages = (unsigned long)quota_mb << (20 - PAGE_SHIFT);
-	gophership_limit_pages = ram / 4;
-	if (user_limit_mb)
-		gophership_limit_pages = (unsigned long)user_limit_mb << (20 - PAGE_SHIFT);
+	apply_user_limit(user_limit_mb);
 	return 0;
 }

@@ -29,7 +29,7 @@ struct gophership_account {
 	atomic_long_t pages;
 };
 
-/* Bounds on charged pages, set before the first account */
+/* Bounds on charged pages, set before the first account; the limit may change later */
 extern unsigned long gophership_quota_pages;
 extern unsigned long gophership_limit_pages;
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * borrower: three buffers of 8 KiB on lease, and a port of four of 4 KiB; prints "held"
+ * borrower [N]: N (three) buffers of 8 KiB on lease, and a port of four of 4 KiB; prints "held"
  * and its two lists of /proc/self/fdinfo, and waits for the end of its input.
  */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -26,12 +27,12 @@ static void print_fdinfo(int fd)
 		fclose(file);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	struct gophership_lease leases[3];
+	struct gophership_lease leases[GOPHERSHIP_BATCH_MAX];
 	struct gophership_acquire acquire = {
-		.size = sizeof(acquire), .min_size = 8192, .count = 3,
-		.leases = (uintptr_t)leases,
+		.size = sizeof(acquire), .min_size = 8192, .leases = (uintptr_t)leases,
+		.count = argc > 1 ? atoi(argv[1]) : 3,
 	};
 	struct gophership_port_setup setup = {
 		.size = sizeof(setup), .buf_size = 4096, .count = 4,
@@ -39,7 +40,7 @@ int main(void)
 	int fd = open("/dev/gophership", O_RDWR);
 	char byte;
 
-	if (fd < 0 || ioctl(fd, GOPHERSHIP_IOC_ACQUIRE, &acquire) || acquire.granted != 3 ||
+	if (fd < 0 || ioctl(fd, GOPHERSHIP_IOC_ACQUIRE, &acquire) || acquire.granted != acquire.count ||
 	    ioctl(fd, GOPHERSHIP_IOC_PORT, &setup)) {
 		perror("borrower");
 		return 1;
