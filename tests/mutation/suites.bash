@@ -16,6 +16,7 @@
 #   watch CHECK                  a check of tests/watch
 #   driver late|lend|numa        of tests/driver, on debian-6.1
 #   port TEST                    a test of tests/port
+#   stream SCENARIO              of the model of tests/stream; "stream guest TEST": of listen there
 #   dma MODE                     tests/dma, in one of its modes
 #   dmabuf PROGRAM TEST          of tests/dmabuf, with swiotlb=force
 #   libport PROGRAM TEST         of tests/libport, on this machine, where the test is the driver
@@ -125,6 +126,20 @@ run_tool()
 	"$1/tests/user/tool"
 }
 
+# run_stream COPY SCENARIO|guest [TEST]: as tests/stream/run does it.
+run_stream()
+{
+	local copy=$1
+	make --no-print-directory -s -C "$copy/tests/stream" O="$copy/build/tests/stream" || return 97
+	if [[ $2 != guest ]]; then
+		timeout 300 "$copy/build/tests/stream/model" "$2"
+		return
+	fi
+	"$copy/tests/vm/run" --kernel "$kernel" --cpus 2 --no-load --build "$copy/tests/driver/scribe" \
+		--with "$copy/build/tests/stream/listen" --with "$copy/tests/stream/guest" --timeout 300 -- \
+		sh guest 0 "$3"
+}
+
 # run_ship COPY [NAME]: as tests/user/ship does it.
 run_ship()
 {
@@ -171,6 +186,7 @@ run_test()
 	watch) run_watch "$copy" "$words" ;;
 	driver) run_driver "$copy" "$words" ;;
 	port) run_port "$copy" "$words" ;;
+	stream) run_stream "$copy" $words ;;
 	dma) "$copy/tests/dma/run" "$kernel/$words" ;;
 	dmabuf) run_dmabuf "$copy" $words ;;
 	*) run_user "$copy" $2 ;;

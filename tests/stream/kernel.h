@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * As much of the kernel as device/block.c and record.c need, for one CPU. Before and after each access
- * to the state of the CPU there is a step(): there the model may have an interrupt come.
+ * As much of the kernel as device/block.c and record.c need, for one CPU. Before and after
+ * each access to the state of the CPU there is a step(): there the model may have an
+ * interrupt come.
  */
 #ifndef STREAM_MODEL_KERNEL_H
 #define STREAM_MODEL_KERNEL_H

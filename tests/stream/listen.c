@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -406,6 +407,50 @@ static int test_within(char **arguments)
 	return settle() && all_lost() > 300;
 }
 
+static int set_online(const char *value)
+{
+	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY);
+	int good = fd >= 0 && write(fd, value, 1) == 1;
+
+	close(fd);
+	return good;
+}
+
+/* Commands run on the CPU of the program that gives them. */
+static void run_on(unsigned int first, unsigned int last)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	for (; first <= last; first++)
+		CPU_SET(first, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		bail("affinity: %s", strerror(errno));
+}
+
+/* What a CPU had in a block comes when it goes, without a flush. */
+static int test_left(char **arguments)
+{
+	int round, came;
+
+	(void)arguments;
+	begin(64, "0", "0");
+	/* Flushes that were under way are over then. */
+	for (round = 0; round < 3; round++) {
+		command("one");
+		port_kick(&reader.port);
+		if (!receive_one(PATIENCE))
+			bail("record %d does not come", round);
+	}
+	run_on(1, 1);
+	command("one");
+	run_on(0, 1);
+	if (!set_online("0"))
+		bail("CPU 1 does not go");
+	came = receive_one(10);
+	return set_online("1") && came && settle();
+}
+
 /* The driver goes while it writes; the kernel's log has the numbers. */
 static int test_gone(char **arguments)
 {
@@ -438,6 +483,7 @@ static const struct {
 	{ "flush", 0, test_flush, "a block goes after flush_us" },
 	{ "kick", 0, test_kick, "a block goes with a kick" },
 	{ "within", 1, test_within, "blocks fill up while a record is open" },
+	{ "left", 0, test_left, "what a CPU had comes when it goes" },
 	{ "gone", 0, test_gone, "the driver goes while it writes" },
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Streams with an interrupt at every step: device/block.c and record.c themselves run as a task that
- * writes, discards and flushes; at each of its steps an interrupt comes that does the
- * same, and at each step of that one an NMI. What arrives is judged as a reader does.
+ * Streams with an interrupt at every step: device/block.c and record.c themselves run as a
+ * task that writes, discards and flushes; at each of its steps an interrupt comes that does
+ * the same, and at each step of that one an NMI. What arrives is judged as a reader does.
  *
  *   model SCENARIO [RANDOM]    RANDOM: so many runs with up to three interrupts within
  *                              each other, at random steps, too
@@ -334,6 +334,14 @@ static void end_run(void)
 		wrong("a buffer is missing", nr_available);
 }
 
+/* No section is open behind it: nothing that is closed may be left. */
+static void do_as_task(enum deed deed)
+{
+	act(deed);
+	if (cpu.pending || cpu.tail != gophership_stream_place(cpu.word))
+		wrong("a block is left", cpu.tail);
+}
+
 /* Returns whether the last interrupt came. */
 static bool run(int last)
 {
@@ -341,7 +349,7 @@ static bool run(int last)
 
 	begin_run();
 	for (i = 0; scenario->script[i] != NR_DEEDS; i++)
-		act(scenario->script[i]);
+		do_as_task(scenario->script[i]);
 	i = steps[last - 1];
 	end_run();
 	return i >= (int)at[last] && at[last];
