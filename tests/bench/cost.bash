@@ -34,6 +34,11 @@ cost_lab()
 			guest guest-cost "$kernel" --cpus 1 --mem 512M "${counting[@]}" \
 				--with "$build/device-$kernel" -- "$case" "device-$kernel"
 			;;
+		dma)
+			guest guest "$kernel" --cpus 1 --mem 512M --device intel-iommu --device edu \
+				"${counting[@]}" --append 'init_on_alloc=0 intel_iommu=on iommu.strict=1' \
+				-- 3 1536 "$case"
+			;;
 		esac | take_rows "$kernel" instructions
 	done < <(chosen "${cost[@]}" "${scale[@]}")
 }

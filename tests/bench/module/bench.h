@@ -23,7 +23,7 @@ struct gophership_pool;
 #define BENCH_SIZES	1024	/* random sizes; a power of two */
 #define BENCH_CPUS	16	/* of one stretch, at most */
 #define BENCH_ROUNDS	501	/* at most */
-#define BENCH_CONTENDERS 24	/* there are, at most */
+#define BENCH_CONTENDERS 28	/* there are, at most */
 
 /* The loops that a contender may have. */
 enum bench_loop_kind {
@@ -45,6 +45,7 @@ enum bench_loop_kind {
 	LOOP_GIVE,	/* and back */
 	LOOP_NEST,	/* in a hard interrupt ... */
 	LOOP_BELOW,	/* ... that came on top of this one */
+	LOOP_DMA,	/* pairs of what a device reaches */
 	NR_LOOPS
 };
 
@@ -158,6 +159,10 @@ void bench_pages_exit(void);
 extern const struct bench_contender bench_page_pool_direct, bench_page_pool_ring;
 int bench_page_pool_init(void);
 void bench_page_pool_exit(void);
+
+extern const struct bench_contender bench_mapped, bench_mapped_page_pool, bench_mapped_each;
+int bench_dma_init(void);
+void bench_dma_exit(void);
 
 extern const struct bench_contender bench_objpool;
 int bench_objpool_init(void);

@@ -20,6 +20,7 @@ static const struct bench_case cases[] = {
 	{ "hand-over", LOOP_ACROSS, 1 },
 	{ "miss", LOOP_TAKE, 1 },
 	{ "irq-nested", LOOP_NEST, 1 },
+	{ "dma", LOOP_DMA, 1 },
 };
 
 /* Ours is the first. One without a name is not in this kernel. */
@@ -37,6 +38,9 @@ const struct bench_contender * const bench_contenders[] = {
 	&bench_page_pool_direct,
 	&bench_page_pool_ring,
 	&bench_objpool,
+	&bench_mapped,
+	&bench_mapped_page_pool,
+	&bench_mapped_each,
 	&bench_alloc_pages,
 	&bench_alloc_pages_bulk,
 	&bench_page_frag,

@@ -157,6 +157,7 @@ static void choose_sizes(void)
 
 static void contenders_exit(void)
 {
+	bench_dma_exit();
 	bench_objpool_exit();
 	bench_page_pool_exit();
 	bench_pages_exit();
@@ -175,6 +176,8 @@ static int contenders_init(void)
 		err = bench_page_pool_init();
 	if (!err)
 		err = bench_objpool_init();
+	if (!err)
+		err = bench_dma_init();
 	if (err)
 		contenders_exit();
 	return err;
