@@ -39,7 +39,7 @@ int op_close(void)
 	return ret;
 }
 
-static void spoil(void *structure, size_t size)
+void spoil(void *structure, size_t size)
 {
 	uint64_t value = odd();
 	size_t width = one_in(2) ? 4 : 8;

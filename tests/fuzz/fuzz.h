@@ -66,6 +66,14 @@ uint64_t odd(void);
 void mappings_begin(void);
 struct context *some_context(void);
 struct mapping *some_mapping(void);
+/* One more, in place of another one. */
+void remember(unsigned char *at, size_t length, uint64_t id);
+
+/* calls.c: some bits of it are others */
+void spoil(void *bytes, size_t size);
+
+/* ports.c: they are the parent's */
+void ports_forget(void);
 
 /* operations.c */
 void one_op(void);
@@ -90,5 +98,10 @@ int op_protect(void);
 int op_pin(void);
 int op_ring(void);
 int op_userfault(void);
+int op_port(void);
+int op_attach(void);
+int op_submit(void);
+int op_port_file(void);
+int op_port_mmap(void);
 
 #endif /* TESTS_FUZZ_H */

@@ -82,7 +82,7 @@ static void forget_range(const unsigned char *at, size_t length)
 	}
 }
 
-static void remember(unsigned char *at, size_t length, uint64_t id)
+void remember(unsigned char *at, size_t length, uint64_t id)
 {
 	unsigned int i = below(MAPPINGS);
 

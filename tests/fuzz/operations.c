@@ -99,6 +99,11 @@ static const struct op ops[] = {
 	{ "fork", op_fork, 2 },
 	{ "burst", op_burst, 2 },
 	{ "export", op_export, 3 },
+	{ "port", op_port, 6 },
+	{ "attach", op_attach, 6 },
+	{ "submit", op_submit, 10 },
+	{ "port_file", op_port_file, 3 },
+	{ "port_mmap", op_port_mmap, 4 },
 	{ "kill", op_kill, 1 },
 	{ "reclaim", op_reclaim, 1 },
 };
@@ -138,6 +143,7 @@ static void forget_what_is_not_inherited(void)
 	for (unsigned int i = 0; i < MAPPINGS; i++)
 		if (mappings[i].at && msync(mappings[i].at, mappings[i].length, MS_ASYNC))
 			mappings[i].at = NULL;
+	ports_forget();
 }
 
 /* A child with all that its parent has, for a moment. */
