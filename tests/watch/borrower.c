@@ -40,7 +40,8 @@ int main(int argc, char **argv)
 	int fd = open("/dev/gophership", O_RDWR);
 	char byte;
 
-	if (fd < 0 || ioctl(fd, GOPHERSHIP_IOC_ACQUIRE, &acquire) || acquire.granted != acquire.count ||
+	if (fd < 0 || ioctl(fd, GOPHERSHIP_IOC_ACQUIRE, &acquire) ||
+	    acquire.granted != acquire.count ||
 	    ioctl(fd, GOPHERSHIP_IOC_PORT, &setup)) {
 		perror("borrower");
 		return 1;

@@ -13,9 +13,9 @@ static enum status complain_open(const char *path)
 	int error = errno;
 
 	complain("cannot read %s: %s", path, strerror(error));
-	if (error == EACCES || error == EPERM)
+	if (error == EACCES || error == EPERM) {
 		advise("debugfs is root's: use sudo.");
-	else if (error == ENOENT && !strcmp(path, HOLDERS_PATH)) {
+	} else if (error == ENOENT && !strcmp(path, HOLDERS_PATH)) {
 		advise("Is the module loaded (gophershipctl doctor), and debugfs mounted? Else:");
 		advise("sudo mount -t debugfs none /sys/kernel/debug");
 	}
