@@ -193,6 +193,17 @@ static inline bool gophership_dma_bounced(struct device *dev, dma_addr_t addr, s
 #endif
 }
 
+/*
+ * Is a this_cpu operation one instruction, or else nothing that an NMI can come in the
+ * middle of? Architectures say so since 6.2; these two always could have.
+ */
+#if !defined(CONFIG_HAVE_NMI) || defined(CONFIG_ARCH_HAS_NMI_SAFE_THIS_CPU_OPS) || \
+	defined(CONFIG_X86) || defined(CONFIG_ARM64)
+#define GOPHERSHIP_NMI_SAFE_THIS_CPU	1
+#else
+#define GOPHERSHIP_NMI_SAFE_THIS_CPU	0
+#endif
+
 /* Shrinkers are allocated by the kernel since 6.7. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 static inline struct shrinker *gophership_shrinker_register(struct shrinker *model,

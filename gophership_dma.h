@@ -35,6 +35,10 @@
  * reaches whatever has the page then. The buffer stays valid, and its release at any
  * later time is safe. From then on its address is DMA_MAPPING_ERROR, and syncs do nothing.
  *
+ * Pools are bound and ports are mapped before the driver's remove() returns: what is bound
+ * later, while the driver core releases the device's resources, may outlive the driver. So
+ * an endpoint is unregistered in remove(), not by devm_add_action().
+ *
  * A mapping that fails counts as no memory. Buffers of a bound pool are made and freed
  * where the allocators may be asked (see "Contexts"): there a driver may map and unmap,
  * too. None is mapped or unmapped in NMI, or upon a lock of an allocator.

@@ -20,8 +20,9 @@
  * is made of the layout, and it is part of the name of a symbol, gophership_layout_NUMBER.
  * To load the driver with another module fails with "Unknown symbol gophership_layout_...",
  * and to build it against another one fails with the same name: build it anew, with the
- * headers and the Module.symvers of the module that is to be loaded. A driver under DKMS
- * is to be built again after each update of gophership; one without this header need not.
+ * headers and the Module.symvers of the module that is to be loaded. (Any driver is to be
+ * built again when structures of gophership_buf.h have grown. Where CONFIG_MODVERSIONS is
+ * not set, only one with this header is refused if it was not.)
  */
 
 #include <linux/kernel.h>

@@ -106,13 +106,14 @@ static void note_closed(struct gophership_stream_cpu *cpu, unsigned long word)
 	slot->records = records_of(word);
 }
 
-/* Close the block of @word, unless it has changed. Context: a section. */
-static void close_block(struct gophership_stream *stream, unsigned long word)
+/* Close the block of @word. False if that has changed. Context: a section. */
+static bool close_block(struct gophership_stream *stream, unsigned long word)
 {
 	if (this_cpu_cmpxchg(stream->cpu->word, word, next_word(word)) != word)
-		return;
+		return false;
 	note_closed(this_cpu_ptr(stream->cpu), word);
 	this_cpu_write(stream->cpu->pending, true);
+	return true;
 }
 
 /* May a block be opened there? One place stays free, or the ring would look empty. */
@@ -212,25 +213,26 @@ static unsigned long shut_word(unsigned long word)
 
 /*
  * Close the block of this CPU, which then goes as soon as no record is open; and if
- * records were lost since the one before, make one without records that says so.
+ * records were lost since the one before, make one without records that says so. A block
+ * whose records were all discarded goes, too: other CPUs may have no buffer.
  * Context: any.
  */
 void gophership_block_close(struct gophership_stream *stream)
 {
 	struct gophership_stream_cpu *cpu;
-	unsigned long word;
+	unsigned long first, word;
 
 	gophership_section_enter(stream);
 	cpu = this_cpu_ptr(stream->cpu);
-	word = READ_ONCE(cpu->word);
-	if (owes(cpu, word)) {
-		open_block(stream, word);
+	first = READ_ONCE(cpu->word);
+	if (owes(cpu, first))
+		open_block(stream, first);
+	/* A context on top may add records to the block, or close it. */
+	do {
 		word = READ_ONCE(cpu->word);
-	}
-	if (is_blank(cpu, word))
-		this_cpu_cmpxchg(stream->cpu->word, word, shut_word(word));
-	else if (gophership_stream_position(word) != GOPHERSHIP_STREAM_NONE)
-		close_block(stream, word);
+	} while (gophership_stream_place(word) == gophership_stream_place(first) &&
+		 gophership_stream_position(word) != GOPHERSHIP_STREAM_NONE &&
+		 !close_block(stream, word));
 	gophership_section_leave(stream);
 }
 

@@ -26,16 +26,28 @@
 #define CLOSED		BIT(GOPHERSHIP_PORT_CLOSED)
 #define GONE		BIT(GOPHERSHIP_PORT_GONE)
 
+static void rouse(struct work_struct *work)
+{
+	wake_up_interruptible(&container_of(work, struct gophership_port, rouse)->wait);
+}
+
 /*
  * What contexts that may not do it themselves have left to do: wake the program; free
  * what was delivered to one that is gone; call a driver that gave up on bad entries. That
  * one may allocate: it is no work for the queue that gives memory back.
+ *
+ * In a hard interrupt on PREEMPT_RT, too, where waiters' locks sleep. A thread of one CPU
+ * would do there, but all CPUs wait for it: a task that keeps that CPU to itself would
+ * stop the port.
  */
 static void wake_now(struct irq_work *work)
 {
 	struct gophership_port *port = container_of(work, struct gophership_port, wake);
 
-	wake_up_interruptible(&port->wait);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		queue_work(system_unbound_wq, &port->rouse);
+	else
+		wake_up_interruptible(&port->wait);
 	if (test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
 		queue_work(gophership_reclaim_wq, &port->reap);
 	if (test_and_clear_bit(GOPHERSHIP_PORT_AGAIN, &port->flags))
@@ -125,6 +137,7 @@ static void free_port(struct gophership_port *port)
 	list_del(&port->everywhere);
 	mutex_unlock(&all_ports_lock);
 	irq_work_sync(&port->wake);
+	cancel_work_sync(&port->rouse);
 	cancel_work_sync(&port->reap);
 	cancel_work_sync(&port->again);
 	reap(port);
@@ -227,7 +240,8 @@ struct gophership_port *gophership_port_new(struct gophership_account *account, 
 	port->account = account;
 	port->starved_at = U32_MAX;
 	init_waitqueue_head(&port->wait);
-	init_irq_work(&port->wake, wake_now);
+	port->wake = IRQ_WORK_INIT_HARD(wake_now);
+	INIT_WORK(&port->rouse, rouse);
 	INIT_WORK(&port->reap, reap_later);
 	INIT_WORK(&port->again, kick_again);
 	kref_init(&port->refs);

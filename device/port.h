@@ -53,6 +53,7 @@ enum {
  * @deliver: buffers to the program; published in any context
  * @wait: the program, in poll
  * @wake: wakes it, from any context; starts @reap and @again
+ * @rouse: wakes it on PREEMPT_RT
  * @reap: frees what a driver gives back after the program is gone
  * @again: calls the driver as a KICK does
  * @refs: the file's, the driver's, and one of each dma-buf of the bank
@@ -83,6 +84,7 @@ struct gophership_port {
 	struct gophership_ring deliver ____cacheline_aligned_in_smp;
 	wait_queue_head_t wait ____cacheline_aligned_in_smp;
 	struct irq_work wake;
+	struct work_struct rouse;
 	struct work_struct reap;
 	struct work_struct again;
 	struct kref refs;

@@ -21,7 +21,29 @@ static noinline void lose(struct gophership_stream *stream, unsigned long word)
 {
 	this_cpu_inc(stream->cpu->slots[gophership_stream_place(word)].lost);
 	gophership_port_lost(stream->port, 1);
+	/*
+	 * Look again, now that it is counted: the program may have submitted after the first
+	 * look, and the flush that its KICK caused may have seen no loss. From this look on
+	 * the next KICK's does.
+	 */
+	word = this_cpu_read(stream->cpu->word);
+	if (gophership_stream_position(word) == GOPHERSHIP_STREAM_NONE &&
+	    gophership_block_make_room(stream, word))
+		gophership_stream_flush(stream);
 	gophership_section_leave(stream);
+}
+
+/* Where an NMI may come in the middle of a this_cpu operation it writes nothing. */
+static __always_inline bool may_write(void)
+{
+	return GOPHERSHIP_NMI_SAFE_THIS_CPU || !in_nmi();
+}
+
+/* The port's count tells of it; the CPU's own could be damaged. */
+static noinline int lose_in_nmi(struct gophership_stream *stream)
+{
+	gophership_port_lost(stream->port, 1);
+	return -ENOBUFS;
 }
 
 /*
@@ -144,6 +166,8 @@ int gophership_stream_write(struct gophership_stream *stream, const void *data, 
 	void *record;
 	u32 units;
 
+	if (!may_write())
+		return lose_in_nmi(stream);
 	if (unlikely(len >= stream->short_end))
 		return write_long(stream, data, len);
 	units = ((u32)len + sizeof(struct gophership_stream_record) + GOPHERSHIP_STREAM_UNIT - 1) /
@@ -175,6 +199,10 @@ void *gophership_stream_reserve(struct gophership_stream *stream, size_t len,
 
 	if (unlikely(len > stream->record_max))
 		return NULL;
+	if (!may_write()) {
+		lose_in_nmi(stream);
+		return NULL;
+	}
 	units = ((u32)len + stream->overhead) / GOPHERSHIP_STREAM_UNIT;
 	gophership_section_enter(stream);
 	record = claim(stream, units, &state->word);

@@ -71,6 +71,9 @@ static void start_timer(struct irq_work *work)
 {
 	struct gophership_stream_cpu *cpu = container_of(work, struct gophership_stream_cpu, arm);
 
+	/* The CPU goes, and has no timers any more: left_behind() takes what is here. */
+	if (!cpu_online(cpu->id))
+		return;
 	hrtimer_start(&cpu->timer, ns_to_ktime(cpu->stream->flush_ns),
 		      HRTIMER_MODE_REL_PINNED_HARD);
 }
@@ -194,7 +197,7 @@ struct gophership_stream *gophership_stream_create(struct gophership_port *port,
 	stream->short_end = stream->times ? 0 : min_t(size_t, GOPHERSHIP_STREAM_SHORT,
 						      stream->record_max) + 1;
 	stream->flush_ns = (u64)params->flush_us * NSEC_PER_USEC;
-	init_irq_work(&stream->kick, start_flush);
+	stream->kick = IRQ_WORK_INIT_HARD(start_flush);
 	INIT_WORK(&stream->flush, flush_everywhere);
 	for_each_possible_cpu(cpu)
 		init_cpu(stream, cpu);

@@ -45,7 +45,29 @@ static void drop_user(struct gophership_dma *dma)
 }
 
 /**
- * gophership_dma_map() - map pages
+ * gophership_dma_unmap() - end a mapping
+ * @dma: what it was mapped with
+ * @mapping: the mapping
+ * @size: bytes
+ *
+ * Context: where memory may be given back.
+ * Return: false if another context has begun to, or had.
+ */
+bool gophership_dma_unmap(struct gophership_dma *dma, struct gophership_dma_mapping *mapping,
+			  size_t size)
+{
+	if (!xchg(&mapping->mapped, 0))
+		return false;
+	dma_unmap_page_attrs(dma->dev, mapping->addr, size, dma->dir, MAPPING_ATTRS);
+	atomic_dec(&dma->mapped);
+	if (mapping->bounced)
+		atomic_dec(&dma->bounced);
+	drop_user(dma);
+	return true;
+}
+
+/**
+ * gophership_dma_map() - map pages, unless the end comes meanwhile
  * @dma: for what device
  * @mapping: filled in
  * @page: the first page
@@ -75,29 +97,16 @@ int gophership_dma_map(struct gophership_dma *dma, struct gophership_dma_mapping
 	if (mapping->bounced)
 		atomic_inc(&dma->bounced);
 	WRITE_ONCE(mapping->mapped, 1);
+	/*
+	 * (H) pairs with the grace period of kill(), which may have looked for this mapping
+	 * before it was there. Then nobody else ends it, and kill() waits for it.
+	 */
+	smp_mb();
+	if (READ_ONCE(dma->dead)) {
+		gophership_dma_unmap(dma, mapping, size);
+		return -ENODEV;
+	}
 	return 0;
-}
-
-/**
- * gophership_dma_unmap() - end a mapping
- * @dma: what it was mapped with
- * @mapping: the mapping
- * @size: bytes
- *
- * Context: where memory may be given back.
- * Return: false if another context has begun to, or had.
- */
-bool gophership_dma_unmap(struct gophership_dma *dma, struct gophership_dma_mapping *mapping,
-			  size_t size)
-{
-	if (!xchg(&mapping->mapped, 0))
-		return false;
-	dma_unmap_page_attrs(dma->dev, mapping->addr, size, dma->dir, MAPPING_ATTRS);
-	atomic_dec(&dma->mapped);
-	if (mapping->bounced)
-		atomic_dec(&dma->bounced);
-	drop_user(dma);
-	return true;
 }
 
 /* Cuts @len to what lies within. */
@@ -167,7 +176,7 @@ static void kill(struct gophership_dma *dma)
 	if (dma->dead)
 		return;
 	WRITE_ONCE(dma->dead, true);
-	/* (G) pairs with stays() */
+	/* (G) pairs with stays(), (H) with gophership_dma_map() */
 	synchronize_rcu();
 	dma->unmap_all(dma);
 	drop_user(dma);

@@ -37,9 +37,13 @@ static gfp_t descriptor_gfp(gfp_t gfp)
 static gfp_t page_gfp(const struct gophership_pool *pool, gfp_t gfp)
 {
 	gfp_t account = pool->flags & GOPHERSHIP_POOL_ACCOUNT ? __GFP_ACCOUNT : 0;
-	gfp_t zone = pool->dma ? pool->dma->gfp : 0;
+	/*
+	 * A bounce buffer begins with what the page holds when it is mapped, and shows that
+	 * wherever the device has not written: nothing of the page's earlier owners.
+	 */
+	gfp_t device = pool->dma ? pool->dma->gfp | __GFP_ZERO : 0;
 
-	return (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN | __GFP_COMP | account | zone;
+	return (gfp & ~GOPHERSHIP_GFP_STRIP) | __GFP_NOWARN | __GFP_COMP | account | device;
 }
 
 /* A descriptor, all zero but for what it knows of a device. */

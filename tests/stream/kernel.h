@@ -42,6 +42,8 @@ typedef uint64_t __u64;
 #define ____cacheline_aligned_in_smp
 #define BITS_PER_LONG		(8 * (int)sizeof(long))
 #define BIT(n)			(1UL << (n))
+#define GOPHERSHIP_NMI_SAFE_THIS_CPU	1
+#define in_nmi()			0
 
 struct hlist_node {
 	int unused;
