@@ -380,6 +380,7 @@ bool poll_state_synchronize_rcu(unsigned long cookie);
 struct srcu_struct { int unused; };
 #define DEFINE_SRCU(name)	struct srcu_struct name
 #define synchronize_srcu(s)	((void)(s))
+#define list_for_each_entry_srcu(pos, head, member, held) list_for_each_entry(pos, head, member)
 
 /* Interrupts that are asked for: nothing of what is modelled needs them. */
 struct irq_work { int unused; };
