@@ -6,8 +6,11 @@
 #define GOPHERSHIP_DEVICE_BLOCK_H
 
 #include <linux/compiler.h>
+#include <linux/cpumask.h>
+#include <linux/irq_work.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/smp.h>
 
 #include "device/stream.h"
 
@@ -15,6 +18,16 @@ void gophership_blocks_settle(struct gophership_stream *stream);
 bool gophership_block_make_room(struct gophership_stream *stream, unsigned long word);
 void gophership_block_close(struct gophership_stream *stream);
 void gophership_blocks_drain(struct gophership_stream *stream, struct gophership_stream_cpu *cpu);
+
+/* Have the blocks of all CPUs closed, soon. Context: any. */
+static inline void gophership_stream_kick(struct gophership_stream *stream)
+{
+	preempt_disable_notrace();
+	/* On a CPU that goes it would wait until that comes back. */
+	if (likely(cpu_online(raw_smp_processor_id())))
+		irq_work_queue(&stream->kick);
+	preempt_enable_notrace();
+}
 
 static __always_inline void gophership_section_enter(struct gophership_stream *stream)
 {

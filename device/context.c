@@ -157,14 +157,12 @@ void gophership_context_fdinfo(struct seq_file *seq, struct gophership_context *
 
 /* All contexts, which stay until gophership_contexts_unlock(). Context: process. */
 struct list_head *gophership_contexts_lock(void)
-	__acquires(&contexts_lock)
 {
 	mutex_lock(&contexts_lock);
 	return &contexts;
 }
 
 void gophership_contexts_unlock(void)
-	__releases(&contexts_lock)
 {
 	mutex_unlock(&contexts_lock);
 }

@@ -90,14 +90,12 @@ static DEFINE_MUTEX(all_ports_lock);
 
 /* All ports, which stay until gophership_ports_unlock(). Context: process. */
 struct list_head *gophership_ports_lock(void)
-	__acquires(&all_ports_lock)
 {
 	mutex_lock(&all_ports_lock);
 	return &all_ports;
 }
 
 void gophership_ports_unlock(void)
-	__releases(&all_ports_lock)
 {
 	mutex_unlock(&all_ports_lock);
 }

@@ -29,7 +29,7 @@ static noinline void lose(struct gophership_stream *stream, unsigned long word)
 	word = this_cpu_read(stream->cpu->word);
 	if (gophership_stream_position(word) == GOPHERSHIP_STREAM_NONE &&
 	    gophership_block_make_room(stream, word))
-		gophership_stream_flush(stream);
+		gophership_stream_kick(stream);
 	gophership_section_leave(stream);
 }
 

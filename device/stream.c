@@ -115,11 +115,7 @@ static void start_flush(struct irq_work *work)
 
 void gophership_stream_flush(struct gophership_stream *stream)
 {
-	preempt_disable_notrace();
-	/* On a CPU that goes it would wait until that comes back. */
-	if (likely(cpu_online(raw_smp_processor_id())))
-		irq_work_queue(&stream->kick);
-	preempt_enable_notrace();
+	gophership_stream_kick(stream);
 }
 EXPORT_SYMBOL_GPL(gophership_stream_flush);
 

@@ -131,7 +131,7 @@ struct gophership_buf *gophership_acquire_slow(size_t size, gfp_t gfp,
 		memset(buf->data, 0, buf->capacity);
 	return buf;
 }
-GOPHERSHIP_EXPORT_INLINE(gophership_acquire_slow);
+EXPORT_SYMBOL_GPL_INLINE(gophership_acquire_slow);
 
 /* Apart, so that others need no registers for it. */
 struct gophership_buf *gophership_acquire_special(size_t size, gfp_t gfp,
@@ -140,4 +140,4 @@ struct gophership_buf *gophership_acquire_special(size_t size, gfp_t gfp,
 {
 	return gophership_acquire_slow(size, gfp, raw_cpu_ptr(row), call_site);
 }
-GOPHERSHIP_EXPORT_INLINE(gophership_acquire_special);
+EXPORT_SYMBOL_GPL_INLINE(gophership_acquire_special);

@@ -14,13 +14,13 @@
 struct gophership_pool *gophership_kernel_pool __ro_after_init;
 /* Its heads: one step less on the hot path. */
 struct gophership_head __percpu *gophership_kernel_heads __ro_after_init;
-GOPHERSHIP_EXPORT_INLINE(gophership_kernel_heads);
+EXPORT_SYMBOL_GPL_INLINE(gophership_kernel_heads);
 struct gophership_pool *gophership_user_pool __ro_after_init;
 
 struct gophership_pool *gophership_orphans __ro_after_init;
 
 DEFINE_STATIC_KEY_FALSE(gophership_numa_key);
-GOPHERSHIP_EXPORT_INLINE(gophership_numa_key);
+EXPORT_SYMBOL_GPL_INLINE(gophership_numa_key);
 
 LIST_HEAD(gophership_pools);
 /* Protects the list: a pool stays while it is held. */

@@ -45,7 +45,7 @@ static int release_unpooled(struct gophership_head *head, struct gophership_buf 
 
 /* Where no head can take it: the inbox of the node that it belongs to. */
 static int release_to_inbox(struct gophership_head *head, struct gophership_buf *buf,
-			  unsigned long from, unsigned long call_site)
+			    unsigned long from, unsigned long call_site)
 {
 	struct gophership_pool *pool = head->pool;
 	unsigned int class = head->class;
@@ -186,7 +186,7 @@ int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
 		ret = release_with(buf, GOPHERSHIP_SEAL_LEASED, call_site);
 	return ret ? gophership_reject(buf, call_site) : 0;
 }
-GOPHERSHIP_EXPORT_INLINE(gophership_release_slow);
+EXPORT_SYMBOL_GPL_INLINE(gophership_release_slow);
 
 /*
  * Beyond the bounds. A caller that got @buf by an address dependency (rcu_dereference())
@@ -199,7 +199,7 @@ int gophership_release_implausible(struct gophership_buf *buf, unsigned long cal
 		return gophership_reject(buf, call_site);
 	return gophership_release_slow(buf, call_site);
 }
-GOPHERSHIP_EXPORT_INLINE(gophership_release_implausible);
+EXPORT_SYMBOL_GPL_INLINE(gophership_release_implausible);
 
 static bool of_reserve(struct gophership_buf *buf)
 {

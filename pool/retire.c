@@ -101,7 +101,7 @@ static bool retire_carried(const struct gophership_head *head, struct gophership
 		this_cpu_inc(head->pool->heads[head->class].slow_releases);
 		mag->nr = 1;
 		gophership_magazine_retire(gophership_pool_depot(head->pool, buf->nid, head->class),
-					 mag);
+					   mag);
 		return true;
 	}
 	/*

@@ -9,7 +9,7 @@
 #include "pool/seal.h"
 
 struct gophership_bounds gophership_bounds __read_mostly;
-GOPHERSHIP_EXPORT_INLINE(gophership_bounds);
+EXPORT_SYMBOL_GPL_INLINE(gophership_bounds);
 
 /* Before any CPU can release @buf. */
 void gophership_bounds_widen(const struct gophership_buf *buf)

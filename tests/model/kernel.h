@@ -62,7 +62,7 @@ typedef unsigned int gfp_t;
 #define unlikely(x)		(x)
 #define data_race(x)		(x)
 #define EXPORT_SYMBOL_GPL(x)
-#define GOPHERSHIP_EXPORT_INLINE(x)
+#define EXPORT_SYMBOL_GPL_INLINE(x)
 #define module_param(...)
 #define MODULE_PARM_DESC(...)
 #define KBUILD_MODNAME		"gophership"

@@ -101,11 +101,6 @@ void irq_work_queue(struct irq_work *work)
 {
 }
 
-/* It comes later, on its own. */
-void gophership_stream_flush(struct gophership_stream *stream)
-{
-}
-
 struct gophership_buf *gophership_port_take(struct gophership_port *port,
 					    struct gophership_message *message)
 {
