@@ -32,6 +32,19 @@ static void rouse(struct work_struct *work)
 }
 
 /*
+ * Where to free what comes back after the program's end. A bank that is mapped for a device
+ * is freed by a task that may wait for the one that maps, which allocates: no work for the
+ * queue that gives memory back.
+ */
+static struct workqueue_struct *reap_queue(const struct gophership_port *port)
+{
+	smp_rmb(); /* (J) after CLOSED was seen: pairs with (J) in gophership_port_map() */
+	if (test_bit(GOPHERSHIP_PORT_MAPS, &port->flags))
+		return system_unbound_wq;
+	return gophership_reclaim_wq;
+}
+
+/*
  * What contexts that may not do it themselves have left to do: wake the program; free
  * what was delivered to one that is gone; call a driver that gave up on bad entries. That
  * one may allocate: it is no work for the queue that gives memory back.
@@ -49,7 +62,7 @@ static void wake_now(struct irq_work *work)
 	else
 		wake_up_interruptible(&port->wait);
 	if (test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
-		queue_work(gophership_reclaim_wq, &port->reap);
+		queue_work(reap_queue(port), &port->reap);
 	if (test_and_clear_bit(GOPHERSHIP_PORT_AGAIN, &port->flags))
 		queue_work(system_unbound_wq, &port->again);
 }

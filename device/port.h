@@ -39,6 +39,7 @@ enum {
 	GOPHERSHIP_PORT_LOST,		/* the next delivery says that something was lost */
 	GOPHERSHIP_PORT_AGAIN,		/* call the driver, as a KICK does */
 	GOPHERSHIP_PORT_POLLS,		/* the driver has no submitted(): no KICK is wanted */
+	GOPHERSHIP_PORT_MAPS,		/* the driver maps the bank for a device, or has */
 };
 
 /**

@@ -19,6 +19,7 @@
 #include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
+#include <linux/userfaultfd_k.h>
 #include <linux/vmalloc.h>
 
 #include "device/argument.h"
@@ -78,6 +79,9 @@ static vm_fault_t port_fault(struct vm_fault *vmf)
 	unsigned long end = min((vmf->pgoff | (AROUND - 1)) + 1, vma->vm_pgoff + vma_pages(vma));
 	int ret;
 
+	/* A marker of it would look like another thread's page: see window_fault(). */
+	if (userfaultfd_armed(vma))
+		return VM_FAULT_SIGBUS;
 	ret = insert_page(vma, vmf->pgoff);
 	if (ret == -EHWPOISON)
 		return VM_FAULT_HWPOISON;
