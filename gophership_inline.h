@@ -46,11 +46,18 @@ GOPHERSHIP_IMPORT_INLINE;
 #define GOPHERSHIP_ASM_WORD	".long"
 #endif
 
+/* A number without what marks it as one; on s390 %c prints a byte of it. */
+#ifdef CONFIG_S390
+#define GOPHERSHIP_ASM_NUMBER	"%0"
+#else
+#define GOPHERSHIP_ASM_NUMBER	"%c0"
+#endif
+
 /* The reference to the module's symbol of this layout. Never called. */
 static void __used gophership_layout_refer(void)
 {
 	asm volatile(".pushsection .rodata.gophership_layout, \"a\"\n\t"
-		     GOPHERSHIP_ASM_WORD " gophership_layout_%c0\n\t"
+		     GOPHERSHIP_ASM_WORD " gophership_layout_" GOPHERSHIP_ASM_NUMBER "\n\t"
 		     ".popsection" : : "i" (GOPHERSHIP_LAYOUT));
 }
 
