@@ -49,9 +49,7 @@ static struct workqueue_struct *reap_queue(const struct gophership_port *port)
  * what was delivered to one that is gone; call a driver that gave up on bad entries. That
  * one may allocate: it is no work for the queue that gives memory back.
  *
- * In a hard interrupt on PREEMPT_RT, too, where waiters' locks sleep. A thread of one CPU
- * would do there, but all CPUs wait for it: a task that keeps that CPU to itself would
- * stop the port.
+ * In a hard interrupt on PREEMPT_RT, too (init_wake()), where waiters' locks sleep.
  */
 static void wake_now(struct irq_work *work)
 {
@@ -65,6 +63,19 @@ static void wake_now(struct irq_work *work)
 		queue_work(reap_queue(port), &port->reap);
 	if (test_and_clear_bit(GOPHERSHIP_PORT_AGAIN, &port->flags))
 		queue_work(system_unbound_wq, &port->again);
+}
+
+/*
+ * On PREEMPT_RT a thread of the CPU that queues it would do, but all CPUs wait until that
+ * has run: a task that keeps that CPU to itself would stop the port. (Elsewhere lockdep
+ * takes a hard one for one that must not take a waiter's lock.)
+ */
+static void init_wake(struct gophership_port *port)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		port->wake = IRQ_WORK_INIT_HARD(wake_now);
+	else
+		init_irq_work(&port->wake, wake_now);
 }
 
 /* Free what is the program's, which is gone, unless a dma-buf shows it. */
@@ -251,7 +262,7 @@ struct gophership_port *gophership_port_new(struct gophership_account *account, 
 	port->account = account;
 	port->starved_at = U32_MAX;
 	init_waitqueue_head(&port->wait);
-	port->wake = IRQ_WORK_INIT_HARD(wake_now);
+	init_wake(port);
 	INIT_WORK(&port->rouse, rouse);
 	INIT_WORK(&port->reap, reap_later);
 	INIT_WORK(&port->again, kick_again);
