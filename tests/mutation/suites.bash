@@ -223,5 +223,7 @@ named_failure()
 found()
 {
 	(($1 != 0 && $1 != 97)) || return 1
-	[[ -n $(named_failure "$2") ]] || (($1 == 99 || $1 == 96))
+	# Suites of several guests end with 1, and tell of the guest.
+	[[ -n $(named_failure "$2") ]] || (($1 == 99 || $1 == 96)) ||
+		grep -qE '^not ok - tests/vm/run ended with (99|96)$' "$2"
 }
