@@ -322,7 +322,7 @@ long gophership_endpoint_ioctl(struct gophership_endpoint *endpoint, unsigned in
  * @ops: what the driver is told; until gophership_port_put()
  * @priv: for the callbacks
  *
- * Context: within attach().
+ * Context: within attach(). Not with a lock held that a callback of the driver takes.
  * Return: 0; -EINVAL elsewhere; -EBUSY if the port has a driver, -EPIPE if it had one
  * or its program is gone.
  */

@@ -78,7 +78,7 @@ struct gophership_stream_state {
  * out of buffers, or kicks, gets what there is, and learns what was lost. As callbacks may
  * run as soon as the port is accepted, create the stream before.
  *
- * Context: process, may sleep.
+ * Context: process, may sleep. Not under cpus_read_lock(), nor in a hotplug callback.
  * Return: the stream; or an error pointer: -EINVAL for flags that are none, -ENOMEM, or
  * what the kernel says to one more callback for CPUs that go.
  */
@@ -97,7 +97,8 @@ struct gophership_stream *gophership_stream_create(struct gophership_port *port,
  * may ops->submitted flush any more: in ops->closed that is so, as callbacks run one at a
  * time; a driver that destroys the stream elsewhere sees to it.
  *
- * Context: process, may sleep; also within a callback of the port.
+ * Context: process, may sleep; also within a callback of the port. Not under
+ * cpus_read_lock(), nor in a hotplug callback.
  */
 void gophership_stream_destroy(struct gophership_stream *stream);
 

@@ -469,7 +469,7 @@ static void report(void)
 }
 
 /* Everything that was written is delivered. */
-static void closed(struct gophership_port *port, void *priv)
+static void withdraw(struct gophership_stream *old)
 {
 	mutex_lock(&lock);
 	stop();
@@ -477,7 +477,12 @@ static void closed(struct gophership_port *port, void *priv)
 	RCU_INIT_POINTER(stream, NULL);
 	mutex_unlock(&lock);
 	synchronize_rcu();
-	gophership_stream_destroy(priv);
+	gophership_stream_destroy(old);
+}
+
+static void closed(struct gophership_port *port, void *priv)
+{
+	withdraw(priv);
 	gophership_port_put(port);
 }
 
@@ -505,12 +510,11 @@ static int attach(struct gophership_endpoint *endpoint, struct gophership_port *
 	mutex_lock(&lock);
 	memset(writers, 0, sizeof(writers));
 	rcu_assign_pointer(stream, offered);
+	mutex_unlock(&lock);
+	/* Not with the lock held, which closed() takes. */
 	ret = gophership_port_accept(port, &ops, offered);
 	if (ret)
-		RCU_INIT_POINTER(stream, NULL);
-	mutex_unlock(&lock);
-	if (ret)
-		gophership_stream_destroy(offered);
+		withdraw(offered);
 	return ret;
 }
 
