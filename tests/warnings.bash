@@ -9,7 +9,7 @@
 warnings()
 {
 	local said status=0
-	said=$(KBUILD_ARGS=$1 tests/vm/module "${@:2}" 2>&1 >/dev/null) || status=$?
+	said=$(KBUILD_ARGS=$1 tests/vm/module --at-once "${@:2}" 2>&1 >/dev/null) || status=$?
 	if ((status == 0)); then
 		# modpost's are of trees that know no symbols of the kernel's own.
 		said=$(grep -vE '^vm: |modpost:|Module.symvers is missing|^         (Modules may|You (may|can)|if you want)' \
