@@ -29,15 +29,10 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <linux/version.h>
 #include <linux/workqueue.h>
 
 #include "gophership_port.h"
-
-#ifdef CONFIG_X86_LOCAL_APIC
-#include <asm/apic.h>
-#include <asm/nmi.h>
-#endif
+#include "tests/driver/interrupts.h"
 
 #define PERIOD_NS	1000000
 #define ROUNDS		4
@@ -164,58 +159,12 @@ static void visit(struct pulse *pulse, int *counter)
 }
 
 #ifdef CONFIG_X86_LOCAL_APIC
-/* One is on its way: not another one, so that none is left over when this is false. */
-static DEFINE_PER_CPU(bool, pulse_nmi_pending);
-
-static int nmi(unsigned int type, struct pt_regs *regs)
+static void nmi_visit(void)
 {
-	struct pulse *pulse;
+	struct pulse *pulse = rcu_dereference_raw(nmi_pulse);
 
-	if (!this_cpu_read(pulse_nmi_pending))
-		return NMI_DONE;
-	this_cpu_write(pulse_nmi_pending, false);
-	pulse = rcu_dereference_raw(nmi_pulse);
 	if (pulse)
 		visit(pulse, &nmis);
-	return NMI_HANDLED;
-}
-
-static int nmi_begin(void)
-{
-	return register_nmi_handler(NMI_LOCAL, nmi, 0, "gophership_pulse");
-}
-
-static void nmi_end(void)
-{
-	int cpu;
-
-	/* None that is on its way may find nobody. */
-	for_each_online_cpu(cpu)
-		while (READ_ONCE(per_cpu(pulse_nmi_pending, cpu)))
-			usleep_range(1000, 2000);
-	unregister_nmi_handler(NMI_LOCAL, "gophership_pulse");
-}
-
-/* To this CPU, in the middle of what it does next. Context: hard interrupt. */
-static void nmi_send(void)
-{
-	if (this_cpu_read(pulse_nmi_pending))
-		return;
-	this_cpu_write(pulse_nmi_pending, true);
-	apic->send_IPI(smp_processor_id(), NMI_VECTOR);
-}
-#else
-static int nmi_begin(void)
-{
-	return 0;
-}
-
-static void nmi_end(void)
-{
-}
-
-static void nmi_send(void)
-{
 }
 #endif
 
@@ -247,12 +196,7 @@ static int start_timers(struct pulse *pulse)
 		struct pulse_timer *t = per_cpu_ptr(timers, cpu);
 
 		t->pulse = pulse;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-		hrtimer_setup(&t->timer, tick, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-#else
-		hrtimer_init(&t->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-		t->timer.function = tick;
-#endif
+		setup_timer(&t->timer, tick, HRTIMER_MODE_REL_PINNED_HARD);
 	}
 	pulse->timers = timers;
 	rcu_assign_pointer(nmi_pulse, pulse);

@@ -19,15 +19,10 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <linux/version.h>
 
 #include "gophership_stream.h"
 #include "scribe.h"
-
-#ifdef CONFIG_X86_LOCAL_APIC
-#include <asm/apic.h>
-#include <asm/nmi.h>
-#endif
+#include "tests/driver/interrupts.h"
 
 #define PERIOD_NS	1000000
 #define ROUNDS		12
@@ -64,7 +59,6 @@ struct scribe_cpu {
 	struct task_struct *task;
 	unsigned int cpu;
 	u32 ticks;
-	bool nmi_pending;
 };
 
 static DEFINE_PER_CPU(struct scribe_cpu, scribe_cpus);
@@ -158,60 +152,9 @@ static void write_rounds(u32 id, unsigned int rounds)
 }
 
 #ifdef CONFIG_X86_LOCAL_APIC
-static int nmi(unsigned int type, struct pt_regs *regs)
+static void nmi_visit(void)
 {
-	if (!this_cpu_read(scribe_cpus.nmi_pending))
-		return NMI_DONE;
-	this_cpu_write(scribe_cpus.nmi_pending, false);
 	write_rounds(writer_id(raw_smp_processor_id(), SCRIBE_NMI), 2);
-	return NMI_HANDLED;
-}
-
-static int nmi_begin(void)
-{
-	return register_nmi_handler(NMI_LOCAL, nmi, 0, "gophership_scribe");
-}
-
-/* None that is on its way may find that it is nobody's. */
-static void nmi_wait(void)
-{
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		while (READ_ONCE(per_cpu(scribe_cpus.nmi_pending, cpu)))
-			usleep_range(1000, 2000);
-}
-
-static void nmi_end(void)
-{
-	nmi_wait();
-	unregister_nmi_handler(NMI_LOCAL, "gophership_scribe");
-}
-
-/* To this CPU, in the middle of what it does next. Context: hard interrupt. */
-static void nmi_send(void)
-{
-	if (this_cpu_read(scribe_cpus.nmi_pending))
-		return;
-	this_cpu_write(scribe_cpus.nmi_pending, true);
-	apic->send_IPI(smp_processor_id(), NMI_VECTOR);
-}
-#else
-static int nmi_begin(void)
-{
-	return 0;
-}
-
-static void nmi_wait(void)
-{
-}
-
-static void nmi_end(void)
-{
-}
-
-static void nmi_send(void)
-{
 }
 #endif
 
@@ -244,18 +187,6 @@ static int write_as_task(void *data)
 		usleep_range(pause_us, pause_us + 100);
 	}
 	return 0;
-}
-
-static void setup_timer(struct hrtimer *timer,
-			enum hrtimer_restart (*function)(struct hrtimer *timer),
-			enum hrtimer_mode mode)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
-#else
-	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
-	timer->function = function;
-#endif
 }
 
 static void start_timers(void *unused)
