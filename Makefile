@@ -75,6 +75,7 @@ dkms-remove:
 # Man pages of section 9, and reStructuredText, from the headers, by the kernel's own tool.
 doc: need-kdir
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_buf.h build/man9
+	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_pool.h build/man9
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_dma.h build/man9
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_port.h build/man9
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_stream.h build/man9
