@@ -37,13 +37,17 @@
 /**
  * struct mapping - the pages, mapped for a device
  * @entry: in gophership_dmabuf.mappings
- * @table: what the importer has of it
+ * @table: ours, which the syncs walk
+ * @shown: a copy of it, which the importer has, and may change. The core does so, too: up
+ *	to 6.18, CONFIG_DMABUF_DEBUG inverts the page pointers in what an importer gets, and
+ *	an IOMMU driver whose device is not coherent cleans the caches of these pages
  * @dev: the device; constant
  * @dir: direction of the transfers; constant
  */
 struct mapping {
 	struct list_head entry;
 	struct sg_table table;
+	struct sg_table shown;
 	struct device *dev;
 	enum dma_data_direction dir;
 };
@@ -87,6 +91,30 @@ static int map_table(struct gophership_dmabuf *dmabuf, struct mapping *mapping)
 	return ret;
 }
 
+/* The copy for the importer: of as many entries, so that the marks of the last one fit. */
+static int copy_table(struct sg_table *to, const struct sg_table *from)
+{
+	struct scatterlist *source, *copy;
+	unsigned int i;
+	int ret = sg_alloc_table(to, from->orig_nents, GFP_KERNEL);
+
+	if (ret)
+		return ret;
+	copy = to->sgl;
+	for_each_sgtable_sg(from, source, i) {
+		*copy = *source;
+		copy = sg_next(copy);
+	}
+	to->nents = from->nents;
+	return 0;
+}
+
+static void unmap_table(struct mapping *mapping)
+{
+	dma_unmap_sgtable(mapping->dev, &mapping->table, mapping->dir, 0);
+	sg_free_table(&mapping->table);
+}
+
 /* Context: process, may sleep; in new kernels the reservation lock is held. */
 static struct sg_table *map_dma_buf(struct dma_buf_attachment *attachment,
 				    enum dma_data_direction dir)
@@ -101,27 +129,34 @@ static struct sg_table *map_dma_buf(struct dma_buf_attachment *attachment,
 	mapping->dev = attachment->dev;
 	mapping->dir = dir;
 	ret = map_table(dmabuf, mapping);
-	if (ret) {
-		kfree(mapping);
-		return ERR_PTR(ret);
-	}
+	if (ret)
+		goto free;
+	ret = copy_table(&mapping->shown, &mapping->table);
+	if (ret)
+		goto unmap;
 	mutex_lock(&dmabuf->lock);
 	list_add(&mapping->entry, &dmabuf->mappings);
 	mutex_unlock(&dmabuf->lock);
-	return &mapping->table;
+	return &mapping->shown;
+
+unmap:
+	unmap_table(mapping);
+free:
+	kfree(mapping);
+	return ERR_PTR(ret);
 }
 
 static void unmap_dma_buf(struct dma_buf_attachment *attachment, struct sg_table *table,
 			  enum dma_data_direction dir)
 {
-	struct mapping *mapping = container_of(table, struct mapping, table);
+	struct mapping *mapping = container_of(table, struct mapping, shown);
 	struct gophership_dmabuf *dmabuf = attachment->dmabuf->priv;
 
 	mutex_lock(&dmabuf->lock);
 	list_del(&mapping->entry);
 	mutex_unlock(&dmabuf->lock);
-	dma_unmap_sgtable(mapping->dev, table, mapping->dir, 0);
-	sg_free_table(table);
+	unmap_table(mapping);
+	sg_free_table(&mapping->shown);
 	kfree(mapping);
 }
 

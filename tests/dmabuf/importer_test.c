@@ -238,6 +238,42 @@ TEST_F(importer, end_of_a_mapping_synchronises)
 }
 
 /*
+ * What an importer does to its table is nothing to the syncs, which go by the pages where
+ * caches are not coherent. Its table is in several parts, since it is long.
+ */
+TEST_F(importer, syncs_do_not_walk_what_is_shown)
+{
+	struct importer_syncs syncs;
+	struct importer_map told;
+	struct port port;
+	int fd, ret;
+
+	ASSERT_EQ(0, port_open(self->fd, LARGE, 20, &port));
+	for (size_t i = 0; i < 20 * LARGE / PAGE; i++)
+		port.bank[i * PAGE] = i;
+	fd = dmabuf_export_bank(port.fd, NULL);
+	ASSERT_LE(0, fd);
+	ret = call(self->importer, IMPORTER_ATTACH_INCOHERENT, fd);
+	if (ret == -ENODEV)
+		SKIP(return, "this kernel gives no device mapping calls of its own");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, map(self->importer, PAGE, BIDIRECTIONAL, &told));
+	EXPECT_EQ(20 * LARGE / PAGE, told.segments);
+	for (size_t i = 0; i < 20 * LARGE / PAGE; i++)
+		EXPECT_EQ(i % 256, (size_t)device_reads(self->importer, i * PAGE));
+	ASSERT_EQ(0, call(self->importer, IMPORTER_MANGLE, 0));
+	ASSERT_EQ(0, call(self->importer, IMPORTER_SYNCS, (uintptr_t)&syncs));
+	ASSERT_EQ(0, dmabuf_sync(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, dmabuf_sync(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
+	ASSERT_EQ(0, call(self->importer, IMPORTER_SYNCS, (uintptr_t)&syncs));
+	EXPECT_EQ(2 * told.segments, syncs.right);
+	EXPECT_EQ(0, syncs.wrong);
+	ASSERT_EQ(0, call(self->importer, IMPORTER_UNMAP, 0));
+	close(fd);
+	port_close(&port);
+}
+
+/*
  * Death
  */
 

@@ -43,6 +43,16 @@ struct importer_copy {
 	__u16 write;
 };
 
+/**
+ * struct importer_syncs - segments that were synchronised for the incoherent device
+ * @right: those whose page was the one that had been mapped
+ * @wrong: others
+ */
+struct importer_syncs {
+	__u32 right;
+	__u32 wrong;
+};
+
 /* Take the dma-buf whose descriptor is the argument, and attach to it. */
 #define IMPORTER_ATTACH	_IO('i', 0)
 #define IMPORTER_DETACH	_IO('i', 1)
@@ -54,5 +64,11 @@ struct importer_copy {
 /* A driver's access by its own hands; the argument is the direction. */
 #define IMPORTER_BEGIN	_IO('i', 7)
 #define IMPORTER_END	_IO('i', 8)
+/* As IMPORTER_ATTACH, for a device whose caches are not coherent; ENODEV: there is none. */
+#define IMPORTER_ATTACH_INCOHERENT	_IO('i', 9)
+/* Invert the page pointers of what was mapped; once more: back. */
+#define IMPORTER_MANGLE	_IO('i', 10)
+/* Since the last call. */
+#define IMPORTER_SYNCS	_IOR('i', 11, struct importer_syncs)
 
 #endif /* TESTS_IMPORTER_H */

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "gophership_compat.h"
 #include "importer.h"
+#include "incoherent.h"
 
 /**
  * struct importer - an open file
@@ -31,6 +32,7 @@
  * @attachment: of @dma_buf
  * @table: mapped for the device, or NULL
  * @direction: of @table
+ * @mangled: its page pointers are inverted
  * @map: where it is in the kernel's own addresses, if that is not null
  */
 struct importer {
@@ -39,21 +41,24 @@ struct importer {
 	struct dma_buf_attachment *attachment;
 	struct sg_table *table;
 	enum dma_data_direction direction;
+	bool mangled;
 	struct iosys_map map;
 };
 
 static struct platform_device *device;
 
-static int attach(struct importer *importer, int fd)
+static int attach(struct importer *importer, struct device *dev, int fd)
 {
 	struct dma_buf *dma_buf;
 
 	if (importer->dma_buf)
 		return -EBUSY;
+	if (!dev)
+		return -ENODEV;
 	dma_buf = dma_buf_get(fd);
 	if (IS_ERR(dma_buf))
 		return PTR_ERR(dma_buf);
-	importer->attachment = dma_buf_attach(dma_buf, &device->dev);
+	importer->attachment = dma_buf_attach(dma_buf, dev);
 	if (IS_ERR(importer->attachment)) {
 		dma_buf_put(dma_buf);
 		return PTR_ERR(importer->attachment);
@@ -62,10 +67,26 @@ static int attach(struct importer *importer, int fd)
 	return 0;
 }
 
+/* As the core does up to 6.18 with CONFIG_DMABUF_DEBUG, and undoes before it unmaps. */
+static int mangle(struct importer *importer)
+{
+	struct scatterlist *entry;
+	int i;
+
+	if (!importer->table)
+		return -ENXIO;
+	for_each_sgtable_sg(importer->table, entry, i)
+		entry->page_link ^= ~0xffUL;
+	importer->mangled = !importer->mangled;
+	return 0;
+}
+
 static int unmap(struct importer *importer)
 {
 	if (!importer->table)
 		return -ENXIO;
+	if (importer->mangled)
+		mangle(importer);
 	importer_dma_buf_unmap(importer->attachment, importer->table, importer->direction);
 	importer->table = NULL;
 	return 0;
@@ -103,7 +124,7 @@ static int map_it(struct importer *importer, void __user *arg)
 		return -EFAULT;
 	if (!importer->dma_buf || importer->table || told.direction > DMA_FROM_DEVICE)
 		return -EINVAL;
-	dma_set_max_seg_size(&device->dev, told.segment);
+	dma_set_max_seg_size(importer->attachment->dev, told.segment);
 	importer->direction = told.direction;
 	table = importer_dma_buf_map(importer->attachment, told.direction);
 	if (IS_ERR(table))
@@ -130,7 +151,8 @@ static void *device_sees(struct importer *importer, u64 offset, u32 *length)
 		return NULL;
 	for_each_sgtable_dma_sg(importer->table, entry, i) {
 		if (offset < sg_dma_len(entry)) {
-			at = dma_to_phys(&device->dev, sg_dma_address(entry) + offset);
+			at = dma_to_phys(importer->attachment->dev,
+					 sg_dma_address(entry) + offset);
 			*length = min_t(u64, *length, sg_dma_len(entry) - offset);
 			return phys_to_virt(at);
 		}
@@ -185,11 +207,21 @@ static int access(struct importer *importer, unsigned int cmd, unsigned long dir
 				       dma_buf_end_cpu_access(importer->dma_buf, direction);
 }
 
+static int syncs(void __user *arg)
+{
+	struct importer_syncs syncs;
+
+	incoherent_syncs(&syncs);
+	return copy_to_user(arg, &syncs, sizeof(syncs)) ? -EFAULT : 0;
+}
+
 static long call(struct importer *importer, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
 	case IMPORTER_ATTACH:
-		return attach(importer, arg);
+		return attach(importer, &device->dev, arg);
+	case IMPORTER_ATTACH_INCOHERENT:
+		return attach(importer, incoherent_device(), arg);
 	case IMPORTER_DETACH:
 		return detach(importer);
 	case IMPORTER_MAP:
@@ -205,6 +237,10 @@ static long call(struct importer *importer, unsigned int cmd, unsigned long arg)
 	case IMPORTER_BEGIN:
 	case IMPORTER_END:
 		return access(importer, cmd, arg);
+	case IMPORTER_MANGLE:
+		return mangle(importer);
+	case IMPORTER_SYNCS:
+		return syncs((void __user *)arg);
 	default:
 		return -ENOTTY;
 	}
@@ -258,16 +294,20 @@ static struct miscdevice misc = {
 
 static int __init importer_init(void)
 {
-	int ret;
+	int ret = incoherent_init();
 
-	device = platform_device_register_simple("gophership-importer", -1, NULL, 0);
-	if (IS_ERR(device))
-		return PTR_ERR(device);
-	ret = dma_coerce_mask_and_coherent(&device->dev, DMA_BIT_MASK(64));
-	if (!ret)
-		ret = misc_register(&misc);
 	if (ret)
-		platform_device_unregister(device);
+		return ret;
+	device = platform_device_register_simple("gophership-importer", -1, NULL, 0);
+	ret = PTR_ERR_OR_ZERO(device);
+	if (ret)
+		goto incoherent;
+	ret = dma_coerce_mask_and_coherent(&device->dev, DMA_BIT_MASK(64)) ?: misc_register(&misc);
+	if (!ret)
+		return 0;
+	platform_device_unregister(device);
+incoherent:
+	incoherent_exit();
 	return ret;
 }
 
@@ -275,6 +315,7 @@ static void __exit importer_exit(void)
 {
 	misc_deregister(&misc);
 	platform_device_unregister(device);
+	incoherent_exit();
 }
 
 module_init(importer_init);
