@@ -2,16 +2,20 @@
 /*
  * GopherShip buffer pool: who pays for pages that programs use.
  *
- * Three limits hold at once: the quota of the context, the RLIMIT_MEMLOCK of the
- * user that opened it, and the limit of the machine. (The memory cgroup is the
- * fourth: it is charged where pages are allocated.)
+ * Three limits hold at once: the quota of the context, the locked memory of the user
+ * that opened it (RLIMIT_MEMLOCK, which counts as memlock_max_mb at most), and the limit
+ * of the machine. (The memory cgroup is the fourth: it is charged where pages are
+ * allocated.)
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/capability.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
@@ -24,19 +28,27 @@ static unsigned int quota_mb = 256;
 module_param(quota_mb, uint, 0444);
 MODULE_PARM_DESC(quota_mb, "MiB that one open of the device can lease (default 256)");
 
-static unsigned int user_limit_mb;
-static int set_user_limit(const char *text, const struct kernel_param *param);
-static const struct kernel_param_ops user_limit_ops = {
-	.set = set_user_limit,
+static int set_limit(const char *text, const struct kernel_param *param);
+static const struct kernel_param_ops limit_ops = {
+	.set = set_limit,
 	.get = param_get_uint,
 };
-module_param_cb(user_limit_mb, &user_limit_ops, &user_limit_mb, 0644);
+
+static unsigned int user_limit_mb;
+module_param_cb(user_limit_mb, &limit_ops, &user_limit_mb, 0644);
 MODULE_PARM_DESC(user_limit_mb,
-		 "MiB that all opens together can lease (default 0: a quarter of the memory)");
+		 "MiB that all opens of all users together can lease (default 0: a quarter of the memory)");
+
+static unsigned int memlock_max_mb;
+module_param_cb(memlock_max_mb, &limit_ops, &memlock_max_mb, 0644);
+MODULE_PARM_DESC(memlock_max_mb,
+		 "MiB of locked memory that each user can lease up to where RLIMIT_MEMLOCK is more or unlimited (default 0: RLIMIT_MEMLOCK alone)");
 
 unsigned long gophership_quota_pages __read_mostly;
-/* 0 until the module is loaded; then written by set_user_limit(), read at any time. */
+/* 0 until the module is loaded; then written by set_limit(), read at any time. */
 unsigned long gophership_limit_pages __read_mostly;
+/* As gophership_limit_pages; LONG_MAX: none. */
+static long memlock_max_pages __read_mostly = LONG_MAX;
 
 static atomic_long_t machine_pages = ATOMIC_LONG_INIT(0);
 
@@ -54,10 +66,12 @@ static bool charge(atomic_long_t *counter, long pages, long limit)
 
 static bool charge_owner(struct gophership_account *account, long pages)
 {
+	long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+
 	if (!account->owner)
 		return true;
 	return charge(&account->owner->user->locked_vm, pages,
-		      rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT);
+		      min(limit, READ_ONCE(memlock_max_pages)));
 }
 
 static void uncharge_owner(struct gophership_account *account, long pages)
@@ -72,8 +86,8 @@ static void uncharge_owner(struct gophership_account *account, long pages)
  * @pages: how many
  *
  * Context: any; RLIMIT_MEMLOCK is that of the current task.
- * Return: 0; -EDQUOT if the quota or RLIMIT_MEMLOCK is used up; -ENOMEM if the
- * limit of the machine is.
+ * Return: 0; -EDQUOT if the quota, RLIMIT_MEMLOCK or memlock_max_mb is used up; -ENOMEM
+ * if the limit of the machine is.
  */
 int gophership_account_charge(struct gophership_account *account, long pages)
 {
@@ -158,51 +172,84 @@ static unsigned long ram_pages(void)
 	return totalram_pages() - totalhigh_pages();
 }
 
-static void apply_user_limit(unsigned int mb)
+/* User space is told of it: bytes, 0 for none. Context: any. */
+u64 gophership_account_memlock_max(void)
 {
-	unsigned long pages = mb ? (unsigned long)mb << (20 - PAGE_SHIFT) : ram_pages() / 4;
+	long pages = READ_ONCE(memlock_max_pages);
 
-	WRITE_ONCE(gophership_limit_pages, pages);
+	return pages == LONG_MAX ? 0 : (u64)pages << PAGE_SHIFT;
+}
+
+static unsigned long mb_to_pages(unsigned int mb)
+{
+	return (unsigned long)mb << (20 - PAGE_SHIFT);
+}
+
+/* Whether the limits are in range; the log is told of one that is not. Only root asks. */
+static bool limits_fit(void)
+{
+	unsigned long ram_mb = ram_pages() >> (20 - PAGE_SHIFT);
+
+	if (user_limit_mb > ram_mb) {
+		pr_err("user_limit_mb=%u is out of range: 1 to %lu, or 0 for a quarter of that\n",
+		       user_limit_mb, ram_mb);
+		return false;
+	}
+	if (memlock_max_mb > ram_mb) {
+		pr_err("memlock_max_mb=%u is out of range: 1 to %lu, or 0 for no limit but RLIMIT_MEMLOCK\n",
+		       memlock_max_mb, ram_mb);
+		return false;
+	}
+	return true;
+}
+
+static void apply_limits(void)
+{
+	WRITE_ONCE(memlock_max_pages, memlock_max_mb ? mb_to_pages(memlock_max_mb) : LONG_MAX);
+	WRITE_ONCE(gophership_limit_pages,
+		   user_limit_mb ? mb_to_pages(user_limit_mb) : ram_pages() / 4);
 }
 
 /*
- * At load the value is judged by gophership_account_init(), which can say what is wrong.
- * Later it holds from the next charge on: what is on lease stays. The kernel calls this
- * for one write at a time.
+ * At load gophership_account_init() judges all of them. Later a value holds from the next
+ * charge on: what is on lease stays. The kernel sets and shows one parameter at a time, so
+ * that a value which is refused is not seen.
  */
-static int set_user_limit(const char *text, const struct kernel_param *param)
+static int set_limit(const char *text, const struct kernel_param *param)
 {
-	unsigned int mb;
+	unsigned int *mb = param->arg;
+	unsigned int before = *mb;
 	int ret;
 
-	ret = kstrtouint(text, 0, &mb);
-	if (ret)
+	ret = param_set_uint(text, param);
+	if (ret || !gophership_limit_pages)
 		return ret;
-	if (gophership_limit_pages) {
-		if (mb > ram_pages() >> (20 - PAGE_SHIFT))
-			return -EINVAL;
-		apply_user_limit(mb);
+	if (!limits_fit()) {
+		*mb = before;
+		return -EINVAL;
 	}
-	user_limit_mb = mb;
+	apply_limits();
 	return 0;
 }
 
 /* The bounds, from the parameters. 0, or -EINVAL for one that is out of range. */
 int __init gophership_account_init(void)
 {
-	unsigned long ram_mb = ram_pages() >> (20 - PAGE_SHIFT);
+	int ret = 0;
 
 	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
 		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
 		       GOPHERSHIP_QUOTA_MB_MAX);
 		return -EINVAL;
 	}
-	if (user_limit_mb > ram_mb) {
-		pr_err("user_limit_mb=%u is out of range: 1 to %lu, or 0 for a quarter of that\n",
-		       user_limit_mb, ram_mb);
-		return -EINVAL;
-	}
-	gophership_quota_pages = (unsigned long)quota_mb << (20 - PAGE_SHIFT);
-	apply_user_limit(user_limit_mb);
-	return 0;
+	gophership_quota_pages = mb_to_pages(quota_mb);
+
+	/* The files are there already: a value that is written now is judged here or there. */
+	kernel_param_lock(THIS_MODULE);
+	if (limits_fit())
+		apply_limits();
+	else
+		ret = -EINVAL;
+	kernel_param_unlock(THIS_MODULE);
+	return ret;
 }

@@ -40,5 +40,6 @@ void gophership_account_put(struct gophership_account *account);
 int gophership_account_charge(struct gophership_account *account, long pages);
 void gophership_account_uncharge(struct gophership_account *account, long pages);
 long gophership_account_machine_pages(void);
+u64 gophership_account_memlock_max(void);
 
 #endif /* GOPHERSHIP_DEVICE_ACCOUNT_H */

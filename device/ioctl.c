@@ -90,6 +90,7 @@ static long ioctl_info(void __user *arg)
 	info.batch_max = GOPHERSHIP_BATCH_MAX;
 	info.quota = (u64)gophership_quota_pages << PAGE_SHIFT;
 	info.machine_limit = (u64)READ_ONCE(gophership_limit_pages) << PAGE_SHIFT;
+	info.memlock_max = gophership_account_memlock_max();
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
 		struct gophership_class_info *row = &info.classes[class];
 

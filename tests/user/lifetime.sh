@@ -215,6 +215,7 @@ check quota_mb_0_is_refused refuses "1 to $quota_max" quota_mb=0
 check quota_mb_above_the_maximum_is_refused refuses "1 to $quota_max" quota_mb=$((quota_max + 1))
 check quota_mb_4294967295_is_refused refuses "1 to $quota_max" quota_mb=4294967295
 check user_limit_mb_above_memory_is_refused refuses "1 to $memory_mb" user_limit_mb=100000
+check memlock_max_mb_above_memory_is_refused refuses "1 to $memory_mb" memlock_max_mb=100000
 check max_cached_mb_above_memory_is_refused refuses "0 to $memory_mb" max_cached_mb=100000
 check max_cached_mb_huge_is_refused refuses "0 to $memory_mb" max_cached_mb=$huge
 check reserve_1025_is_refused refuses '0 to 1024' reserve=1025
@@ -224,7 +225,7 @@ check word_is_refused refuses_number max_cached_mb=many
 check too_large_number_is_refused refuses_number reserve=4294967296
 check refusals_left_nothing leaves_nothing
 check smallest_values_are_taken takes quota_mb=1 user_limit_mb=1 max_cached_mb=1 reserve=0
-check largest_values_are_taken takes quota_mb=$quota_max user_limit_mb=$memory_mb max_cached_mb=$memory_mb reserve=1024
+check largest_values_are_taken takes quota_mb=$quota_max user_limit_mb=$memory_mb memlock_max_mb=$memory_mb max_cached_mb=$memory_mb reserve=1024
 check poison_is_taken takes poison=1
 check unload_races_with_open unload_races_with_open
 if [ "$cycles" -gt 0 ]; then

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Limits: a context's quota, the machine's, a user's RLIMIT_MEMLOCK.
+ * Limits: a context's quota, the machine's, a user's RLIMIT_MEMLOCK and memlock_max_mb.
  */
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -206,6 +209,92 @@ static int use_what_is_left(int tell, int go_on)
 	if (lease_until_error(fd, LARGE, &bytes) != -EDQUOT || bytes != 1 * MB)
 		return 6;
 	return 0;
+}
+
+/* Whether the module took it. */
+static bool set_memlock_max(const char *mb)
+{
+	int fd = open("/sys/module/gophership/parameters/memlock_max_mb", O_WRONLY);
+	bool taken;
+
+	if (fd < 0)
+		return false;
+	taken = write(fd, mb, strlen(mb)) == (ssize_t)strlen(mb);
+	close(fd);
+	return taken;
+}
+
+/* Lease all that @memlock leaves, by as many opens as it takes; 0 if that is @wanted. */
+static int use_many_opens(rlim_t memlock, size_t wanted)
+{
+	size_t all = 0;
+
+	if (become_nobody(memlock))
+		return 1;
+	for (int i = 0; i < 4; i++) {
+		size_t bytes;
+		int fd = device_open();
+
+		if (fd < 0)
+			return 2;
+		/* Each is refused at its quota, or at what is the user's. */
+		if (lease_until_error(fd, LARGE, &bytes) != -EDQUOT)
+			return 3;
+		all += bytes;
+	}
+	return all == wanted ? 0 : 4;
+}
+
+TEST_F(limits, many_opens_of_a_user_are_bounded)
+{
+	static const struct {
+		const char *mb;
+		rlim_t memlock;
+		size_t wanted;
+	} cases[] = {
+		{ "6", RLIM_INFINITY, 6 * MB },
+		{ "1", RLIM_INFINITY, 1 * MB },
+		/* The lower one holds. */
+		{ "6", 2 * MB, 2 * MB },
+		{ "3", 5 * MB, 3 * MB },
+		{ "0", 5 * MB, 5 * MB },
+	};
+	struct gophership_info info;
+	pid_t child;
+	size_t bytes;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ASSERT_TRUE(set_memlock_max(cases[i].mb));
+		EXPECT_EQ(0, device_info(self->fd, &info));
+		EXPECT_EQ(strtoull(cases[i].mb, NULL, 0) * MB, info.memlock_max);
+		child = fork();
+		if (!child)
+			_exit(use_many_opens(cases[i].memlock, cases[i].wanted));
+		EXPECT_EQ(0, status_of(child)) {
+			TH_LOG("memlock_max_mb=%s", cases[i].mb);
+		}
+	}
+	/* Not of root. */
+	ASSERT_TRUE(set_memlock_max("1"));
+	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, LARGE, &bytes));
+	EXPECT_EQ(4 * MB, bytes);
+	EXPECT_TRUE(set_memlock_max("0"));
+}
+
+TEST_F(limits, memlock_max_that_is_none_changes_nothing)
+{
+	static const char *const wrong[] = { "-1", "999999", "4294967296", "1x", "\n" };
+	struct gophership_info info;
+
+	ASSERT_TRUE(set_memlock_max("2"));
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		EXPECT_FALSE(set_memlock_max(wrong[i])) {
+			TH_LOG("memlock_max_mb=%s", wrong[i]);
+		}
+		EXPECT_EQ(0, device_info(self->fd, &info));
+		EXPECT_EQ(2 * MB, info.memlock_max);
+	}
+	EXPECT_TRUE(set_memlock_max("0"));
 }
 
 TEST_F(limits, a_full_machine_costs_an_ordinary_user_nothing)

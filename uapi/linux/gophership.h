@@ -78,6 +78,8 @@ struct gophership_class_info {
  * @classes: out: the size classes
  * @pressure_offset: out: with FEATURE_PRESSURE, the offset for mmap of a page
  *	that begins with struct gophership_pressure
+ * @memlock_max: out: bytes of locked memory up to which each user can lease, however
+ *	much more RLIMIT_MEMLOCK is (without CAP_IPC_LOCK); 0: RLIMIT_MEMLOCK alone holds
  *
  * Errors: EFAULT, EINVAL, E2BIG.
  */
@@ -93,6 +95,7 @@ struct gophership_info {
 	__u64 machine_limit;
 	struct gophership_class_info classes[GOPHERSHIP_CLASSES_MAX];
 	__u64 pressure_offset;
+	__u64 memlock_max;
 };
 
 /**
@@ -146,8 +149,8 @@ struct gophership_lease {
  *  EFAULT: a bad pointer. What was leased and could not be reported has been
  *	taken back.
  *  EINVAL: as above. E2BIG: as above.
- *  EDQUOT: the context's quota, its table of slots, or the user's
- *	RLIMIT_MEMLOCK (without CAP_IPC_LOCK) is used up.
+ *  EDQUOT: the context's quota, its table of slots, or what the user may lock
+ *	(RLIMIT_MEMLOCK and @memlock_max of INFO; without CAP_IPC_LOCK) is used up.
  *  ENOMEM: the machine-wide limit is reached, the memory cgroup is at its
  *	limit, or there is no memory. (A call that was granted some before gives a few
  *	of them back, so that the caller's next page fault finds memory.)
@@ -175,7 +178,7 @@ struct gophership_acquire {
  * buffer given back is unmapped everywhere: touching it is SIGBUS. Where its
  * pages are pinned (O_DIRECT or io_uring in flight, vmsplice), they are not
  * reused before the last pin has gone, and are paid for until then: by the quota,
- * RLIMIT_MEMLOCK and the machine's limit, even if the context is closed before.
+ * the user's locked memory and the machine's limit, even if the context is closed before.
  *
  * Errors:
  *  EBADF: the file is not open for writing.
@@ -434,7 +437,7 @@ struct gophership_submit_map {
  * Buffers that the driver holds at that time stay charged until it gives them back.
  *
  * Errors: EFAULT, EINVAL, E2BIG as above.
- *  EDQUOT: the context's quota or the user's RLIMIT_MEMLOCK is used up.
+ *  EDQUOT: the context's quota or what the user may lock is used up, as ACQUIRE.
  *  ENOMEM: the machine-wide limit is reached, the memory cgroup is at its
  *	limit, or there is no memory.
  *  EINTR: a fatal signal came.

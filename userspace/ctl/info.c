@@ -80,6 +80,9 @@ static void print_limits(const struct limits *limits)
 		       quantity_bytes(limits->memlock).text);
 		printf("  %-14s what io_uring registers counts once more\n", "");
 	}
+	if (limits_memlock_max_holds(limits))
+		printf("  memlock max    %s for each user, where memlock is more (memlock_max_mb)\n",
+		       quantity_bytes(limits->memlock_max).text);
 	if (limits->in_cgroup) {
 		printf("  memory cgroup  %s of %s are left, ",
 		       quantity_bytes(limits->cgroup.room).text,
@@ -143,6 +146,8 @@ static void add_limits(struct json_object *object, const struct limits *limits)
 			       json_object_new_uint64(limits->machine_room));
 	json_object_object_add(object, "memlock", limits_memlock_holds(limits) ?
 			       json_object_new_uint64(limits->memlock) : NULL);
+	json_object_object_add(object, "memlock_max", limits_memlock_max_holds(limits) ?
+			       json_object_new_uint64(limits->memlock_max) : NULL);
 	json_object_object_add(object, "cgroup", cgroup);
 	json_object_object_add(object, "limit", json_object_new_uint64(limits->lowest));
 	json_object_object_add(object, "limited_by", json_object_new_string(limits->name));

@@ -15,6 +15,8 @@ static const struct {
 	  "Raise it: options gophership quota_mb=... in /etc/modprobe.d, and load it again." },
 	{ "memlock", "RLIMIT_MEMLOCK (ulimit -l), for all programs of the user together",
 	  "Raise it: LimitMEMLOCK= of a service, or memlock in /etc/security/limits.d." },
+	{ "memlock_max", "what one user can lock here (memlock_max_mb), for all programs of the user",
+	  "Raise it: memlock_max_mb=... in /etc/modprobe.d or /sys/module/gophership/parameters." },
 	{ "machine", "what the machine's limit leaves (user_limit_mb)",
 	  "What is on lease: gophershipctl stat. Raise it: user_limit_mb=... in /etc/modprobe.d." },
 	{ "cgroup", "what the memory cgroup has left",
@@ -36,12 +38,28 @@ bool limits_memlock_holds(const struct limits *limits)
 	return limits->memlock != UINT64_MAX && !limits->exempt;
 }
 
+bool limits_memlock_max_holds(const struct limits *limits)
+{
+	return limits->memlock_max && !limits->exempt;
+}
+
 static void lower(struct limits *limits, const char *name, uint64_t bytes)
 {
 	if (bytes >= limits->lowest)
 		return;
 	limits->lowest = bytes;
 	limits->name = name;
+}
+
+/* Those that ACQUIRE means by EDQUOT. */
+static void lower_to_own(struct limits *limits, const struct gophership_info *info)
+{
+	limits->lowest = info->quota;
+	limits->name = "quota";
+	if (limits_memlock_holds(limits))
+		lower(limits, "memlock", limits->memlock);
+	if (limits_memlock_max_holds(limits))
+		lower(limits, "memlock_max", limits->memlock_max);
 }
 
 enum status limits_find(struct limits *limits, struct device *device)
@@ -56,12 +74,10 @@ enum status limits_find(struct limits *limits, struct device *device)
 			       device->info.machine_limit - stats.machine_bytes : 0;
 	limits->in_cgroup = cgroup_find(&limits->cgroup);
 	limits_find_memlock(limits);
+	limits->memlock_max = device->info.memlock_max;
 
-	limits->lowest = device->info.quota;
-	limits->name = "quota";
+	lower_to_own(limits, &device->info);
 	lower(limits, "machine", limits->machine_room);
-	if (limits_memlock_holds(limits))
-		lower(limits, "memlock", limits->memlock);
 	if (limits->in_cgroup)
 		lower(limits, "cgroup", limits->cgroup.room);
 	return STATUS_OK;
@@ -70,11 +86,8 @@ enum status limits_find(struct limits *limits, struct device *device)
 bool limits_blame(struct limits *limits, const struct device *device, int error)
 {
 	if (error != EDQUOT)
-		return strcmp(limits->name, "quota") && strcmp(limits->name, "memlock");
-	limits->lowest = device->info.quota;
-	limits->name = "quota";
-	if (limits_memlock_holds(limits))
-		lower(limits, "memlock", limits->memlock);
+		return !strcmp(limits->name, "machine") || !strcmp(limits->name, "cgroup");
+	lower_to_own(limits, &device->info);
 	return true;
 }
 

@@ -11,15 +11,17 @@
 /**
  * struct limits - all of them, and the lowest one
  * @memlock: RLIMIT_MEMLOCK, of all programs of the user together; UINT64_MAX: none
- * @exempt: it does not hold for us (CAP_IPC_LOCK)
+ * @memlock_max: the module's bound on locked memory of one user; 0: none
+ * @exempt: these two do not hold for us (CAP_IPC_LOCK)
  * @in_cgroup: @cgroup is known
  * @cgroup: the tightest memory cgroup
  * @machine_room: what the machine's limit leaves
  * @lowest: bytes that can be had, if nobody else takes them
- * @name: of the limit that it is: "quota", "memlock", "machine" or "cgroup"
+ * @name: of the limit that it is: "quota", "memlock", "memlock_max", "machine" or "cgroup"
  */
 struct limits {
 	uint64_t memlock;
+	uint64_t memlock_max;
 	bool exempt;
 	bool in_cgroup;
 	struct cgroup cgroup;
@@ -42,5 +44,7 @@ const char *limits_title(const struct limits *limits);
 const char *limits_remedy(const struct limits *limits);
 /* Does RLIMIT_MEMLOCK hold for us? */
 bool limits_memlock_holds(const struct limits *limits);
+/* Does the module's bound on locked memory hold for us? */
+bool limits_memlock_max_holds(const struct limits *limits);
 
 #endif /* LIMITS_H */

@@ -199,7 +199,7 @@ void gophership_close(struct gophership *gs);
  *
  * Return: the buffer, or NULL with errno: EMSGSIZE above the largest class;
  * ENOMEM at the ceiling, at the machine's limit, or without memory; EDQUOT at
- * the kernel's quota or RLIMIT_MEMLOCK; EAGAIN in a signal handler that
+ * the kernel's quota or what the user may lock; EAGAIN in a signal handler that
  * interrupted the library; ESTALE in a child of fork(); EINVAL for NULL as @gs.
  */
 GOPHERSHIP_NO_STUB
