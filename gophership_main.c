@@ -7,6 +7,7 @@
 
 #include "device/debugfs.h"
 #include "device/ioctl.h"
+#include "device/port.h"
 #include "device/pressure.h"
 #include "device/stream.h"
 #include "pool/cached.h"
@@ -51,9 +52,12 @@ static int __init gophership_init(void)
 	ret = gophership_sites_init();
 	if (ret)
 		goto exit_pools;
-	ret = gophership_stream_init();
+	ret = gophership_ports_init();
 	if (ret)
 		goto exit_sites;
+	ret = gophership_stream_init();
+	if (ret)
+		goto exit_ports;
 	ret = gophership_dev_init();
 	if (ret)
 		goto exit_streams;
@@ -62,6 +66,8 @@ static int __init gophership_init(void)
 
 exit_streams:
 	gophership_stream_exit();
+exit_ports:
+	gophership_ports_exit();
 exit_sites:
 	gophership_sites_exit();
 exit_pools:
@@ -84,6 +90,7 @@ static void __exit gophership_exit(void)
 	gophership_debugfs_exit();
 	gophership_dev_exit();
 	gophership_stream_exit();
+	gophership_ports_exit();
 	gophership_pools_exit();
 	gophership_reclaim_exit();
 	gophership_pressure_exit();

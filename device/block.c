@@ -13,6 +13,7 @@
 #include <linux/string.h>
 
 #include "device/block.h"
+#include "device/port.h"
 
 /* The word of the place behind that of @word, without a buffer. */
 static unsigned long next_word(unsigned long word)
@@ -80,9 +81,6 @@ static void deliver_closed(struct gophership_stream *stream, struct gophership_s
  */
 void gophership_blocks_settle(struct gophership_stream *stream)
 {
-	/* Its port's irq_work would not run any more: the CPU that takes over delivers. */
-	if (unlikely(!cpu_online(raw_smp_processor_id())))
-		return;
 	while (!this_cpu_read(stream->cpu->depth) && this_cpu_read(stream->cpu->pending)) {
 		this_cpu_inc(stream->cpu->depth);
 		this_cpu_write(stream->cpu->pending, false);
@@ -144,6 +142,9 @@ static void arm(struct gophership_stream *stream)
 {
 	if (!stream->flush_ns || this_cpu_read(stream->cpu->armed))
 		return;
+	/* A CPU that goes runs no irq_work any more: left_behind() takes the block. */
+	if (unlikely(!cpu_online(raw_smp_processor_id())))
+		return;
 	this_cpu_write(stream->cpu->armed, true);
 	irq_work_queue(this_cpu_ptr(&stream->cpu->arm));
 }
@@ -160,10 +161,12 @@ static bool open_block(struct gophership_stream *stream, unsigned long word)
 	struct gophership_buf *buf;
 	u64 time;
 
-	/* What irq_works the port or the timer would need do not run there any more. */
-	if (!place_is_free(cpu, place) || unlikely(!cpu_online(raw_smp_processor_id())))
+	if (!place_is_free(cpu, place))
 		return false;
 	if (!READ_ONCE(cpu->data[place])) {
+		/* A peek, as takes in vain of many CPUs would be in each other's way. */
+		if (gophership_port_starved(stream->port))
+			return false;
 		buf = gophership_port_take(stream->port, &message);
 		if (!buf)
 			return false;

@@ -8,9 +8,12 @@
  *
  * What is exported is described in gophership_port.h.
  */
+#include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/irq_work.h>
 #include <linux/nospec.h>
+#include <linux/preempt.h>
+#include <linux/smp.h>
 
 #include "device/port.h"
 
@@ -36,12 +39,27 @@ static void count(u32 *counter, u32 nr)
  * Sleep and wake
  */
 
+/*
+ * Have wake_now() called. A CPU that goes runs no irq_work any more, and one that it queued
+ * would be in the way of all others: it is done in a moment by ports_of_cpu().
+ * Context: any.
+ */
+static noinline void kick(struct gophership_port *port)
+{
+	preempt_disable_notrace();
+	if (likely(cpu_online(raw_smp_processor_id())))
+		irq_work_queue(&port->wake);
+	else
+		set_bit(GOPHERSHIP_PORT_STRANDED, &port->flags);
+	preempt_enable_notrace();
+}
+
 /* Context: any. */
 static void wake(struct gophership_port *port)
 {
 	/* After a full barrier of the caller, which pairs with the one in poll. */
 	if (waitqueue_active(&port->wait))
-		irq_work_queue(&port->wake);
+		kick(port);
 }
 
 /* The wake-ups that BATCH has left out. After the full barrier of (B). */
@@ -127,7 +145,7 @@ static noinline bool wait_for_more(struct gophership_port *port)
 noinline void gophership_port_again(struct gophership_port *port)
 {
 	set_bit(GOPHERSHIP_PORT_AGAIN, &port->flags);
-	irq_work_queue(&port->wake);
+	kick(port);
 }
 EXPORT_SYMBOL_GPL(gophership_port_again);
 
@@ -284,7 +302,7 @@ static __always_inline void publish(struct gophership_port *port, struct gophers
 static noinline int published_rarely(struct gophership_port *port, unsigned long flags)
 {
 	if (flags & CLOSED) {
-		irq_work_queue(&port->wake);
+		kick(port);
 		return -EPIPE;
 	}
 	flush(port);
@@ -387,9 +405,10 @@ EXPORT_SYMBOL_GPL(gophership_port_flush);
 void gophership_port_lost(struct gophership_port *port, u32 nr)
 {
 	count(&port->deliver_map->lost, nr);
-	/* (D) pairs with fill_entry() */
-	smp_mb__before_atomic();
-	set_bit(GOPHERSHIP_PORT_LOST, &port->flags);
+	/* (D) pairs with fill_entry(): if that has not seen the bit yet, it sees the count. */
+	smp_mb__after_atomic();
+	if (!test_bit(GOPHERSHIP_PORT_LOST, &port->flags))
+		set_bit(GOPHERSHIP_PORT_LOST, &port->flags);
 }
 EXPORT_SYMBOL_GPL(gophership_port_lost);
 

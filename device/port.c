@@ -7,8 +7,10 @@
  * A driver has a reference to the port and none to its file. The file is closed when
  * its last mapping is gone; so when the closer frees buffers, no program maps them.
  */
+#include <linux/cpuhotplug.h>
 #include <linux/export.h>
 #include <linux/irq_work.h>
+#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -34,11 +36,11 @@ static void rouse(struct work_struct *work)
 /*
  * Where to free what comes back after the program's end. A bank that is mapped for a device
  * is freed by a task that may wait for the one that maps, which allocates: no work for the
- * queue that gives memory back.
+ * queue that gives memory back. (Where MAPS is set too late to be seen here, CLOSED is seen
+ * there: the two are in one word.)
  */
 static struct workqueue_struct *reap_queue(const struct gophership_port *port)
 {
-	smp_rmb(); /* (J) after CLOSED was seen: pairs with (J) in gophership_port_map() */
 	if (test_bit(GOPHERSHIP_PORT_MAPS, &port->flags))
 		return system_unbound_wq;
 	return gophership_reclaim_wq;
@@ -112,6 +114,10 @@ static void kick_again(struct work_struct *work)
 static LIST_HEAD(all_ports);
 static DEFINE_MUTEX(all_ports_lock);
 
+/* Ports hear of CPUs that came and went by these; constant after init. */
+static enum cpuhp_state came_state __ro_after_init;
+static enum cpuhp_state went_state __ro_after_init;
+
 /* All ports, which stay until gophership_ports_unlock(). Context: process. */
 struct list_head *gophership_ports_lock(void)
 {
@@ -124,9 +130,51 @@ void gophership_ports_unlock(void)
 	mutex_unlock(&all_ports_lock);
 }
 
+/*
+ * What a CPU wanted to be done on its way, when it was not online, is done here. Context:
+ * process; @cpu is online now, or dead.
+ */
+static int ports_of_cpu(unsigned int cpu)
+{
+	struct gophership_port *port;
+
+	mutex_lock(&all_ports_lock);
+	list_for_each_entry(port, &all_ports, everywhere)
+		if (test_and_clear_bit(GOPHERSHIP_PORT_STRANDED, &port->flags))
+			irq_work_queue(&port->wake);
+	mutex_unlock(&all_ports_lock);
+	return 0;
+}
+
+/* Context: process. Return: 0, or a negative errno. */
+int __init gophership_ports_init(void)
+{
+	int ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership/port:dead", NULL,
+					    ports_of_cpu);
+
+	if (ret < 0)
+		return ret;
+	went_state = ret;
+	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "gophership/port:online",
+					ports_of_cpu, NULL);
+	if (ret < 0) {
+		cpuhp_remove_state_nocalls(went_state);
+		return ret;
+	}
+	came_state = ret;
+	return 0;
+}
+
+/* No port is left. Context: process. */
+void gophership_ports_exit(void)
+{
+	cpuhp_remove_state_nocalls(came_state);
+	cpuhp_remove_state_nocalls(went_state);
+}
+
 static void name_driver(struct gophership_port *port, char *name, size_t size)
 {
-	/* A callback may take long, and a reader of statistics need not wait for it. */
+	/* A callback may take long, and a reader of statistics does not wait for the lock. */
 	if (!mutex_trylock(&port->lock)) {
 		strscpy(name, "busy", size);
 		return;
@@ -134,7 +182,7 @@ static void name_driver(struct gophership_port *port, char *name, size_t size)
 	if (port->ops)
 		strscpy(name, module_name(port->ops->owner), size);
 	else
-		strscpy(name, port->flags & GONE ? "gone" : "none", size);
+		strscpy(name, test_bit(GOPHERSHIP_PORT_GONE, &port->flags) ? "gone" : "none", size);
 	mutex_unlock(&port->lock);
 }
 

@@ -40,6 +40,7 @@ enum {
 	GOPHERSHIP_PORT_AGAIN,		/* call the driver, as a KICK does */
 	GOPHERSHIP_PORT_POLLS,		/* the driver has no submitted(): no KICK is wanted */
 	GOPHERSHIP_PORT_MAPS,		/* the driver maps the bank for a device, or has */
+	GOPHERSHIP_PORT_STRANDED,	/* @wake was wanted on a CPU that comes or goes */
 };
 
 /**
@@ -126,6 +127,8 @@ struct gophership_port_state {
 
 /* port.c */
 void gophership_port_state(struct gophership_port *port, struct gophership_port_state *state);
+int gophership_ports_init(void);
+void gophership_ports_exit(void);
 struct list_head *gophership_ports_lock(void);
 void gophership_ports_unlock(void);
 struct gophership_port *gophership_port_new(struct gophership_account *account, u32 count,

@@ -22,10 +22,11 @@ static noinline void lose(struct gophership_stream *stream, unsigned long word)
 	this_cpu_inc(stream->cpu->slots[gophership_stream_place(word)].lost);
 	gophership_port_lost(stream->port, 1);
 	/*
-	 * Look again, now that it is counted: the program may have submitted after the first
-	 * look, and the flush that its KICK caused may have seen no loss. From this look on
-	 * the next KICK's does.
+	 * (J) pairs with (J) in has_something(). Look again, now that it is counted: the
+	 * program may have submitted after the first look, and the flush that its KICK caused
+	 * may have seen no loss. If this look sees no buffer, the next KICK's flush sees it.
 	 */
+	smp_mb();
 	word = this_cpu_read(stream->cpu->word);
 	if (gophership_stream_position(word) == GOPHERSHIP_STREAM_NONE &&
 	    gophership_block_make_room(stream, word))
@@ -167,7 +168,7 @@ int gophership_stream_write(struct gophership_stream *stream, const void *data, 
 	u32 units;
 
 	if (!may_write())
-		return lose_in_nmi(stream);
+		return len > stream->record_max ? -EMSGSIZE : lose_in_nmi(stream);
 	if (unlikely(len >= stream->short_end))
 		return write_long(stream, data, len);
 	units = ((u32)len + sizeof(struct gophership_stream_record) + GOPHERSHIP_STREAM_UNIT - 1) /

@@ -87,8 +87,10 @@ static bool has_something(int cpu, void *info)
 {
 	struct gophership_stream *stream = info;
 	const struct gophership_stream_cpu *state = per_cpu_ptr(stream->cpu, cpu);
-	unsigned long word = READ_ONCE(state->word);
+	unsigned long word;
 
+	smp_mb(); /* (J) pairs with (J) in lose(): after the KICK, and so after the submission */
+	word = READ_ONCE(state->word);
 	return gophership_stream_position(word) != GOPHERSHIP_STREAM_NONE ||
 	       READ_ONCE(state->slots[gophership_stream_place(word)].lost);
 }
@@ -181,7 +183,7 @@ struct gophership_stream *gophership_stream_create(struct gophership_port *port,
 	if (!stream)
 		return ERR_PTR(-ENOMEM);
 	stream->cpu = alloc_percpu_gfp(struct gophership_stream_cpu,
-				       GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+				       GFP_KERNEL_ACCOUNT);
 	if (!stream->cpu)
 		goto free_stream;
 	stream->port = port;

@@ -2,8 +2,8 @@
 /*
  * GopherShip buffer pool: streams, inside.
  *
- * record.c is how records get into blocks, and blocks to the program; stream.c the life
- * of a stream, and what makes a block go that is not full.
+ * record.c is how records get into blocks; block.c how blocks are opened, closed and
+ * delivered; stream.c the life of a stream, and what makes a block go that is not full.
  *
  * One CPU at a time
  * -----------------
@@ -11,9 +11,9 @@
  * one that came on top of another ends before that one goes on. (From reserve to commit
  * preemption is off.) So no store needs to be seen by another CPU before it is needed
  * there, which the port's rings see to, and barrier() keeps an order. What must be whole
- * against a context on top is one instruction of this CPU (this_cpu_cmpxchg()). The one
- * other CPU that ever looks is that which takes what a dead CPU left, or destroys the
- * stream.
+ * against a context on top is one instruction of this CPU (this_cpu_cmpxchg()). Another
+ * CPU takes what a dead CPU left, or destroys the stream; and one that flushes peeks
+ * whether there is something (has_something(), for which lose() has a barrier).
  *
  * @depth counts the open sections. A section is a reserve up to its commit, a flush, or a
  * delivery. Only the outermost one delivers, when it closes: then no record is open.

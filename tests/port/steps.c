@@ -53,7 +53,7 @@ void reset_parameters(void)
 {
 	static const char * const off[] = {
 		"quiet", "stuck", "misuse", "forget", "linger", "dawdle", "batch", "bulk",
-		"hold_ms",
+		"hold_ms", "going",
 	};
 	unsigned int i;
 

@@ -232,6 +232,59 @@ TEST_F_TIMEOUT(ports, batch_sleeps_on, 120)
 	}
 }
 
+static void cpu1_online(bool online)
+{
+	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY);
+
+	if (write(fd, online ? "1" : "0", 1) != 1)
+		perror("cpu1/online");
+	close(fd);
+}
+
+static void *unplug_when_asleep(void *sleeper)
+{
+	while (!sleeps(*(pid_t *)sleeper))
+		sched_yield();
+	cpu1_online(false);
+	return NULL;
+}
+
+/* The driver delivers on a CPU that runs no interrupts and no irq_works any more. */
+TEST_F_TIMEOUT(ports, a_cpu_that_goes_wakes, 120)
+{
+	pid_t sleeper = syscall(SYS_gettid);
+	struct gophership_entry entry;
+	pthread_t thread;
+	int i, error, woken;
+
+	set_parameter("quiet", "1");
+	set_parameter("going", "1");
+	set_parameter("hold_ms", "1");
+	error = port_attach(&self->port, PULSE);
+	set_parameter("hold_ms", "0");
+	set_parameter("going", "0");
+	set_parameter("quiet", "0");
+	if (error == -EOPNOTSUPP)
+		SKIP(return, "the kernel has no kprobes");
+	ASSERT_EQ(0, error);
+	for (i = 0; i < 16; i++) {
+		ASSERT_TRUE(has_starved(&self->port, i + 1));
+		ASSERT_EQ(0, port_submit(&self->port, i % 8, 0, 8, 0, i));
+		ASSERT_TRUE(i == 15 || receive(&self->port, &entry));
+	}
+	/* The 16th comes when CPU 1 goes, and nothing else wakes from here on. */
+	ASSERT_TRUE(has_starved(&self->port, 17));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unplug_when_asleep, &sleeper));
+	do {
+		woken = port_wait(&self->port, PATIENCE);
+	} while (woken == 1 && !port_receive(&self->port, &entry));
+	pthread_join(thread, NULL);
+	cpu1_online(true);
+	ASSERT_EQ(1, woken);
+	EXPECT_EQ(7, entry.index);
+	EXPECT_EQ(~0ULL, entry.tag);
+}
+
 TEST_F(ports, bulk_calls_keep_the_order_and_skip_what_is_bad)
 {
 	struct gophership_entry entry;

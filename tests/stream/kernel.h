@@ -44,6 +44,7 @@ typedef uint64_t __u64;
 #define BIT(n)			(1UL << (n))
 #define GOPHERSHIP_NMI_SAFE_THIS_CPU	1
 #define in_nmi()			0
+#define smp_mb()			((void)0)
 
 struct hlist_node {
 	int unused;
@@ -125,5 +126,6 @@ struct gophership_buf *gophership_port_take(struct gophership_port *port,
 int gophership_port_deliver(struct gophership_port *port, struct gophership_buf *buf,
 			    const struct gophership_message *message);
 void gophership_port_lost(struct gophership_port *port, u32 nr);
+bool gophership_port_starved(const struct gophership_port *port);
 
 #endif /* STREAM_MODEL_KERNEL_H */

@@ -7,6 +7,7 @@
  * Parameters, which may be written at any time, for ports that come after that:
  *   quiet	only the task is at work
  *   hold_ms	every 16th buffer of the task comes back so much later, as from a device
+ *   going	it comes back from a CPU that goes, at the last moment, instead
  *   batch	what comes back so much later comes with BATCH, and a flush
  *   stuck	every 1024th buffer of the task never comes back
  *   misuse	at attach: calls that must be refused, with a submitted buffer and eight bad
@@ -23,6 +24,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -42,6 +44,8 @@ static bool quiet;
 module_param(quiet, bool, 0644);
 static unsigned int hold_ms;
 module_param(hold_ms, uint, 0644);
+static bool going;
+module_param(going, bool, 0644);
 static bool stuck;
 module_param(stuck, bool, 0644);
 static bool batch;
@@ -85,8 +89,9 @@ struct pulse_timer {
  * @port: the port
  * @task: polls
  * @timers: per CPU
- * @held: a buffer that comes back later; the task sets it, @late clears it
+ * @held: a buffer that comes back later; the task sets it, what gives it back clears it
  * @late: then
+ * @going: as the parameter was
  * @batch: as the parameter was
  * @bulk: as the parameter was
  * @stuck: as the parameter was
@@ -99,6 +104,7 @@ struct pulse {
 	struct pulse_timer __percpu *timers;
 	struct gophership_buf *held;
 	struct delayed_work late;
+	bool going;
 	bool batch;
 	bool bulk;
 	bool stuck;
@@ -220,9 +226,8 @@ static void stop_timers(struct pulse *pulse)
 }
 
 /* The device has done with it. */
-static void late(struct work_struct *work)
+static void give_held_back(struct pulse *pulse)
 {
-	struct pulse *pulse = container_of(work, struct pulse, late.work);
 	struct gophership_message message = { .tag = ~0ULL };
 
 	if (pulse->batch)
@@ -234,6 +239,56 @@ static void late(struct work_struct *work)
 	smp_store_release(&pulse->held, NULL);
 }
 
+static void late(struct work_struct *work)
+{
+	give_held_back(container_of(work, struct pulse, late.work));
+}
+
+/* For CPUs that go: the port with @going that came last. */
+static struct pulse __rcu *going_pulse;
+
+/*
+ * On a CPU that goes, after it has run its irq_works for the last time. (Tracepoints are
+ * silent there.)
+ */
+static int going_step(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct pulse *pulse = rcu_dereference_raw(going_pulse);
+
+	if (cpu_online(raw_smp_processor_id()))
+		mistake("a CPU that goes is online", raw_smp_processor_id());
+	if (pulse && smp_load_acquire(&pulse->held))
+		give_held_back(pulse);
+	return 0;
+}
+
+static struct kprobe going_probe = {
+	.symbol_name = "sched_cpu_dying",
+	.pre_handler = going_step,
+};
+
+static int start_going(struct pulse *pulse)
+{
+	int ret;
+
+	rcu_assign_pointer(going_pulse, pulse);
+	going_probe.addr = NULL;
+	going_probe.flags = 0;
+	ret = register_kprobe(&going_probe);
+	pulse->going = !ret;
+	return ret;
+}
+
+static void stop_going(struct pulse *pulse)
+{
+	if (!pulse->going)
+		return;
+	unregister_kprobe(&going_probe);
+	rcu_assign_pointer(going_pulse, NULL);
+	if (pulse->held)
+		give_held_back(pulse);
+}
+
 /* Returns whether the buffer stays with the driver. */
 static bool keep(struct pulse *pulse, struct gophership_buf *buf, unsigned int nr)
 {
@@ -241,10 +296,12 @@ static bool keep(struct pulse *pulse, struct gophership_buf *buf, unsigned int n
 		return true;
 	if (!pulse->hold_ms || nr % 16)
 		return false;
-	/* Pairs with late(). */
+	/* Pairs with give_held_back(). */
 	if (smp_load_acquire(&pulse->held))
 		return false;
-	pulse->held = buf;
+	smp_store_release(&pulse->held, buf);
+	if (pulse->going)
+		return true;
 	schedule_delayed_work(&pulse->late, msecs_to_jiffies(pulse->hold_ms));
 	return true;
 }
@@ -308,6 +365,7 @@ static void stop(struct pulse *pulse)
 	if (!IS_ERR_OR_NULL(pulse->task))
 		kthread_stop(pulse->task);
 	flush_delayed_work(&pulse->late);
+	stop_going(pulse);
 }
 
 static void closed(struct gophership_port *port, void *priv)
@@ -388,6 +446,11 @@ static int begin(struct gophership_port *port)
 		misuse_it(port);
 	if (!quiet) {
 		ret = start_timers(pulse);
+		if (ret)
+			goto stop_pulse;
+	}
+	if (going) {
+		ret = start_going(pulse);
 		if (ret)
 			goto stop_pulse;
 	}
