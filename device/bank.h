@@ -89,4 +89,10 @@ void gophership_bank_count(const struct gophership_bank *bank, u32 *program, u32
 void gophership_bank_abandon(struct gophership_bank *bank);
 void gophership_bank_free(struct gophership_bank *bank);
 
+/* Pages of all buffers. */
+static inline unsigned long gophership_bank_pages(const struct gophership_bank *bank)
+{
+	return gophership_class_pages(bank->count, bank->class);
+}
+
 #endif /* GOPHERSHIP_DEVICE_BANK_H */

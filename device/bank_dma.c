@@ -23,8 +23,8 @@ static void unmap_all(struct gophership_dma *dma)
 	struct gophership_bank_dma *map = dma->owner;
 	u32 i;
 
-	for (i = 0; i < map->count; i++) {
-		gophership_dma_unmap(dma, &map->mappings[i], map->capacity);
+	for (i = 0; i < map->bank->count; i++) {
+		gophership_dma_unmap(dma, &map->mappings[i], map->bank->capacity);
 		cond_resched();
 	}
 }
@@ -53,11 +53,10 @@ static int map_bank(struct gophership_bank_dma *map, const struct gophership_ban
 	struct gophership_dma *dma;
 	int ret;
 
-	mappings = kvcalloc(bank->count, sizeof(*mappings), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	mappings = kvcalloc(bank->count, sizeof(*mappings), GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!mappings)
 		return -ENOMEM;
-	map->count = bank->count;
-	map->capacity = bank->capacity;
+	map->bank = bank;
 	/* Before the unbinding of the driver may look for them. */
 	map->mappings = mappings;
 	dma = gophership_dma_bind(dev, dir, unmap_all, map);
@@ -122,7 +121,7 @@ void gophership_bank_dma_unmap(struct gophership_bank_dma *map, u32 index)
 
 	if (!dma)
 		return;
-	if (!gophership_dma_unmap(dma, &map->mappings[index], map->capacity))
+	if (!gophership_dma_unmap(dma, &map->mappings[index], map->bank->capacity))
 		gophership_dma_wait(dma);
 }
 

@@ -16,16 +16,14 @@
  * @dma: for what device; NULL if for none. Written once, under @lock, when all are mapped;
  *	read in any context
  * @ended: and there will be none; protected by @lock
- * @count: buffers of the bank; constant once @mappings is there
- * @capacity: bytes of each; as @count
+ * @bank: the bank; constant once @mappings is there
  * @mappings: one of each buffer, by its index; constant once @dma is there
  */
 struct gophership_bank_dma {
 	struct mutex lock;	/* see above */
 	struct gophership_dma *dma;
 	bool ended;
-	u32 count;
-	u32 capacity;
+	const struct gophership_bank *bank;
 	struct gophership_dma_mapping *mappings;
 };
 

@@ -121,22 +121,32 @@ void gophership_context_refused(struct gophership_context *context, int error)
 		atomic64_inc(&context->doubled);
 }
 
-/* The context's part of @stats. Context: process. */
-void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats)
+/*
+ * gophership_context_stats() without waiting for the context's lock, of which another reader
+ * may hold up all contexts. What changes meanwhile may be torn on 32 bits. Context: any.
+ */
+void gophership_context_peek(const struct gophership_context *context,
+			     struct gophership_stats *stats)
 {
-	down_read(&context->lock);
-	stats->leased = context->nr_loans;
-	stats->acquires = context->acquires;
-	stats->releases = context->releases;
-	stats->cleared = context->cleared;
-	stats->retired = context->retired;
-	up_read(&context->lock);
+	stats->leased = data_race(context->nr_loans);
+	stats->acquires = data_race(context->acquires);
+	stats->releases = data_race(context->releases);
+	stats->cleared = data_race(context->cleared);
+	stats->retired = data_race(context->retired);
 	stats->leased_bytes = (u64)atomic_long_read(&context->account->pages) << PAGE_SHIFT;
 	stats->foreign = atomic64_read(&context->foreign);
 	stats->doubled = atomic64_read(&context->doubled);
 	stats->faults = atomic64_read(&context->faults);
 	stats->contexts = atomic_long_read(&nr_contexts);
 	stats->machine_bytes = (u64)gophership_account_machine_pages() << PAGE_SHIFT;
+}
+
+/* The context's part of @stats. Context: process, may sleep. */
+void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats)
+{
+	down_read(&context->lock);
+	gophership_context_peek(context, stats);
+	up_read(&context->lock);
 }
 
 /* What /proc/PID/fdinfo says of a context. Context: process. */

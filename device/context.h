@@ -16,6 +16,8 @@ void gophership_context_close(struct gophership_context *context);
 void gophership_context_get(struct gophership_context *context);
 void gophership_context_put(struct gophership_context *context);
 void gophership_context_refused(struct gophership_context *context, int error);
+void gophership_context_peek(const struct gophership_context *context,
+			     struct gophership_stats *stats);
 void gophership_context_stats(struct gophership_context *context, struct gophership_stats *stats);
 void gophership_context_fdinfo(struct seq_file *seq, struct gophership_context *context);
 struct list_head *gophership_contexts_lock(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * GopherShip buffer pool: what is counted of all contexts together, those that are closed
- * included. Per CPU: a page fault touches no line that others write.
+ * included. Per CPU: a page fault touches no line that other contexts write.
  */
 #include <linux/cpumask.h>
 

@@ -29,8 +29,8 @@ static void print_opener(struct seq_file *seq, const struct gophership_account *
 	bool there = pid_has_task(account->opener, PIDTYPE_TGID);
 
 	seq_printf(seq, "%d ", there ? pid_nr(account->opener) : 0);
-	/* A name may have blanks; a reader of columns wants none. */
-	seq_escape(seq, account->comm, " \t\n\\");
+	/* Any bytes, or none: a reader of columns wants one word, and a terminal no escapes. */
+	seq_escape(seq, account->comm[0] ? account->comm : "-", " \t\n\v\f\r\033\\");
 }
 
 /* For both files: the list is locked for a page of text at a time. */
@@ -65,7 +65,7 @@ static int contexts_show(struct seq_file *seq, void *item)
 		return 0;
 	}
 	context = list_entry(item, struct gophership_context, entry);
-	gophership_context_stats(context, &stats);
+	gophership_context_peek(context, &stats);
 	print_opener(seq, context->account);
 	seq_printf(seq, " %u %llu %llu %llu %llu %llu %llu %llu\n", context->id, stats.leased,
 		   stats.leased_bytes, stats.acquires, stats.releases, stats.faults,

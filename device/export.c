@@ -130,12 +130,10 @@ static u64 *read_handles(u64 from, u32 nr)
 {
 	u64 *handles;
 
-	if (from != (unsigned long)from)
-		return ERR_PTR(-EFAULT);
 	handles = kvmalloc_array(nr, sizeof(*handles), GFP_EXPORT);
 	if (!handles)
 		return ERR_PTR(-ENOMEM);
-	if (!copy_from_user(handles, u64_to_user_ptr(from), nr * sizeof(*handles)))
+	if (!copy_from_user(handles, gophership_user_pointer(from), nr * sizeof(*handles)))
 		return handles;
 	kvfree(handles);
 	return ERR_PTR(-EFAULT);
@@ -238,7 +236,7 @@ long gophership_export_leases(struct gophership_context *context, void __user *a
 static int take_bank(struct export *export, struct gophership_port *port)
 {
 	const struct gophership_bank *bank = &port->bank;
-	unsigned long nr_pages = gophership_class_pages(bank->count, bank->class), i;
+	unsigned long nr_pages = gophership_bank_pages(bank), i;
 	int ret;
 
 	ret = alloc_pages_array(export, nr_pages);

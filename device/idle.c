@@ -280,7 +280,6 @@ struct gophership_loan *gophership_loan_acquire(unsigned int class)
 		return NULL;
 	loan->handle = 0;
 	loan->faulted = false;
-	loan->exported = false;
 	this_cpu_inc(gophership_user_pool->heads[class].slow_acquires);
 	WRITE_ONCE(loan->buf->acquired_by, _RET_IP_);
 	gophership_acquired(loan->buf, _RET_IP_);

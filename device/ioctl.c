@@ -58,12 +58,6 @@ static_assert(GOPHERSHIP_NR_CLASSES + 1 <= GOPHERSHIP_CLASSES_MAX);
 /* Pages of which an ACQUIRE gives back what it can when there is no memory for more. */
 #define SPARE_PAGES		64
 
-/* The address that @value carries, or NULL if it is beyond any address. */
-static void __user *user_pointer(u64 value)
-{
-	return value == (unsigned long)value ? u64_to_user_ptr(value) : NULL;
-}
-
 static long ioctl_info(void __user *arg)
 {
 	struct gophership_info info;
@@ -191,7 +185,7 @@ static void fault_in(struct gophership_acquire __user *arg,
 		     const struct gophership_acquire *acquire)
 {
 	size_t left = array_size(acquire->count, sizeof(struct gophership_lease)), step;
-	char __user *at = user_pointer(acquire->leases);
+	char __user *at = gophership_user_pointer(acquire->leases);
 
 	fault_in_page((char __user *)&arg->granted);
 	for (; left; left -= step, at += step) {
@@ -220,7 +214,7 @@ static int acquire_into(struct gophership_context *context,
 	granted = lease_some(context, class, acquire->count, leases);
 	if (granted <= 0)
 		return granted;
-	if (!report_leases(arg, user_pointer(acquire->leases), leases, granted))
+	if (!report_leases(arg, gophership_user_pointer(acquire->leases), leases, granted))
 		return 0;
 	take_back(context, leases, granted);
 	return -EFAULT;
@@ -300,7 +294,7 @@ static long ioctl_release(struct gophership_context *context, struct gophership_
 	if (release.flags || release.count < 1 || release.count > GOPHERSHIP_BATCH_MAX)
 		return -EINVAL;
 
-	ret = release_some(context, user_pointer(release.handles), release.count, &done);
+	ret = release_some(context, gophership_user_pointer(release.handles), release.count, &done);
 	gophership_context_refused(context, ret);
 	return put_user(done, &arg->done) ? -EFAULT : ret;
 }

@@ -283,19 +283,25 @@ static void free_loans(struct gophership_context *context, struct xarray *loans)
 	xa_destroy(loans);
 }
 
-/* From here on, what dma-bufs show is theirs alone. */
+/* From here on, what dma-bufs show is theirs alone; the rest is as good as released. */
 static void part_with_exported(struct gophership_context *context)
 {
 	struct gophership_loan *loan;
+	unsigned long slot, kept = 0;
 	unsigned int class;
-	unsigned long slot;
 
 	down_write(&context->lock);
 	context->closed = true;
-	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
-		xa_for_each(&context->loans[class], slot, loan)
-			if (loan->exported)
-				xa_erase(&context->loans[class], slot);
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
+		xa_for_each(&context->loans[class], slot, loan) {
+			if (!loan->exported)
+				continue;
+			xa_erase(&context->loans[class], slot);
+			kept++;
+		}
+	}
+	context->releases += context->nr_loans - kept;
+	context->nr_loans = kept;
 	up_write(&context->lock);
 }
 
@@ -394,6 +400,10 @@ void gophership_context_unexport(struct gophership_context *context,
 	down_write(&context->lock);
 	closed = context->closed;
 	unmark_exported(context, loans, nr);
+	if (closed) {
+		context->nr_loans -= nr;
+		context->releases += nr;
+	}
 	up_write(&context->lock);
 	/* Else they are the context's again, and may be gone by now. */
 	for (i = 0; closed && i < nr; i++)

@@ -16,9 +16,7 @@ int gophership_port_map(struct gophership_port *port, struct device *dev,
 	struct gophership_bank_dma *map = &port->dma;
 	int ret = -EPIPE;
 
-	set_bit(GOPHERSHIP_PORT_MAPS, &port->flags);
-	/* (J) pairs with (J) in reap_queue(): if that does not see MAPS, this sees CLOSED. */
-	smp_mb__after_atomic();
+	set_bit(GOPHERSHIP_PORT_MAPS, &port->flags); /* before the look at CLOSED: see reap_queue() */
 	mutex_lock(&map->lock);
 	/* What sets it frees no buffer before it had the lock: gophership_bank_dma_settle(). */
 	if (!test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))

@@ -35,11 +35,6 @@ static_assert(sizeof(struct gophership_port_setup) >= SETUP_SIZE_VER0);
 /* Pages around a fault that are mapped with it. */
 #define AROUND		64UL
 
-static unsigned long bank_pages(const struct gophership_port *port)
-{
-	return (unsigned long)port->bank.count << port->bank.class;
-}
-
 /* Of each of the two maps. */
 static unsigned long ring_pages(const struct gophership_port *port)
 {
@@ -48,9 +43,9 @@ static unsigned long ring_pages(const struct gophership_port *port)
 
 static struct page *page_at(const struct gophership_port *port, unsigned long pgoff)
 {
-	if (pgoff < bank_pages(port))
+	if (pgoff < gophership_bank_pages(&port->bank))
 		return gophership_bank_page(&port->bank, pgoff);
-	pgoff -= bank_pages(port);
+	pgoff -= gophership_bank_pages(&port->bank);
 	if (pgoff < ring_pages(port))
 		return vmalloc_to_page((void *)port->deliver_map + (pgoff << PAGE_SHIFT));
 	pgoff -= ring_pages(port);
@@ -114,7 +109,7 @@ static bool covers(struct vm_area_struct *vma, unsigned long first, unsigned lon
 static int port_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct gophership_port *port = file->private_data;
-	unsigned long deliver = bank_pages(port);
+	unsigned long deliver = gophership_bank_pages(&port->bank);
 	unsigned long submit = deliver + ring_pages(port);
 	unsigned long clear = VM_MAYEXEC;
 
@@ -217,7 +212,7 @@ static void describe(const struct gophership_port *port, struct gophership_port_
 	setup->capacity = port->bank.capacity;
 	setup->entries = port->deliver.mask + 1;
 	setup->bank_offset = 0;
-	setup->bank_length = (u64)bank_pages(port) << PAGE_SHIFT;
+	setup->bank_length = (u64)gophership_bank_pages(&port->bank) << PAGE_SHIFT;
 	setup->deliver_length = (u64)ring_pages(port) << PAGE_SHIFT;
 	setup->submit_length = setup->deliver_length;
 	setup->deliver_offset = setup->bank_length;
