@@ -7,12 +7,14 @@
  *   flush_us, times	for streams that come after that
  *   pause_us		between two dozens of records of a task
  *   command		"start" and "stop" the writers; "one" record; "sizes A B": records of each
- *			of these lengths; "within N": N records within an open one; "totals"
+ *			of these lengths; "within N": N records within an open one; "totals";
+ *			also without a program: "print N" messages in a hard interrupt
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -334,6 +336,26 @@ static int write_totals(void)
 	return ret;
 }
 
+/* Messages for the kernel's log; under @lock. */
+static unsigned int messages_left;
+
+static void print_one(struct irq_work *work)
+{
+	pr_info("message %u from %s\n", messages_left,
+		in_hardirq() ? "a hard interrupt" : "a task");
+}
+
+static int print(unsigned int nr)
+{
+	struct irq_work work = IRQ_WORK_INIT_HARD(print_one);
+
+	for (messages_left = nr; messages_left; messages_left--) {
+		irq_work_queue(&work);
+		irq_work_sync(&work);
+	}
+	return 0;
+}
+
 static int perform(const char *command)
 {
 	unsigned int nr, last;
@@ -362,10 +384,13 @@ static int perform(const char *command)
 
 static int set_command(const char *value, const struct kernel_param *param)
 {
+	unsigned int nr;
 	int ret = -ENOTCONN;
 
 	mutex_lock(&lock);
-	if (the_stream())
+	if (sscanf(value, "print %u", &nr) == 1)
+		ret = print(nr);
+	else if (the_stream())
 		ret = perform(value);
 	mutex_unlock(&lock);
 	return ret;

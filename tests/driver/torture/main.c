@@ -12,7 +12,6 @@
 #include <linux/err.h>
 #include <linux/freezer.h>
 #include <linux/gfp.h>
-#include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -303,27 +302,6 @@ static int destroy_accounted(void)
 	return leaked ? -EIO : 0;
 }
 
-/* Messages printed in a hard interrupt, for the sample driver. */
-
-static unsigned long messages_left;
-
-static void print_one(struct irq_work *work)
-{
-	pr_info("message %lu from %s\n", messages_left,
-		in_hardirq() ? "a hard interrupt" : "a task");
-}
-
-static int print(unsigned long nr)
-{
-	struct irq_work work = IRQ_WORK_INIT_HARD(print_one);
-
-	for (messages_left = nr; messages_left; messages_left--) {
-		irq_work_queue(&work);
-		irq_work_sync(&work);
-	}
-	return 0;
-}
-
 /*
  * Values that are no buffers, where the memory management is real
  */
@@ -442,8 +420,6 @@ static int obey(const char *command, unsigned long a, unsigned long b, unsigned 
 		return torture_starve(a, b, c);
 	if (!strcmp(command, "contexts"))
 		return torture_contexts(a, b);
-	if (!strcmp(command, "print"))
-		return print(a);
 	if (!strcmp(command, "foreign"))
 		return foreign();
 	if (!strcmp(command, "hole"))
