@@ -45,7 +45,7 @@ void table_cell(struct table *table, const char *format, ...)
 	va_end(arguments);
 	if (length < 0)
 		errx(STATUS_FAILED, "there is no memory");
-	add(table, strdup(text_printable(text)));
+	add(table, text_printable(text));
 	free(text);
 }
 
