@@ -118,3 +118,11 @@ enum status block_find(struct source *source, struct gophership_stream_block *he
 	head->length = 0;
 	return block_complain(source, source->offset, ret);
 }
+
+enum status block_read(struct source *source, struct gophership_stream_block *head)
+{
+	enum status status;
+
+	status = block_find(source, head);
+	return status == STATUS_OK ? source_peek(source, head->length) : status;
+}

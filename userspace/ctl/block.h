@@ -54,6 +54,8 @@ bool gap_is_none(const struct gap *gap);
  * beyond the head need not be there. Complains by itself of what is no block.
  */
 enum status block_find(struct source *source, struct gophership_stream_block *head);
+/* So, and all of the block that there is can be found in @data of the source. */
+enum status block_read(struct source *source, struct gophership_stream_block *head);
 /* Complains of the block at an offset, with an error of gophership_records.h. */
 enum status block_complain(const struct source *source, uint64_t offset, int error);
 /* Are these numbers that a kernel writes? */

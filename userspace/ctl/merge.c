@@ -33,17 +33,13 @@ enum status print_arrived(struct printer *printer, struct ledger *ledger, struct
 {
 	enum status status, printed = STATUS_OK;
 	struct gophership_stream_block head;
-	size_t there;
 	int error;
 
 	while (!printer_is_done(printer)) {
-		status = block_find(source, &head);
-		if (status == STATUS_OK && head.length)
-			status = source_peek(source, head.length);
+		status = block_read(source, &head);
 		if (status != STATUS_OK || !head.length)
 			return status == STATUS_OK ? printed : status;
-		there = source->have < head.length ? source->have : head.length;
-		if (print_block(printer, ledger, source->data, there, &error) != STATUS_OK)
+		if (print_block(printer, ledger, source->data, source->have, &error) != STATUS_OK)
 			printed = block_complain(source, source->offset, error);
 		source_skip(source, head.length);
 		/* The next one may be long in coming. */
@@ -59,21 +55,20 @@ enum status print_arrived(struct printer *printer, struct ledger *ledger, struct
 
 /**
  * struct lane - the blocks of a CPU, on their way
- * @offsets: [@nr]: where they begin in the source
+ * @source: the source, and the block that is read
+ * @offsets: [@nr]: where the blocks begin
  * @room: offsets that there is memory for
  * @next: the block to read next
- * @data: the block that is read, of @size bytes at most
- * @reader: of it
+ * @reader: of the block that is read
  * @record: the record that is next, where the lane is not at its end
  * @gap: what is missing before the block, and not yet told
  */
 struct lane {
+	struct source source;
 	uint64_t *offsets;
 	size_t nr;
 	size_t room;
 	size_t next;
-	void *data;
-	size_t size;
 	struct gophership_stream_reader reader;
 	struct gophership_record record;
 	struct gap gap;
@@ -114,6 +109,7 @@ static enum status lane_add(struct merge *merge, uint32_t cpu, uint64_t offset)
 		lane = calloc(1, sizeof(*lane));
 		if (!lane)
 			return out_of_memory();
+		lane->source = source_share(merge->source);
 		merge->lanes[cpu] = lane;
 		merge->nr++;
 	}
@@ -147,55 +143,22 @@ static enum status find_blocks(struct merge *merge)
 	}
 }
 
-static bool lane_make_room(struct lane *lane, size_t size)
-{
-	void *data;
-
-	if (size <= lane->size)
-		return true;
-	data = realloc(lane->data, size);
-	if (!data)
-		return false;
-	lane->data = data;
-	lane->size = size;
-	return true;
-}
-
-/* As much of a block as there is. The file may have changed since it was found. */
-static enum status read_block(const struct merge *merge, struct lane *lane, uint64_t offset,
-			      size_t *got)
-{
-	struct gophership_stream_block head;
-	enum status status;
-
-	if (!lane_make_room(lane, sizeof(head)))
-		return out_of_memory();
-	status = source_read_at(merge->source, offset, lane->data, sizeof(head), got);
-	if (status != STATUS_OK || gophership_stream_check(lane->data, *got, &head) ||
-	    !block_is_sane(&head))
-		return status;
-	if (!lane_make_room(lane, head.length))
-		return out_of_memory();
-	return source_read_at(merge->source, offset, lane->data, head.length, got);
-}
-
+/* The file may have changed since the block was found. */
 static enum status load(const struct merge *merge, struct lane *lane)
 {
-	uint64_t offset = lane->offsets[lane->next++];
+	struct gophership_stream_block head;
+	struct source *source = &lane->source;
 	enum status status;
-	size_t got;
 	int error;
 
-	status = read_block(merge, lane, offset, &got);
+	memset(&lane->reader, 0, sizeof(lane->reader));
+	source_seek(source, lane->offsets[lane->next++]);
+	status = block_read(source, &head);
 	if (status != STATUS_OK)
 		return status;
-	error = gophership_stream_begin(&lane->reader, lane->data, got);
-	if (!error && !block_is_sane(&lane->reader.block))
-		error = -EBADMSG;
-	if (error) {
-		memset(&lane->reader, 0, sizeof(lane->reader));
-		return block_complain(merge->source, offset, error);
-	}
+	error = gophership_stream_begin(&lane->reader, source->data, source->have);
+	if (error)
+		return block_complain(source, source->offset, error);
 	lane->gap = ledger_note(merge->ledger, &lane->reader.block);
 	return STATUS_OK;
 }
@@ -219,8 +182,7 @@ static bool advance(struct merge *merge, struct lane *lane)
 		/* A block may have no records. */
 		tell_gap(merge, lane);
 		if (ret < 0)
-			merge->status = block_complain(merge->source, lane->offsets[lane->next - 1],
-						       ret);
+			merge->status = block_complain(&lane->source, lane->source.offset, ret);
 		if (lane->next == lane->nr)
 			return false;
 		status = load(merge, lane);
@@ -294,7 +256,7 @@ static void free_lanes(struct merge *merge)
 		if (!merge->lanes[cpu])
 			continue;
 		free(merge->lanes[cpu]->offsets);
-		free(merge->lanes[cpu]->data);
+		free(merge->lanes[cpu]->source.data);
 		free(merge->lanes[cpu]);
 	}
 	free(merge->lanes);

@@ -110,21 +110,20 @@ void source_skip(struct source *source, uint64_t bytes)
 	source->offset += bytes;
 }
 
-enum status source_read_at(const struct source *source, uint64_t offset, void *data, size_t size,
-			   size_t *got)
+void source_seek(struct source *source, uint64_t offset)
 {
-	ssize_t ret;
+	source->have = 0;
+	source->offset = offset;
+}
 
-	for (*got = 0; *got < size; *got += ret) {
-		ret = pread(source->fd, (char *)data + *got, size - *got, offset + *got);
-		if (ret < 0 && errno == EINTR)
-			ret = 0;
-		else if (ret < 0)
-			return complain_errno("read", source);
-		else if (!ret)
-			break;
-	}
-	return STATUS_OK;
+struct source source_share(const struct source *source)
+{
+	return (struct source) {
+		.path = source->path,
+		.fd = source->fd,
+		.regular = true,
+		.start = source->start,
+	};
 }
 
 static enum status spool_to(struct source *source, FILE *file)

@@ -42,9 +42,10 @@ enum status source_open(struct source *source, const char *path);
 enum status source_peek(struct source *source, size_t wanted);
 /* Goes on behind the next @bytes, which need not be in memory, or be there at all. */
 void source_skip(struct source *source, uint64_t bytes);
-/* Up to @size bytes at an offset of a regular file; *@got is less only at its end. */
-enum status source_read_at(const struct source *source, uint64_t offset, void *data, size_t size,
-			   size_t *got);
+/* Goes to any offset, where the source is regular. */
+void source_seek(struct source *source, uint64_t offset);
+/* One more reader of a regular source, at its own offset. Of it, free @data alone. */
+struct source source_share(const struct source *source);
 /* Puts what is left into a regular file without a name, and goes on with that. */
 enum status source_spool(struct source *source);
 void source_close(struct source *source);
