@@ -86,9 +86,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		if (!quantity_parse_number(argument, 1, FIGURE_ROUNDS, &options->rounds))
 			argp_error(state, "--rounds wants a number from 1 to %d", FIGURE_ROUNDS);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -270,13 +267,13 @@ static enum status run(const struct options *options)
 	}
 	object = machine_json(options);
 	json_object_object_add(object, "rows", list);
-	command_print_json(object, JSON_C_TO_STRING_PRETTY);
+	command_print_json(stdout, object, JSON_C_TO_STRING_PRETTY);
 	return STATUS_OK;
 }
 
 int command_bench(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &bare_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,

@@ -7,8 +7,13 @@
 
 #include <argp.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <json.h>
+
+#include "complain.h"
+
+struct device;
 
 /**
  * struct common - options that every command has
@@ -25,9 +30,18 @@ struct common {
  * of the command hands over at ARGP_KEY_INIT.
  */
 extern const struct argp common_argp;
+/* So, too, for a command that takes no arguments. */
+extern const struct argp bare_argp;
+
+/*
+ * A command that looks at the device: parses, opens the device, calls @look and closes it.
+ * @common: the input of @argp, or the beginning of that; also what @look gets
+ */
+int command_look(const struct argp *argp, int argc, char **argv, struct common *common,
+		 enum status (*look)(struct device *device, void *options));
 
 /* Prints the object and gives it up. */
-void command_print_json(struct json_object *object, int flags);
+void command_print_json(FILE *file, struct json_object *object, int flags);
 
 /* Each returns an exit code; argv[0] is the name of the tool and the command. */
 int command_info(int argc, char **argv);

@@ -19,21 +19,6 @@
 #include "ship_engine.h"
 #include "text.h"
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 /* The findings, with --json, which are printed in the end; NULL without it. */
 static struct json_object *report;
 
@@ -57,7 +42,7 @@ static void print_result(bool well)
 		return;
 	}
 	print("result", well ? "well" : "wrong");
-	command_print_json(report, JSON_C_TO_STRING_PRETTY);
+	command_print_json(stdout, report, JSON_C_TO_STRING_PRETTY);
 }
 
 static void check_kernel(void)
@@ -192,9 +177,8 @@ static enum status try_device(const char *path)
 
 int command_doctor(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &bare_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.parser = parse,
 		.doc = "Look at all that the device needs, borrow a buffer, and say what to do if "
 		       "something is wrong. The exit status is 0 if all is well and 3 if not.",
 		.children = children,

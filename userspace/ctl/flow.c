@@ -7,9 +7,12 @@
 
 #include "buffers.h"
 #include "flow.h"
+#include "interrupt.h"
 #include "quantity.h"
 
 #define DEFAULT_BUFFERS	64
+/* Milliseconds between two looks around. */
+#define PERIOD		200
 
 /*
  * The port
@@ -150,6 +153,14 @@ struct gophership_port_counters flow_counters(const struct flow *flow)
 	return counters;
 }
 
+bool flow_wait(struct flow *flow)
+{
+	if (gophership_port_wait(flow->port, PERIOD) != -EPIPE)
+		return true;
+	flow->ended = "gone";
+	return false;
+}
+
 /*
  * Progress
  */
@@ -178,6 +189,17 @@ void flow_update(struct flow *flow)
 		print_line(flow);
 }
 
+void flow_look_around(struct flow *flow, bool enough, uint64_t seconds)
+{
+	if (enough)
+		flow->ended = "count";
+	else if (seconds && progress_clock() - flow->progress.start >= seconds)
+		flow->ended = "seconds";
+	else if (interrupt_pending())
+		flow->ended = "signal";
+	flow_update(flow);
+}
+
 void flow_end(struct flow *flow)
 {
 	flow->seconds = progress_clock() - flow->progress.start;
@@ -192,6 +214,11 @@ void flow_end(struct flow *flow)
 /*
  * In the end
  */
+
+const char *flow_ending(const struct flow *flow)
+{
+	return strcmp(flow->ended, "gone") ? flow->ended : "until the driver was gone";
+}
 
 void flow_print_text(const struct flow *flow, FILE *file)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A flow: data on its way through a port, to a driver or from it. What receive and send
- * have in common: options, the port, progress and the summary.
+ * A flow: data on its way through a port, to a driver or from it. What receive, send and
+ * records have in common: options, the port, progress, the end and the summary.
  */
 #ifndef FLOW_H
 #define FLOW_H
@@ -17,6 +17,9 @@
 #include "progress.h"
 #include "transfer.h"
 
+/* Messages that are received at a time. */
+#define FLOW_BULK	32
+
 /**
  * struct flow - data on its way
  * @options: what was asked for
@@ -29,6 +32,7 @@
  * @capacity: bytes of each
  * @bytes: of payload that are through
  * @messages: in so many buffers
+ * @ended: why it ended, NULL before: "count", "seconds", "signal" or "gone"
  * @progress: tells how far it is
  * @seconds: from the beginning to the end
  */
@@ -43,6 +47,7 @@ struct flow {
 	uint32_t capacity;
 	uint64_t bytes;
 	uint64_t messages;
+	const char *ended;
 	struct progress progress;
 	double seconds;
 };
@@ -64,11 +69,16 @@ void flow_submit_empty(struct flow *flow, const void *data);
 struct gophership_port_counters flow_counters(const struct flow *flow);
 
 void flow_begin(struct flow *flow, const char *verb);
+/* Has the driver delivered something? After some time, or a signal, no. False: it is gone. */
+bool flow_wait(struct flow *flow);
 /* Cheap enough to call for every buffer. */
 void flow_update(struct flow *flow);
+/* Has it ended? @enough: there was as much as was wanted; @seconds: for so long, or 0. */
+void flow_look_around(struct flow *flow, bool enough, uint64_t seconds);
 void flow_end(struct flow *flow);
 
-/* The parts of a summary that both have. */
+/* The parts of a summary that they have in common. */
+const char *flow_ending(const struct flow *flow);
 void flow_print_text(const struct flow *flow, FILE *file);
 void flow_add_json(const struct flow *flow, struct json_object *object);
 

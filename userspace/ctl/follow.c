@@ -11,25 +11,18 @@
 #include "merge.h"
 #include "text.h"
 
-/* Messages that are received at a time. */
-#define BULK		32
-/* Milliseconds between two looks at the clock. */
-#define PERIOD		200
-
 /**
  * struct pursuit - a stream that is followed
  * @flow: the port
  * @printer: where the records go
  * @ledger: what each CPU is to go on with
  * @seconds: end after so long; 0: not for that
- * @ended: why it ended, NULL before: "count", "seconds", "signal" or "gone"
  */
 struct pursuit {
 	struct flow flow;
 	struct printer *printer;
 	struct ledger *ledger;
 	uint64_t seconds;
-	const char *ended;
 };
 
 static enum status complain_block(const struct pursuit *pursuit, int error)
@@ -59,52 +52,35 @@ static enum status print_message(struct pursuit *pursuit, const struct gophershi
 /* How many there were; printed, and back with the driver. */
 static enum status receive_some(struct pursuit *pursuit, unsigned int *nr)
 {
-	struct gophership_message messages[BULK];
+	struct gophership_message messages[FLOW_BULK];
 	enum status status = STATUS_OK;
 	unsigned int i;
 
-	*nr = gophership_port_receive(pursuit->flow.port, messages, BULK);
+	*nr = gophership_port_receive(pursuit->flow.port, messages, FLOW_BULK);
 	for (i = 0; i < *nr && status == STATUS_OK; i++) {
 		status = print_message(pursuit, &messages[i]);
-		if (!pursuit->ended)
+		if (!pursuit->flow.ended)
 			flow_submit_empty(&pursuit->flow, messages[i].data);
 	}
 	return status;
 }
 
-/* A reader of stdout that takes nothing must not keep us: see interrupt_after(). */
-static enum status wait_for_more(struct pursuit *pursuit)
-{
-	fflush(stdout);
-	if (gophership_port_wait(pursuit->flow.port, PERIOD) == -EPIPE)
-		pursuit->ended = "gone";
-	return STATUS_OK;
-}
-
-static void look_around(struct pursuit *pursuit)
-{
-	const struct printer *printer = pursuit->printer;
-	double now = progress_clock();
-
-	if (printer->count && printer->printed == printer->count)
-		pursuit->ended = "count";
-	else if (pursuit->seconds && now - pursuit->flow.progress.start >= pursuit->seconds)
-		pursuit->ended = "seconds";
-	else if (interrupt_pending())
-		pursuit->ended = "signal";
-	flow_update(&pursuit->flow);
-}
-
 static enum status follow_until_the_end(struct pursuit *pursuit)
 {
+	const struct printer *printer = pursuit->printer;
 	enum status status = STATUS_OK;
 	unsigned int nr;
 
-	while (!pursuit->ended && status == STATUS_OK && !ferror(stdout)) {
+	while (!pursuit->flow.ended && status == STATUS_OK && !ferror(stdout)) {
 		status = receive_some(pursuit, &nr);
-		if (status == STATUS_OK && !nr)
-			status = wait_for_more(pursuit);
-		look_around(pursuit);
+		if (status == STATUS_OK && !nr) {
+			/* Where nobody reads, interrupt_after() ends that. */
+			fflush(stdout);
+			flow_wait(&pursuit->flow);
+		}
+		flow_look_around(&pursuit->flow,
+				 printer->count && printer->printed == printer->count,
+				 pursuit->seconds);
 	}
 	return status;
 }
@@ -125,13 +101,12 @@ static enum status print_the_rest(struct pursuit *pursuit)
 static void summarize(const struct pursuit *pursuit)
 {
 	const struct printer *printer = pursuit->printer;
-	const char *why = pursuit->ended ? pursuit->ended : "stdout";
 
 	if (pursuit->flow.options->quiet || printer->form != PRINTER_TEXT)
 		return;
 	fprintf(stderr, "followed  ");
 	text_print(stderr, pursuit->flow.endpoint.path);
-	fprintf(stderr, " (%s)\n", !strcmp(why, "gone") ? "until the driver was gone" : why);
+	fprintf(stderr, " (%s)\n", flow_ending(&pursuit->flow));
 	fprintf(stderr, "records   %" PRIu64 "; the driver lost %" PRIu64 ", %" PRIu64
 		" are missing\n", printer->printed, printer->lost, printer->missing);
 	flow_print_text(&pursuit->flow, stderr);
@@ -152,7 +127,8 @@ static enum status pursue(struct pursuit *pursuit)
 	if (status == STATUS_OK)
 		status = print_the_rest(pursuit);
 	flow_end(flow);
-	if (status == STATUS_OK)
+	/* Else stdout failed, of which main() tells. */
+	if (status == STATUS_OK && flow->ended)
 		summarize(pursuit);
 	return status;
 }

@@ -8,21 +8,6 @@
 #include "quantity.h"
 #include "text.h"
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 /**
  * struct feature - what a device can have
  * @bit: in the device's features
@@ -171,32 +156,32 @@ static void print_json(const struct device *device, const struct limits *limits)
 	json_object_object_add(object, "batch_max", json_object_new_uint64(info->batch_max));
 	json_object_object_add(object, "features", features_json(info));
 	json_object_object_add(object, "classes", classes);
-	command_print_json(object, JSON_C_TO_STRING_PRETTY);
+	command_print_json(stdout, object, JSON_C_TO_STRING_PRETTY);
+}
+
+static enum status look(struct device *device, void *options)
+{
+	const struct common *common = options;
+	struct limits limits;
+	enum status status;
+
+	status = limits_find(&limits, device);
+	if (status == STATUS_OK && common->json)
+		print_json(device, &limits);
+	else if (status == STATUS_OK)
+		print_text(device, &limits);
+	return status;
 }
 
 int command_info(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &bare_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.parser = parse,
 		.doc = "Show what the device offers: the size classes of its buffers, and how much "
 		       "of them a program and all programs can borrow.",
 		.children = children,
 	};
 	struct common common = { .device = DEVICE_PATH };
-	struct limits limits;
-	struct device device;
-	enum status status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &common);
-	status = device_open(&device, common.device);
-	if (status != STATUS_OK)
-		return status;
-	status = limits_find(&limits, &device);
-	if (status == STATUS_OK && common.json)
-		print_json(&device, &limits);
-	else if (status == STATUS_OK)
-		print_text(&device, &limits);
-	device_close(&device);
-	return status;
+	return command_look(&argp, argc, argv, &common, look);
 }

@@ -1,57 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "device.h"
 #include "holders.h"
-#include "interrupt.h"
 #include "quantity.h"
 #include "table.h"
 #include "text.h"
-
-#define MOST_SECONDS	86400
+#include "watch.h"
 
 /**
- * struct options - what was asked for
- * @common: json; no device is opened
+ * struct hunt - what is looked for
+ * @watch: what was asked for; no device is opened
  * @table: where the table is
- * @seconds: look again after so many; 0: once
- * @rounds: so often; 0: until interrupted
+ * @first: what there was at the first look
+ * @again: that was before
  */
-struct options {
-	struct common common;
+struct hunt {
+	struct watch watch;
 	const char *table;
-	uint64_t seconds;
-	uint64_t rounds;
+	struct holders first;
+	bool again;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-	struct options *options = state->input;
+	struct hunt *hunt = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
+		state->child_inputs[0] = &hunt->watch;
 		return 0;
 	case 't':
-		options->table = argument;
-		return 0;
-	case 'w':
-		if (!quantity_parse_number(argument, 1, MOST_SECONDS, &options->seconds))
-			argp_error(state, "--watch wants seconds, from 1 to %d", MOST_SECONDS);
-		return 0;
-	case 'n':
-		if (!quantity_parse_number(argument, 1, UINT32_MAX, &options->rounds))
-			argp_error(state, "--count wants a number, 1 or more");
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
-	case ARGP_KEY_END:
-		if (options->rounds && !options->seconds)
-			argp_error(state, "--count needs --watch");
+		hunt->table = argument;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -59,10 +41,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option argp_options[] = {
-	{ "watch", 'w', "SECONDS", 0,
-	  "Look again every so many seconds, until Ctrl-C, and tell what has come since the "
-	  "beginning (with --json: an object a line)", 0 },
-	{ "count", 'n', "NUMBER", 0, "With --watch: stop after so many looks", 0 },
 	{ "table", 't', "FILE", 0, "The table, if it is not " HOLDERS_PATH, 0 },
 	{ 0 }
 };
@@ -99,72 +77,50 @@ static void print_json(const struct holders *holders, int flags)
 		json_object_object_add(object, "call_site", text_json(holder->site));
 		json_object_array_add(list, object);
 	}
-	command_print_json(list, flags);
+	command_print_json(stdout, list, flags);
 }
 
-static enum status look(const struct options *options, struct holders *first, bool again)
+static enum status look(void *priv)
 {
 	struct holders holders;
+	struct hunt *hunt = priv;
 	enum status status;
 
-	status = holders_read(&holders, options->table);
+	status = holders_read(&holders, hunt->table);
 	if (status != STATUS_OK)
 		return status;
-	if (again)
-		holders_compare(&holders, first);
-	if (options->common.json)
-		print_json(&holders, options->seconds ? JSON_C_TO_STRING_PLAIN :
-							JSON_C_TO_STRING_PRETTY);
+	if (hunt->again)
+		holders_compare(&holders, &hunt->first);
+	if (hunt->watch.common.json)
+		print_json(&holders, watch_json_flags(&hunt->watch));
 	else
-		print_text(&holders, again);
-	fflush(stdout);
-	if (again)
+		print_text(&holders, hunt->again);
+	if (hunt->again)
 		holders_free(&holders);
 	else
-		*first = holders;
+		hunt->first = holders;
+	hunt->again = true;
 	return STATUS_OK;
-}
-
-static enum status watch(const struct options *options)
-{
-	bool terminal = isatty(STDOUT_FILENO) && !options->common.json;
-	struct holders first = { 0 };
-	enum status status;
-	uint64_t round;
-
-	/* Ctrl-C is the usual end here, so it is a good one. */
-	interrupt_catch();
-	for (round = 1;; round++) {
-		if (terminal)
-			fputs("\033[H\033[2J", stdout);
-		status = look(options, &first, round > 1);
-		if (status != STATUS_OK || ferror(stdout) || !options->seconds ||
-		    round == options->rounds)
-			break;
-		interrupt_sleep(options->seconds);
-		if (interrupt_pending())
-			break;
-		if (!terminal && !options->common.json)
-			putchar('\n');
-	}
-	holders_free(&first);
-	return status;
 }
 
 int command_leaks(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &watch_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
 		.doc = "Show which call sites of drivers hold buffers now, the largest first. A leak "
-		       "is one that grows: --watch puts these first.\v"
+		       "is one that grows: --watch tells what has come since the first look, and "
+		       "puts these first.\v"
 		       "It wants root, as debugfs does. What programs have is not in it: see "
 		       "/sys/kernel/debug/gophership/contexts.",
 		.children = children,
 	};
-	struct options options = { .common.device = DEVICE_PATH, .table = HOLDERS_PATH };
+	struct hunt hunt = { .watch.common.device = DEVICE_PATH, .table = HOLDERS_PATH };
+	enum status status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	return watch(&options);
+	argp_parse(&argp, argc, argv, 0, NULL, &hunt);
+	status = watch_run(&hunt.watch, look, &hunt);
+	holders_free(&hunt.first);
+	return status;
 }

@@ -9,21 +9,6 @@
 #include "table.h"
 #include "text.h"
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	(void)argument;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static void print_text(const struct pools *pools)
 {
 	const struct gophership_stats *stats;
@@ -78,14 +63,28 @@ static void print_json(const struct pools *pools)
 
 	for (i = 0; i < pools->nr; i++)
 		json_object_array_add(list, pool_json(&pools->list[i]));
-	command_print_json(list, JSON_C_TO_STRING_PRETTY);
+	command_print_json(stdout, list, JSON_C_TO_STRING_PRETTY);
+}
+
+static enum status look(struct device *device, void *options)
+{
+	const struct common *common = options;
+	struct pools pools;
+	enum status status;
+
+	status = pools_read(&pools, device);
+	if (status == STATUS_OK && common->json)
+		print_json(&pools);
+	else if (status == STATUS_OK)
+		print_text(&pools);
+	pools_free(&pools);
+	return status;
 }
 
 int command_list(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &bare_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.parser = parse,
 		.doc = "Show every pool of the machine: that of programs (user), that which drivers "
 		       "share (kernel), and those of drivers.\v"
 		       "leased: buffers on loan now. cached: idle buffers kept for the next one. "
@@ -95,20 +94,6 @@ int command_list(int argc, char **argv)
 		.children = children,
 	};
 	struct common common = { .device = DEVICE_PATH };
-	struct device device;
-	enum status status;
-	struct pools pools;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &common);
-	status = device_open(&device, common.device);
-	if (status != STATUS_OK)
-		return status;
-	status = pools_read(&pools, &device);
-	if (status == STATUS_OK && common.json)
-		print_json(&pools);
-	else if (status == STATUS_OK)
-		print_text(&pools);
-	pools_free(&pools);
-	device_close(&device);
-	return status;
+	return command_look(&argp, argc, argv, &common, look);
 }

@@ -110,40 +110,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static error_t parse_common(int key, char *argument, struct argp_state *state)
-{
-	struct common *common = state->input;
-
-	switch (key) {
-	case 'D':
-		common->device = argument;
-		return 0;
-	case 'j':
-		common->json = true;
-		return 0;
-	case 'h':
-		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option common_options[] = {
-	{ "device", 'D', "PATH", 0, "The device, if it is not " DEVICE_PATH, 90 },
-	{ "json", 'j', NULL, 0, "Print JSON, for programs", 90 },
-	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, 90 },
-	{ 0 }
-};
-
-const struct argp common_argp = { .options = common_options, .parser = parse_common };
-
-void command_print_json(struct json_object *object, int flags)
-{
-	puts(json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
-}
-
 /* What stands before the command is moved behind it, where the command reads it. */
 static int run(const struct choice *choice, int argc, char **argv)
 {

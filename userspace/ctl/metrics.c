@@ -30,9 +30,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'o':
 		options->open = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
 	case ARGP_KEY_END:
 		if (options->common.json)
 			argp_error(state, "metrics have a format of their own; with --json there are "
@@ -186,9 +183,21 @@ static void print_all(const struct options *options, const struct device *device
 		puts("# EOF");
 }
 
+static enum status look(struct device *device, void *options)
+{
+	enum status status;
+	struct pools pools;
+
+	status = pools_read(&pools, device);
+	if (status == STATUS_OK && pools.nr)
+		print_all(options, device, &pools);
+	pools_free(&pools);
+	return status;
+}
+
 int command_metrics(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &bare_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
@@ -198,18 +207,6 @@ int command_metrics(int argc, char **argv)
 		.children = children,
 	};
 	struct options options = { .common.device = DEVICE_PATH };
-	struct device device;
-	enum status status;
-	struct pools pools;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	status = device_open(&device, options.common.device);
-	if (status != STATUS_OK)
-		return status;
-	status = pools_read(&pools, &device);
-	if (status == STATUS_OK && pools.nr)
-		print_all(&options, &device, &pools);
-	pools_free(&pools);
-	device_close(&device);
-	return status;
+	return command_look(&argp, argc, argv, &options.common, look);
 }

@@ -22,7 +22,7 @@ enum printer_form {
  * struct printer - where records are printed
  * @form: how
  * @hex: data in hexadecimal, also where it is text
- * @cpus: [CPU]: is it wanted; NULL: all are
+ * @cpus: [CPU]: is it wanted; NULL: all are. From the heap, the caller's
  * @count: records to print at most; 0: all
  * @printed: records that were
  * @lost: records that drivers lost
@@ -31,7 +31,7 @@ enum printer_form {
 struct printer {
 	enum printer_form form;
 	bool hex;
-	const bool *cpus;
+	bool *cpus;
 	uint64_t count;
 	uint64_t printed;
 	uint64_t lost;

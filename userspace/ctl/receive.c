@@ -3,20 +3,13 @@
  * gophershipctl receive: what a driver delivers goes to a file or a pipe, from the very
  * buffers that the driver filled.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "interrupt.h"
 #include "quantity.h"
 #include "sink.h"
 #include "text.h"
-
-/* Messages that are received at a time. */
-#define BULK		32
-/* Milliseconds between two looks at the clock. */
-#define PERIOD		200
 
 /**
  * struct options - what was asked for
@@ -38,14 +31,12 @@ struct options {
  * @flow: the port
  * @sink: where it goes
  * @put: messages that the sink has got
- * @ended: why it ended, NULL before: "count", "seconds", "signal" or "gone"
  */
 struct reception {
 	const struct options *options;
 	struct flow flow;
 	struct sink sink;
 	uint64_t put;
-	const char *ended;
 };
 
 /*
@@ -111,7 +102,7 @@ static void written(void *priv, const struct gophership_message *message)
 	reception->flow.bytes += message->len;
 	reception->flow.messages++;
 	/* What is delivered by now is received, but not more and more. */
-	if (!reception->ended)
+	if (!reception->flow.ended)
 		flow_submit_empty(&reception->flow, message->data);
 }
 
@@ -120,13 +111,13 @@ static unsigned int most_of(const struct reception *reception)
 {
 	uint64_t left = reception->options->count - reception->put;
 
-	return reception->options->count && left < BULK ? left : BULK;
+	return reception->options->count && left < FLOW_BULK ? left : FLOW_BULK;
 }
 
 /* How many there were, in the sink by now. */
 static enum status receive_some(struct reception *reception, unsigned int *nr)
 {
-	struct gophership_message messages[BULK];
+	struct gophership_message messages[FLOW_BULK];
 	enum status status = STATUS_OK;
 	unsigned int i;
 
@@ -142,36 +133,24 @@ static enum status wait_for_more(struct reception *reception)
 {
 	if (reception->sink.in_flight)
 		return sink_reap(&reception->sink, true);
-	if (gophership_port_wait(reception->flow.port, PERIOD) == -EPIPE)
-		reception->ended = "gone";
+	flow_wait(&reception->flow);
 	return STATUS_OK;
-}
-
-static void look_around(struct reception *reception)
-{
-	const struct options *options = reception->options;
-	const struct flow *flow = &reception->flow;
-
-	if (options->count && reception->put == options->count)
-		reception->ended = "count";
-	else if (options->seconds && progress_clock() - flow->progress.start >= options->seconds)
-		reception->ended = "seconds";
-	else if (interrupt_pending())
-		reception->ended = "signal";
-	flow_update(&reception->flow);
 }
 
 static enum status receive_until_the_end(struct reception *reception)
 {
+	const struct options *options = reception->options;
 	enum status status = STATUS_OK;
 	unsigned int nr;
 
-	while (!reception->ended && status == STATUS_OK) {
+	while (!reception->flow.ended && status == STATUS_OK) {
 		status = receive_some(reception, &nr);
 		if (status == STATUS_OK)
 			status = nr ? sink_reap(&reception->sink, false) :
 				      wait_for_more(reception);
-		look_around(reception);
+		flow_look_around(&reception->flow,
+				 options->count && reception->put == options->count,
+				 options->seconds);
 	}
 	return status;
 }
@@ -223,8 +202,7 @@ static void print_text(const struct reception *reception, FILE *file)
 	text_print(file, reception->flow.endpoint.path);
 	fprintf(file, " -> ");
 	text_print(file, sink->file.path);
-	fprintf(file, " (%s)\n", !strcmp(reception->ended, "gone") ? "until the driver was gone" :
-								     reception->ended);
+	fprintf(file, " (%s)\n", flow_ending(&reception->flow));
 	flow_print_text(&reception->flow, file);
 	fprintf(file, "engine    %s%s; %s\n", sink->uring ? "io_uring" : engine_of(sink),
 		sink->fixed ? " with the buffers registered" : "",
@@ -239,14 +217,12 @@ static void print_json(const struct reception *reception, FILE *file)
 
 	json_object_object_add(object, "endpoint", text_json(reception->flow.endpoint.path));
 	json_object_object_add(object, "destination", text_json(sink->file.path));
-	json_object_object_add(object, "ended", json_object_new_string(reception->ended));
+	json_object_object_add(object, "ended", json_object_new_string(reception->flow.ended));
 	flow_add_json(&reception->flow, object);
 	json_object_object_add(object, "engine", json_object_new_string(engine_of(sink)));
 	json_object_object_add(object, "registered_buffers", json_object_new_boolean(sink->fixed));
 	json_object_object_add(object, "direct_write", json_object_new_boolean(sink->file.direct));
-	fprintf(file, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-							     JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
+	command_print_json(file, object, JSON_C_TO_STRING_PRETTY);
 }
 
 static void summarize(const struct reception *reception)
@@ -315,9 +291,7 @@ int command_receive(int argc, char **argv)
 	struct reception reception = { .options = &options, .flow.options = &options.transfer };
 	enum status status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (options.transfer.quiet)
-		complain_quietly();
+	transfer_parse(&argp, argc, argv, &options.transfer);
 	interrupt_catch();
 	status = flow_find(&reception.flow, options.transfer.from);
 	if (status != STATUS_OK)

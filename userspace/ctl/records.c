@@ -24,7 +24,6 @@ enum order {
  * struct options - what was asked for
  * @transfer: device and json; a file or an endpoint; the buffers
  * @printer: how the records are printed
- * @cpus: [CPU]: is it wanted; NULL: all are
  * @order: in which order
  * @seconds: end after so long; 0: not for that
  * @follow: it is an endpoint
@@ -33,7 +32,6 @@ enum order {
 struct options {
 	struct transfer transfer;
 	struct printer printer;
-	bool *cpus;
 	enum order order;
 	uint64_t seconds;
 	bool follow;
@@ -52,11 +50,6 @@ static const struct argp_option argp_options[] = {
 	  "by block, as it was delivered (usual for pipes)", 0 },
 	{ "count", 'n', "NUMBER", 0, "End after so many records", 0 },
 	{ "seconds", 't', "NUMBER", 0, "With --follow: end after so many seconds", 0 },
-	{ "buffers", 'b', "NUMBER", 0, "With --follow: so many buffers (default: 64, or what the "
-	  "driver takes)", 0 },
-	{ "size", 's', "BYTES", 0, "With --follow: bytes of a buffer, as in 4096 or 64K (default: "
-	  "the largest there are)", 0 },
-	{ "quiet", 'q', NULL, 0, "Print records, and nothing on stderr but errors", 0 },
 	{ 0 }
 };
 
@@ -64,7 +57,8 @@ static const char doc[] =
 	"Print the records of a stream: of FILE, which \"gophershipctl receive\" wrote, or with "
 	"--follow those that the driver of ENDPOINT delivers, until it goes, Ctrl-C, or what "
 	"--count and --seconds say.\v"
-	"FILE may be - for stdin. ENDPOINT is a node /dev/gophership-NAME, or its NAME alone.\n"
+	"FILE may be - for stdin. ENDPOINT is a node /dev/gophership-NAME, or its NAME alone. "
+	"--buffers, --size and --progress are for --follow.\n"
 	"\n"
 	"A line has time (s), CPU, number of the record on that CPU, bytes and data: as text in "
 	"quotes where it is UTF-8, else in hexadecimal. What was lost is a line, too, where it was "
@@ -118,13 +112,14 @@ static bool parse_cpus(const char *text, bool *cpus)
 
 static void take_cpus(const char *argument, struct options *options, struct argp_state *state)
 {
-	if (!options->cpus)
-		options->cpus = calloc(BLOCK_CPUS, sizeof(*options->cpus));
-	if (!options->cpus)
+	struct printer *printer = &options->printer;
+
+	if (!printer->cpus)
+		printer->cpus = calloc(BLOCK_CPUS, sizeof(*printer->cpus));
+	if (!printer->cpus)
 		argp_failure(state, STATUS_FAILED, 0, "out of memory");
-	else if (!parse_cpus(argument, options->cpus))
+	else if (!parse_cpus(argument, printer->cpus))
 		argp_error(state, "--cpu wants numbers of CPUs, as in 0,2-3");
-	options->printer.cpus = options->cpus;
 }
 
 static void take_order(const char *argument, struct options *options, struct argp_state *state)
@@ -143,8 +138,9 @@ static void check(struct options *options, struct argp_state *state)
 
 	if (!transfer->from)
 		argp_error(state, "it wants a FILE, or an ENDPOINT with --follow");
-	if (!options->follow && (options->seconds || transfer->buffers || transfer->size))
-		argp_error(state, "--seconds, --buffers and --size are for --follow");
+	if (!options->follow && (options->seconds || transfer->buffers || transfer->size ||
+				 transfer->progress))
+		argp_error(state, "--seconds, --buffers, --size and --progress are for --follow");
 	if (options->follow && options->order == ORDER_TIME)
 		argp_error(state, "what is yet to come has no order: --order=time is for files");
 	if (options->data && transfer->common.json)
@@ -155,38 +151,13 @@ static void check(struct options *options, struct argp_state *state)
 		options->printer.form = PRINTER_DATA;
 }
 
-static error_t parse_buffers(int key, char *argument, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case 't':
-		if (!quantity_parse_number(argument, 1, UINT32_MAX, &options->seconds))
-			argp_error(state, "--seconds wants a number from 1 on");
-		return 0;
-	case 'b':
-		if (!quantity_parse_number(argument, 1, GOPHERSHIP_BATCH_MAX,
-					   &options->transfer.buffers))
-			argp_error(state, "--buffers wants a number from 1 to %d",
-				   GOPHERSHIP_BATCH_MAX);
-		return 0;
-	case 's':
-		if (!quantity_parse_bytes(argument, &options->transfer.size) ||
-		    !options->transfer.size)
-			argp_error(state, "--size wants bytes, as in 4096 or 64K");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *options = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->transfer.common;
+		state->child_inputs[0] = &options->transfer;
 		return 0;
 	case 'f':
 		options->follow = true;
@@ -207,8 +178,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		if (!quantity_parse_number(argument, 1, UINT64_MAX, &options->printer.count))
 			argp_error(state, "--count wants a number from 1 on");
 		return 0;
-	case 'q':
-		options->transfer.quiet = true;
+	case 't':
+		if (!quantity_parse_number(argument, 1, UINT32_MAX, &options->seconds))
+			argp_error(state, "--seconds wants a number from 1 on");
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->transfer.from)
@@ -220,7 +192,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		check(options, state);
 		return 0;
 	default:
-		return parse_buffers(key, argument, state);
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -257,7 +229,7 @@ static enum status print_file(struct options *options, struct ledger *ledger)
 
 int command_records(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &buffers_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
@@ -269,9 +241,7 @@ int command_records(int argc, char **argv)
 	struct ledger ledger;
 	enum status status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (options.transfer.quiet)
-		complain_quietly();
+	transfer_parse(&argp, argc, argv, &options.transfer);
 	if (!ledger_make(&ledger))
 		return STATUS_FAILED;
 	if (options.follow)
@@ -279,6 +249,6 @@ int command_records(int argc, char **argv)
 	else
 		status = print_file(&options, &ledger);
 	ledger_free(&ledger);
-	free(options.cpus);
+	free(options.printer.cpus);
 	return status;
 }

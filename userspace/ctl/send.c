@@ -15,10 +15,6 @@
 #include "interrupt.h"
 #include "text.h"
 
-#define BULK		32
-/* Milliseconds between two looks around. */
-#define PERIOD		200
-
 /**
  * struct sending - data on its way to a driver
  * @flow: the port
@@ -84,9 +80,9 @@ static enum status submit_one(struct sending *sending)
 
 static unsigned int receive_some(struct sending *sending)
 {
-	struct gophership_message messages[BULK];
+	struct gophership_message messages[FLOW_BULK];
 	struct flow *flow = &sending->flow;
-	unsigned int nr = gophership_port_receive(flow->port, messages, BULK), i, index;
+	unsigned int nr = gophership_port_receive(flow->port, messages, FLOW_BULK), i, index;
 
 	for (i = 0; i < nr; i++) {
 		index = flow_index(flow, messages[i].data);
@@ -114,7 +110,7 @@ static enum status step(struct sending *sending, bool *done)
 	if (sending->nr_unused && !sending->ended)
 		return submit_one(sending);
 	*done = sending->nr_unused == flow->nr_buffers;
-	if (!*done && gophership_port_wait(flow->port, PERIOD) == -EPIPE)
+	if (!*done && !flow_wait(flow))
 		return complain_gone(sending);
 	return STATUS_OK;
 }
@@ -154,7 +150,7 @@ static void print_json(const struct sending *sending)
 	json_object_object_add(object, "source", text_json(sending->path));
 	json_object_object_add(object, "endpoint", text_json(sending->flow.endpoint.path));
 	flow_add_json(&sending->flow, object);
-	command_print_json(object, JSON_C_TO_STRING_PRETTY);
+	command_print_json(stdout, object, JSON_C_TO_STRING_PRETTY);
 }
 
 static enum status with_port(struct sending *sending)
@@ -231,9 +227,7 @@ int command_send(int argc, char **argv)
 	struct sending sending = { .flow.options = &options };
 	enum status status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (options.quiet)
-		complain_quietly();
+	transfer_parse(&argp, argc, argv, &options);
 	interrupt_catch();
 	status = open_source(&sending);
 	if (status != STATUS_OK)

@@ -385,9 +385,7 @@ int command_ship(int argc, char **argv)
 	};
 	enum status status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (options.transfer.quiet)
-		complain_quietly();
+	transfer_parse(&argp, argc, argv, &options.transfer);
 	interrupt_catch();
 	status = ship(&options);
 	/* A call that was cut short by a signal failed because of it. */

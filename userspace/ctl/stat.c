@@ -3,15 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "device.h"
-#include "interrupt.h"
 #include "quantity.h"
 #include "text.h"
-
-#define MOST_SECONDS	86400
+#include "watch.h"
 
 /**
  * struct pool - a pool to tell of
@@ -33,50 +30,13 @@ static const struct pool pools[] = {
 #define NR_POOLS	(sizeof(pools) / sizeof(pools[0]))
 
 /**
- * struct options - what was asked for
- * @common: device and json
- * @seconds: print again after so many; 0: once
- * @rounds: so often; 0: until interrupted
+ * struct view - what is looked at
+ * @watch: what was asked for
+ * @device: the device
  */
-struct options {
-	struct common common;
-	uint64_t seconds;
-	uint64_t rounds;
-};
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case 'w':
-		if (!quantity_parse_number(argument, 1, MOST_SECONDS, &options->seconds))
-			argp_error(state, "--watch wants seconds, from 1 to %d", MOST_SECONDS);
-		return 0;
-	case 'n':
-		if (!quantity_parse_number(argument, 1, UINT32_MAX, &options->rounds))
-			argp_error(state, "--count wants a number, 1 or more");
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
-	case ARGP_KEY_END:
-		if (options->rounds && !options->seconds)
-			argp_error(state, "--count needs --watch");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option argp_options[] = {
-	{ "watch", 'w', "SECONDS", 0,
-	  "Print again every so many seconds, until Ctrl-C (with --json: an object a line)", 0 },
-	{ "count", 'n', "NUMBER", 0, "With --watch: stop after so many times", 0 },
-	{ 0 }
+struct view {
+	struct watch watch;
+	struct device *device;
 };
 
 /*
@@ -156,19 +116,18 @@ static struct json_object *pool_json(const struct gophership_stats *stats)
 	return classes;
 }
 
-static void print_json(const struct device *device, const struct gophership_stats *stats,
-		       int flags)
+static void print_json(const struct view *view, const struct gophership_stats *stats)
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *list = json_object_new_object();
 	size_t i;
 
-	json_object_object_add(object, "device", text_json(device->path));
+	json_object_object_add(object, "device", text_json(view->device->path));
 	json_object_object_add(object, "contexts", json_object_new_uint64(stats->contexts));
 	json_object_object_add(object, "machine_bytes",
 			       json_object_new_uint64(stats->machine_bytes));
 	json_object_object_add(object, "machine_limit",
-			       json_object_new_uint64(device->info.machine_limit));
+			       json_object_new_uint64(view->device->info.machine_limit));
 	json_object_object_add(object, "pool_foreign",
 			       json_object_new_uint64(stats->pool_foreign));
 	json_object_object_add(object, "pool_doubled",
@@ -178,57 +137,40 @@ static void print_json(const struct device *device, const struct gophership_stat
 	for (i = 0; i < NR_POOLS; i++)
 		json_object_object_add(list, pools[i].name, pool_json(&stats[i]));
 	json_object_object_add(object, "pools", list);
-	command_print_json(object, flags);
+	command_print_json(stdout, object, watch_json_flags(&view->watch));
 }
 
-static enum status print(struct device *device, const struct options *options)
+static enum status look_once(void *priv)
 {
 	struct gophership_stats stats[NR_POOLS];
+	struct view *view = priv;
 	enum status status;
 	size_t i;
 
 	for (i = 0; i < NR_POOLS; i++) {
-		status = device_stats(device, pools[i].number, &stats[i]);
+		status = device_stats(view->device, pools[i].number, &stats[i]);
 		if (status != STATUS_OK)
 			return status;
 	}
-	if (!options->common.json)
-		print_text(device, stats);
+	if (view->watch.common.json)
+		print_json(view, stats);
 	else
-		print_json(device, stats, options->seconds ? JSON_C_TO_STRING_PLAIN :
-							     JSON_C_TO_STRING_PRETTY);
-	fflush(stdout);
+		print_text(view->device, stats);
 	return STATUS_OK;
 }
 
-static enum status watch(struct device *device, const struct options *options)
+static enum status look(struct device *device, void *options)
 {
-	bool terminal = isatty(STDOUT_FILENO) && !options->common.json;
-	enum status status;
-	uint64_t round;
+	struct view *view = options;
 
-	/* Ctrl-C is the usual end here, so it is a good one. */
-	interrupt_catch();
-	for (round = 1;; round++) {
-		if (terminal)
-			fputs("\033[H\033[2J", stdout);
-		status = print(device, options);
-		if (status != STATUS_OK || ferror(stdout) || round == options->rounds)
-			return status;
-		interrupt_sleep(options->seconds);
-		if (interrupt_pending())
-			return STATUS_OK;
-		if (!terminal && !options->common.json)
-			putchar('\n');
-	}
+	view->device = device;
+	return watch_run(&view->watch, look_once, view);
 }
 
 int command_stat(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &watch_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.options = argp_options,
-		.parser = parse,
 		.doc = "Show what is on lease, what lies ready in the pools, and the counters since "
 		       "the module was loaded.\v"
 		       "leased: buffers on loan now. cached: idle buffers kept for the next one.\n"
@@ -236,15 +178,7 @@ int command_stat(int argc, char **argv)
 		       "to the page allocator. shrunk: idle buffers given back to the machine.",
 		.children = children,
 	};
-	struct options options = { .common.device = DEVICE_PATH };
-	struct device device;
-	enum status status;
+	struct view view = { .watch.common.device = DEVICE_PATH };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	status = device_open(&device, options.common.device);
-	if (status != STATUS_OK)
-		return status;
-	status = options.seconds ? watch(&device, &options) : print(&device, &options);
-	device_close(&device);
-	return status;
+	return command_look(&argp, argc, argv, &view.watch.common, look);
 }

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -10,24 +9,27 @@
 #include "holders.h"
 #include "interrupt.h"
 #include "pools.h"
+#include "progress.h"
 #include "quantity.h"
 #include "table.h"
 #include "text.h"
+#include "watch.h"
 
-#define MOST_SECONDS	3600
 /* Call sites that are shown below the pools. */
 #define MOST_HOLDERS	10
 
 /**
- * struct options - what was asked for
- * @common: device and json
- * @seconds: that rates are taken over
- * @rounds: so often; 0: until interrupted
+ * struct span - the time that rates are taken over
+ * @watch: what was asked for
+ * @device: the device
+ * @before: the pools at its beginning
+ * @since: when that was
  */
-struct options {
-	struct common common;
-	uint64_t seconds;
-	uint64_t rounds;
+struct span {
+	struct watch watch;
+	struct device *device;
+	struct pools before;
+	double since;
 };
 
 /**
@@ -45,44 +47,6 @@ struct rates {
 	double misses;
 	double hits;
 };
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case 'd':
-		if (!quantity_parse_number(argument, 1, MOST_SECONDS, &options->seconds))
-			argp_error(state, "--delay wants seconds, from 1 to %d", MOST_SECONDS);
-		return 0;
-	case 'n':
-		if (!quantity_parse_number(argument, 1, UINT32_MAX, &options->rounds))
-			argp_error(state, "--count wants a number, 1 or more");
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "it takes no arguments");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option argp_options[] = {
-	{ "delay", 'd', "SECONDS", 0, "Rates over so many seconds (1)", 0 },
-	{ "count", 'n', "NUMBER", 0, "Stop after so many tables", 0 },
-	{ 0 }
-};
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
 
 /* A pool that was made anew under the same name begins at 0. */
 static double rate(uint64_t before, uint64_t after, double seconds)
@@ -179,11 +143,10 @@ static void print_json(const struct rates *list, size_t nr)
 				       json_object_new_uint64(rates->stats->waiters));
 		json_object_array_add(array, object);
 	}
-	command_print_json(array, JSON_C_TO_STRING_PLAIN);
+	command_print_json(stdout, array, JSON_C_TO_STRING_PLAIN);
 }
 
-static enum status print(const struct options *options, const struct pools *before,
-			 const struct pools *after, double seconds)
+static enum status print(const struct span *span, const struct pools *after, double seconds)
 {
 	struct rates *list = calloc(after->nr ? after->nr : 1, sizeof(*list));
 	size_t i;
@@ -193,72 +156,64 @@ static enum status print(const struct options *options, const struct pools *befo
 		return STATUS_FAILED;
 	}
 	for (i = 0; i < after->nr; i++)
-		list[i] = rates_of(&after->list[i], before, seconds);
+		list[i] = rates_of(&after->list[i], &span->before, seconds);
 	qsort(list, after->nr, sizeof(*list), busiest_first);
-	if (options->common.json) {
+	if (span->watch.common.json) {
 		print_json(list, after->nr);
 	} else {
-		if (isatty(STDOUT_FILENO))
-			fputs("\033[H\033[2J", stdout);
 		print_text(list, after->nr);
 		print_holders();
-		if (!isatty(STDOUT_FILENO))
-			putchar('\n');
 	}
 	free(list);
-	fflush(stdout);
 	return STATUS_OK;
 }
 
-static enum status run(const struct options *options, struct device *device)
+/* At the end of a span, which is where the next one begins. */
+static enum status look_once(void *priv)
 {
-	struct pools before, after;
-	double since, until;
+	struct span *span = priv;
+	struct pools after;
 	enum status status;
-	uint64_t round;
+	double now;
 
-	status = pools_read(&before, device);
-	since = now();
-	/* Ctrl-C is the usual end here, so it is a good one. */
+	status = pools_read(&after, span->device);
+	if (status != STATUS_OK)
+		return status;
+	now = progress_clock();
+	status = print(span, &after, now - span->since);
+	pools_free(&span->before);
+	span->before = after;
+	span->since = now;
+	return status;
+}
+
+static enum status look(struct device *device, void *options)
+{
+	struct span *span = options;
+	enum status status;
+
+	span->device = device;
+	status = pools_read(&span->before, device);
+	if (status != STATUS_OK)
+		return status;
+	span->since = progress_clock();
 	interrupt_catch();
-	for (round = 1; status == STATUS_OK; round++) {
-		interrupt_sleep(options->seconds);
-		if (interrupt_pending())
-			break;
-		status = pools_read(&after, device);
-		if (status != STATUS_OK)
-			break;
-		until = now();
-		status = print(options, &before, &after, until - since);
-		pools_free(&before);
-		before = after;
-		since = until;
-		if (ferror(stdout) || round == options->rounds)
-			break;
-	}
-	pools_free(&before);
+	interrupt_sleep(span->watch.seconds);
+	if (!interrupt_pending())
+		status = watch_run(&span->watch, look_once, span);
+	pools_free(&span->before);
 	return status;
 }
 
 int command_top(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &delay_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.options = argp_options,
-		.parser = parse,
 		.doc = "Show what the pools do, the busiest first, every second, until Ctrl-C; for "
 		       "root, also which call sites hold most. With --json: an array a line.",
 		.children = children,
 	};
-	struct options options = { .common.device = DEVICE_PATH, .seconds = 1 };
-	struct device device;
-	enum status status;
+	struct span span = { .watch = { .common.device = DEVICE_PATH, .seconds = 1 } };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	status = device_open(&device, options.common.device);
-	if (status != STATUS_OK)
-		return status;
-	status = run(&options, &device);
-	device_close(&device);
-	return status;
+	return command_look(&argp, argc, argv, &span.watch.common, look);
 }

@@ -17,23 +17,11 @@ static const struct argp_option argp_options[] = {
 	  "there are)", 0 },
 	{ "progress", OPTION_PROGRESS, NULL, 0, "Print progress even if stderr is no terminal",
 	  0 },
-	{ "quiet", 'q', NULL, 0, "Print nothing but errors", 0 },
+	{ "quiet", 'q', NULL, 0, "Print no progress, notes or summary: errors alone", 0 },
 	{ 0 }
 };
 
-static void take_argument(const char *argument, struct transfer *transfer,
-			  struct argp_state *state)
-{
-	if (!transfer->from)
-		transfer->from = argument;
-	else if (!transfer->to)
-		transfer->to = argument;
-	else
-		argp_error(state, "one %s and one %s, please; \"%s\" is too much",
-			   transfer->from_name, transfer->to_name, text_printable(argument));
-}
-
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse_buffers(int key, char *argument, struct argp_state *state)
 {
 	struct transfer *transfer = state->input;
 
@@ -55,6 +43,39 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'q':
 		transfer->quiet = true;
 		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child buffers_children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp buffers_argp = {
+	.options = argp_options,
+	.parser = parse_buffers,
+	.children = buffers_children,
+};
+
+static void take_argument(const char *argument, struct transfer *transfer,
+			  struct argp_state *state)
+{
+	if (!transfer->from)
+		transfer->from = argument;
+	else if (!transfer->to)
+		transfer->to = argument;
+	else
+		argp_error(state, "one %s and one %s, please; \"%s\" is too much",
+			   transfer->from_name, transfer->to_name, text_printable(argument));
+}
+
+static error_t parse_arguments(int key, char *argument, struct argp_state *state)
+{
+	struct transfer *transfer = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = transfer;
+		return 0;
 	case ARGP_KEY_ARG:
 		take_argument(argument, transfer, state);
 		return 0;
@@ -68,13 +89,16 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child transfer_children[] = { { &buffers_argp, 0, NULL, 0 }, { 0 } };
 
-const struct argp transfer_argp = {
-	.options = argp_options,
-	.parser = parse,
-	.children = children,
-};
+const struct argp transfer_argp = { .parser = parse_arguments, .children = transfer_children };
+
+void transfer_parse(const struct argp *argp, int argc, char **argv, struct transfer *transfer)
+{
+	argp_parse(argp, argc, argv, 0, NULL, transfer);
+	if (transfer->quiet)
+		complain_quietly();
+}
 
 bool transfer_tells(const struct transfer *transfer)
 {

@@ -34,9 +34,13 @@ struct transfer {
 	bool quiet;
 };
 
-/* For struct argp's children; its input is a struct transfer with both names set. */
+/* Options, for struct argp's children; its input is a struct transfer. */
+extern const struct argp buffers_argp;
+/* So, and both arguments; both names are set. */
 extern const struct argp transfer_argp;
 
+/* The arguments of such a command; @transfer: the input of @argp, or the beginning of that. */
+void transfer_parse(const struct argp *argp, int argc, char **argv, struct transfer *transfer);
 /* Is progress to be printed? */
 bool transfer_tells(const struct transfer *transfer);
 
