@@ -14,7 +14,7 @@
 
 #include <kselftest_harness.h>
 
-#define NR_FORMS	(PRINTER_DATA + 1)
+#define NR_FORMS	(PRINTER_SHOWN + 1)
 
 static uint64_t random_state;
 
@@ -112,6 +112,7 @@ TEST_F(merge, a_whole_file)
 	EXPECT_EQ(STATUS_OK, read_file(self->fd, 0, PRINTER_TEXT));
 	EXPECT_EQ(STATUS_OK, read_file(self->fd, 0, PRINTER_JSON));
 	EXPECT_EQ(STATUS_OK, read_file(self->fd, 0, PRINTER_DATA));
+	EXPECT_EQ(STATUS_OK, read_file(self->fd, 0, PRINTER_SHOWN));
 }
 
 TEST_F_TIMEOUT(merge, every_truncation, 120)

@@ -9,6 +9,7 @@
  *   damaged    good; then a block whose second record goes beyond it; then good
  *   hostile    a head that promises 4 GiB
  *   restarted  good, twice
+ *   control    what a terminal obeys, between what it shows
  *   many       1000 blocks of 10 CPUs, of 128 bytes, a line of text each
  */
 #include <byteswap.h>
@@ -52,6 +53,13 @@ static void write_untimed(struct blocks *blocks)
 	put(blocks, "third\n", 0);
 	begin(blocks, 0, 7, 0, 0, 10);
 	put(blocks, "first\n", 0);
+}
+
+static void write_control(struct blocks *blocks)
+{
+	begin(blocks, TIMES, 0, 0, 0, 90);
+	put(blocks, "\033[2Jred \033[31m\t\xc3\xa9 \xc2\x9b" "5m \x7f \xff\n", 100);
+	put(blocks, "plain\n", 200);
 }
 
 static void write_damaged(struct blocks *blocks)
@@ -141,6 +149,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(kind, "untimed"))
 		write_untimed(&blocks);
+	else if (!strcmp(kind, "control"))
+		write_control(&blocks);
 	else if (!strcmp(kind, "damaged"))
 		write_damaged(&blocks);
 	else if (!strcmp(kind, "hostile"))

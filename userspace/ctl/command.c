@@ -2,6 +2,7 @@
 #include "command.h"
 #include "complain.h"
 #include "device.h"
+#include "text.h"
 
 static error_t parse_common(int key, char *argument, struct argp_state *state)
 {
@@ -71,8 +72,9 @@ void command_print_json(FILE *file, struct json_object *object, int flags)
 							  JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (json)
-		fprintf(file, "%s\n", json);
+		text_print_json(file, json);
 	else
 		complain("out of memory");
+	fputc('\n', file);
 	json_object_put(object);
 }

@@ -40,7 +40,7 @@ extern const struct argp bare_argp;
 int command_look(const struct argp *argp, int argc, char **argv, struct common *common,
 		 enum status (*look)(struct device *device, void *options));
 
-/* Prints the object and gives it up. */
+/* Prints the object, so that a terminal obeys none of it, and gives it up. */
 void command_print_json(FILE *file, struct json_object *object, int flags);
 
 /* Each returns an exit code; argv[0] is the name of the tool and the command. */

@@ -39,12 +39,12 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* The columns that are known, in their order: others may follow the bytes. */
+/* What follows the three columns is the call site, which may have blanks. */
 static bool parse_line(char *line, struct holder *holder)
 {
 	int at = 0;
 
-	if (sscanf(line, "%39s %" SCNu64 " %" SCNu64 " %n", holder->pool, &holder->buffers,
+	if (sscanf(line, "%127[^ ] %" SCNu64 " %" SCNu64 " %n", holder->pool, &holder->buffers,
 		   &holder->bytes, &at) != 3 || !at)
 		return false;
 	line[strcspn(line, "\n")] = '\0';

@@ -8,20 +8,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/gophership.h>
+
 #include "complain.h"
 
 #define HOLDERS_PATH	"/sys/kernel/debug/gophership/leased"
 
 /**
  * struct holder - a call site that holds buffers of a pool
- * @pool: its name
+ * @pool: its name; in the table each byte may be four
  * @site: the call site
  * @buffers: how many
  * @bytes: bytes of these
  * @grew: buffers that have come since the first look; less than 0: gone
  */
 struct holder {
-	char pool[40];
+	char pool[4 * GOPHERSHIP_STATS_NAME_LEN];
 	char site[128];
 	uint64_t buffers;
 	uint64_t bytes;

@@ -3,10 +3,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "command.h"
 #include "device.h"
 #include "pools.h"
+#include "text.h"
 
 /**
  * struct options - what was asked for
@@ -47,20 +49,20 @@ static const struct argp_option argp_options[] = {
 	{ 0 }
 };
 
-/* In a label, as both formats want it. */
-static void print_label(const char *name, const char *value)
+/* Both formats want UTF-8, and these two escaped. */
+static void print_pool(const char *name)
 {
-	printf("%s=\"", name);
-	for (; *value; value++) {
-		if (*value == '\n') {
-			fputs("\\n", stdout);
-			continue;
-		}
-		if (*value == '"' || *value == '\\')
+	char *printable = text_printable(name);
+	const char *at;
+
+	fputs("pool=\"", stdout);
+	for (at = printable ? printable : "(out of memory)"; *at; at++) {
+		if (*at == '"' || *at == '\\')
 			putchar('\\');
-		putchar(*value);
+		putchar(*at);
 	}
 	putchar('"');
+	free(printable);
 }
 
 /* The names of a counter's samples end in _total; OpenMetrics leaves that out before them. */
@@ -114,7 +116,7 @@ static void print_samples(const struct class_metric *metric, const struct gopher
 
 	for (; class < stats->classes + stats->nr_classes; class++) {
 		printf("gophership_%s%s{", metric->name, metric->counter ? "_total" : "");
-		print_label("pool", stats->name);
+		print_pool(stats->name);
 		if (class->capacity)
 			printf(",size=\"%u\"} ", class->capacity);
 		else
@@ -143,13 +145,13 @@ static void print_pools(const struct options *options, const struct pools *pools
 	print_head(options, "reserve_buffers", false, "Buffers that the reserve of a pool holds.");
 	for (i = 0; i < pools->nr; i++) {
 		fputs("gophership_reserve_buffers{", stdout);
-		print_label("pool", pools->list[i].name);
+		print_pool(pools->list[i].name);
 		printf("} %u\n", pools->list[i].reserve);
 	}
 	print_head(options, "waiters", false, "Tasks that wait for a buffer of a pool.");
 	for (i = 0; i < pools->nr; i++) {
 		fputs("gophership_waiters{", stdout);
-		print_label("pool", pools->list[i].name);
+		print_pool(pools->list[i].name);
 		printf("} %u\n", pools->list[i].waiters);
 	}
 }

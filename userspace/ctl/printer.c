@@ -195,6 +195,7 @@ void printer_gap(struct printer *printer, const struct gap *gap)
 		print_gap_json(gap);
 		break;
 	case PRINTER_DATA:
+	case PRINTER_SHOWN:
 		tell_gap(gap);
 		break;
 	}
@@ -216,6 +217,9 @@ void printer_record(struct printer *printer, const struct gophership_stream_bloc
 		break;
 	case PRINTER_DATA:
 		fwrite(record->data, 1, record->len, stdout);
+		break;
+	case PRINTER_SHOWN:
+		text_print_plain(stdout, record->data, record->len);
 		break;
 	}
 	printer->printed++;

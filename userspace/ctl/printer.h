@@ -15,7 +15,8 @@
 enum printer_form {
 	PRINTER_TEXT,	/* a line each, for people */
 	PRINTER_JSON,	/* an object each, a line each */
-	PRINTER_DATA	/* the data alone */
+	PRINTER_DATA,	/* the data alone */
+	PRINTER_SHOWN	/* so, but as text, on a terminal, which obeys some data */
 };
 
 /**

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "device.h"
@@ -148,7 +149,7 @@ static void check(struct options *options, struct argp_state *state)
 	if (transfer->common.json)
 		options->printer.form = PRINTER_JSON;
 	else if (options->data)
-		options->printer.form = PRINTER_DATA;
+		options->printer.form = isatty(STDOUT_FILENO) ? PRINTER_SHOWN : PRINTER_DATA;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)

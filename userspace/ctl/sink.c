@@ -60,6 +60,15 @@ static bool is_stdout(const struct stat *st)
 	return !fstat(STDOUT_FILENO, &out) && out.st_dev == st->st_dev && out.st_ino == st->st_ino;
 }
 
+/* A terminal would obey some of what a driver may send. */
+static enum status refuse_terminal(struct sink *sink)
+{
+	complain("%s is a terminal, which would obey some bytes of the data", sink->file.path);
+	advise("Show the records of a stream: gophershipctl records --follow. Else: | cat -v");
+	sink_close(sink);
+	return STATUS_USAGE;
+}
+
 /* Nothing is cut off yet: the driver may be another's. */
 static int open_path(struct sink *sink, const char *path)
 {
@@ -79,11 +88,15 @@ enum status sink_open(struct sink *sink, const char *path)
 		sink->file.path = "stdout";
 		sink->is_stdout = true;
 		sink->file.fd = dup(STDOUT_FILENO);
-		return sink->file.fd < 0 ? complain_errno("write to", sink) : STATUS_OK;
+		if (sink->file.fd < 0)
+			return complain_errno("write to", sink);
+		return isatty(sink->file.fd) ? refuse_terminal(sink) : STATUS_OK;
 	}
 	sink->file.fd = open_path(sink, path);
 	if (sink->file.fd < 0)
 		return complain_errno("open", sink);
+	if (isatty(sink->file.fd))
+		return refuse_terminal(sink);
 	if (fstat(sink->file.fd, &st)) {
 		complain_errno("look at", sink);
 		sink_close(sink);

@@ -49,16 +49,39 @@ static bool is_control(const char *text)
 	return bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] < 0xa0);
 }
 
+/* As character(), and 0 for control characters but tabs and newlines. */
+static size_t plain(const char *text, size_t left)
+{
+	size_t bytes = character(text, left);
+
+	return bytes && is_control(text) && *text != '\t' && *text != '\n' ? 0 : bytes;
+}
+
 bool text_is_plain(const char *text, size_t length)
 {
-	size_t left, bytes;
+	size_t bytes;
 
-	for (left = length; left; left -= bytes, text += bytes) {
-		bytes = character(text, left);
-		if (!bytes || (is_control(text) && *text != '\t' && *text != '\n'))
+	for (; length; length -= bytes, text += bytes) {
+		bytes = plain(text, length);
+		if (!bytes)
 			return false;
 	}
 	return true;
+}
+
+void text_print_plain(FILE *file, const char *text, size_t length)
+{
+	size_t bytes;
+
+	for (; length; length -= bytes, text += bytes) {
+		bytes = plain(text, length);
+		if (bytes) {
+			fwrite(text, 1, bytes, file);
+		} else {
+			fprintf(file, "\\x%02x", (unsigned char)*text);
+			bytes = 1;
+		}
+	}
 }
 
 char *text_printable(const char *text)
@@ -87,6 +110,27 @@ void text_print(FILE *file, const char *text)
 
 	fputs(printable ? printable : "(out of memory)", file);
 	free(printable);
+}
+
+void text_print_json(FILE *file, const char *json)
+{
+	size_t length;
+
+	for (;;) {
+		length = strcspn(json, "\x7f\xc2");
+		fwrite(json, 1, length, file);
+		json += length;
+		if (!*json)
+			return;
+		if (!character(json, SIZE_MAX) || !is_control(json)) {
+			fputc(*json++, file);
+			continue;
+		}
+		/* U+0080 to U+009F have the number of their second byte. */
+		if (*json != '\x7f')
+			json++;
+		fprintf(file, "\\u%04x", (unsigned char)*json++);
+	}
 }
 
 struct json_object *text_json(const char *text)

@@ -21,7 +21,12 @@ void text_print(FILE *file, const char *text);
 /* Is it UTF-8, without control characters but tabs and newlines? May have any bytes. */
 bool text_is_plain(const char *text, size_t length);
 
+/* As it is where it is plain; \xNN stands for each other byte. */
+void text_print_plain(FILE *file, const char *text, size_t length);
+
 /* JSON is UTF-8: U+FFFD stands for each byte that is not. */
 struct json_object *text_json(const char *text);
+/* json-c escapes control characters; here DEL and C1 are, too. */
+void text_print_json(FILE *file, const char *json);
 
 #endif /* TEXT_H */

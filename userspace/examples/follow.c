@@ -5,12 +5,24 @@
  *	cc follow.c $(pkg-config --cflags --libs gophership)
  *	./a.out /dev/gophership-logtap
  */
+#include <ctype.h>
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <gophership.h>
+
+/* A record may have any bytes, and a terminal obeys some of them. */
+static void print_data(const unsigned char *data, uint32_t len)
+{
+	for (; len; len--, data++) {
+		if (isprint(*data))
+			putchar(*data);
+		else
+			printf("\\x%02x", *data);
+	}
+}
 
 static void print_block(const struct gophership_message *message)
 {
@@ -23,9 +35,11 @@ static void print_block(const struct gophership_message *message)
 	if (reader.block.lost)
 		printf("CPU %" PRIu32 " lost %" PRIu64 "\n", reader.block.cpu,
 		       (uint64_t)reader.block.lost);
-	while ((ret = gophership_stream_next(&reader, &record)) > 0)
-		printf("CPU %" PRIu32 " #%" PRIu64 ": %.*s\n", record.cpu, record.sequence,
-		       (int)record.len, (const char *)record.data);
+	while ((ret = gophership_stream_next(&reader, &record)) > 0) {
+		printf("CPU %" PRIu32 " #%" PRIu64 ": ", record.cpu, record.sequence);
+		print_data(record.data, record.len);
+		putchar('\n');
+	}
 	if (ret)
 		warnx("%s", gophership_stream_reason(ret));
 }

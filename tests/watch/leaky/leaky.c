@@ -2,7 +2,8 @@
 /*
  * A driver that leaks: at init, and as often as it is told to by the parameter leak.
  *
- *   leak=N       acquire N buffers of its own pool, whose name has a blank
+ *   name=NAME    of its own pool, which has a blank if nothing is said
+ *   leak=N       acquire N buffers of its own pool
  *   shared=N     the same of the machine's pool
  *   abandon=1    forget what it has when it is unloaded
  *   churn=N      acquire and release, so often
@@ -19,6 +20,10 @@
 static struct gophership_pool *pool;
 static struct gophership_buf *held[MOST];
 static unsigned int nr_held;
+
+static char *name = "leaky pool";
+module_param(name, charp, 0444);
+MODULE_PARM_DESC(name, "of its own pool");
 
 static bool abandon;
 module_param(abandon, bool, 0644);
@@ -77,7 +82,7 @@ MODULE_PARM_DESC(churn, "acquire and release so often");
 
 static int __init leaky_init(void)
 {
-	const struct gophership_pool_params params = { .name = "leaky pool", .reserve = 1 };
+	const struct gophership_pool_params params = { .name = name, .reserve = 1 };
 
 	pool = gophership_pool_create(&params);
 	if (IS_ERR(pool))
