@@ -165,9 +165,11 @@ bool flow_wait(struct flow *flow)
  * Progress
  */
 
-void flow_begin(struct flow *flow, const char *verb)
+void flow_begin(struct flow *flow, const char *verb, bool to_stdout)
 {
-	progress_begin(&flow->progress, verb, 0, transfer_tells(flow->options));
+	bool among = to_stdout && isatty(STDOUT_FILENO) && !flow->options->progress;
+
+	progress_begin(&flow->progress, verb, 0, transfer_tells(flow->options) && !among);
 }
 
 static void print_line(const struct flow *flow)

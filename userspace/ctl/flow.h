@@ -68,7 +68,8 @@ unsigned int flow_index(const struct flow *flow, const void *data);
 void flow_submit_empty(struct flow *flow, const void *data);
 struct gophership_port_counters flow_counters(const struct flow *flow);
 
-void flow_begin(struct flow *flow, const char *verb);
+/* @to_stdout: data goes there, and no progress in between, where both go to a terminal. */
+void flow_begin(struct flow *flow, const char *verb, bool to_stdout);
 /* Has the driver delivered something? After some time, or a signal, no. False: it is gone. */
 bool flow_wait(struct flow *flow);
 /* Cheap enough to call for every buffer. */

@@ -117,7 +117,7 @@ static enum status pursue(struct pursuit *pursuit)
 	struct flow *flow = &pursuit->flow;
 	enum status status;
 
-	flow_begin(flow, "following");
+	flow_begin(flow, "following", true);
 	if (pursuit->seconds)
 		interrupt_after(pursuit->seconds);
 	status = follow_until_the_end(pursuit);

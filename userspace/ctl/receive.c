@@ -172,7 +172,7 @@ static enum status receive(struct reception *reception)
 	struct flow *flow = &reception->flow;
 	enum status status, finished;
 
-	flow_begin(flow, "receiving");
+	flow_begin(flow, "receiving", false);
 	if (reception->options->seconds)
 		interrupt_after(reception->options->seconds);
 	status = receive_until_the_end(reception);

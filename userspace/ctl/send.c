@@ -120,7 +120,7 @@ static enum status send_all(struct sending *sending)
 	enum status status = STATUS_OK;
 	bool done = false;
 
-	flow_begin(&sending->flow, "sending");
+	flow_begin(&sending->flow, "sending", false);
 	while (!done && status == STATUS_OK && !interrupt_pending()) {
 		status = step(sending, &done);
 		flow_update(&sending->flow);
