@@ -13,6 +13,7 @@
 #include "command.h"
 #include "complain.h"
 #include "device.h"
+#include "output.h"
 #include "quantity.h"
 #include "text.h"
 
@@ -179,7 +180,7 @@ static void print_head(const struct options *options)
 	       lanes_cpus());
 	printf("  %7s %5s %7s  %23s  %25s  %6s\n", "buffer", "each", "threads", "gophership",
 	       "aligned_alloc, free", "ratio");
-	fflush(stdout);
+	output_flush();
 }
 
 static void print_row(const struct result *result)
@@ -190,7 +191,7 @@ static void print_row(const struct result *result)
 	printf("  %7s %5u %7u  %7.2f (%6.2f-%6.2f)  %8.2f (%6.2f-%7.2f)  %6.3f\n",
 	       quantity_bytes(row->size).text, row->bulk, row->threads, ours->median, ours->low,
 	       ours->high, theirs->median, theirs->low, theirs->high, result->ratio.median);
-	fflush(stdout);
+	output_flush();
 }
 
 /*

@@ -71,10 +71,9 @@ void command_print_json(FILE *file, struct json_object *object, int flags)
 	const char *json = json_object_to_json_string_ext(object, flags |
 							  JSON_C_TO_STRING_NOSLASHESCAPE);
 
-	if (json)
-		text_print_json(file, json);
-	else
-		complain("out of memory");
+	if (!json)
+		complain_no_memory();
+	text_print_json(file, json);
 	fputc('\n', file);
 	json_object_put(object);
 }

@@ -51,6 +51,12 @@ void note(const char *format, ...)
 	va_end(arguments);
 }
 
+void complain_no_memory(void)
+{
+	complain("out of memory");
+	exit(STATUS_FAILED);
+}
+
 void complain_quietly(void)
 {
 	quiet = true;

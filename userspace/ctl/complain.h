@@ -23,5 +23,7 @@ void advise(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Something to know that is no failure. Silent after complain_quietly(). */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain_quietly(void);
+/* Complains that there is no memory, and ends the program with STATUS_FAILED. */
+void complain_no_memory(void) __attribute__((noreturn));
 
 #endif /* COMPLAIN_H */

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "device.h"
 #include "limits.h"
+#include "output.h"
 #include "owner.h"
 #include "quantity.h"
 #include "ship_engine.h"
@@ -32,7 +33,7 @@ static void print(const char *what, const char *finding)
 	text_print(stdout, finding);
 	putchar('\n');
 	/* Complaints go to stderr; they shall come in between. */
-	fflush(stdout);
+	output_flush();
 }
 
 static void print_result(bool well)

@@ -9,6 +9,7 @@
 #include "follow.h"
 #include "interrupt.h"
 #include "merge.h"
+#include "output.h"
 #include "text.h"
 
 /**
@@ -71,11 +72,11 @@ static enum status follow_until_the_end(struct pursuit *pursuit)
 	enum status status = STATUS_OK;
 	unsigned int nr;
 
-	while (!pursuit->flow.ended && status == STATUS_OK && !ferror(stdout)) {
+	while (!pursuit->flow.ended && status == STATUS_OK && !output_failed()) {
 		status = receive_some(pursuit, &nr);
 		if (status == STATUS_OK && !nr) {
 			/* Where nobody reads, interrupt_after() ends that. */
-			fflush(stdout);
+			output_flush();
 			flow_wait(&pursuit->flow);
 		}
 		flow_look_around(&pursuit->flow,

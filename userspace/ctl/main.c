@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "command.h"
 #include "complain.h"
 #include "device.h"
+#include "output.h"
 #include "text.h"
 
 const char *argp_program_version = "gophershipctl " GOPHERSHIP_VERSION;
@@ -137,6 +137,16 @@ static void occupy_descriptors(void)
 		close(fd);
 }
 
+/* What the program is to end with: what fails here does not hide another failure. */
+static int status;
+
+/* For atexit(): --help ends the program by itself. */
+static void close_output(void)
+{
+	if (!output_close() && status == STATUS_OK)
+		_exit(STATUS_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
@@ -147,18 +157,14 @@ int main(int argc, char **argv)
 		.children = children,
 	};
 	struct choice choice = { 0 };
-	int status, failed;
 
 	occupy_descriptors();
+	if (atexit(close_output)) {
+		complain("out of memory");
+		return STATUS_FAILED;
+	}
 	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
 	status = run(&choice, argc, argv);
-	/* A full disk may show at the last moment, or long ago. */
-	failed = ferror(stdout);
-	failed |= fclose(stdout);
-	if (failed && status == STATUS_OK) {
-		complain("cannot write the output: %s", strerror(errno));
-		return STATUS_FAILED;
-	}
 	return status;
 }

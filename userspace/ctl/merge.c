@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "merge.h"
+#include "output.h"
 
 /*
  * As they come
@@ -44,7 +45,7 @@ enum status print_arrived(struct printer *printer, struct ledger *ledger, struct
 		source_skip(source, head.length);
 		/* The next one may be long in coming. */
 		if (!source->regular)
-			fflush(stdout);
+			output_flush();
 	}
 	return printed;
 }

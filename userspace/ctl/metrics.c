@@ -55,8 +55,10 @@ static void print_pool(const char *name)
 	char *printable = text_printable(name);
 	const char *at;
 
+	if (!printable)
+		complain_no_memory();
 	fputs("pool=\"", stdout);
-	for (at = printable ? printable : "(out of memory)"; *at; at++) {
+	for (at = printable; *at; at++) {
 		if (*at == '"' || *at == '\\')
 			putchar('\\');
 		putchar(*at);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "output.h"
 #include "printer.h"
 #include "text.h"
 
@@ -63,15 +64,14 @@ static void hex_of(const struct gophership_record *record, char *text)
 	*text = '\0';
 }
 
-/* To be freed; complains, and says NULL, where there is no memory. */
+/* To be freed. */
 static char *make_hex(const struct gophership_record *record)
 {
 	char *text = malloc(2 * (size_t)record->len + 1);
 
-	if (text)
-		hex_of(record, text);
-	else
-		complain("out of memory");
+	if (!text)
+		complain_no_memory();
+	hex_of(record, text);
 	return text;
 }
 
@@ -79,7 +79,7 @@ static void print_hex(const struct gophership_record *record)
 {
 	char *text = make_hex(record);
 
-	fputs(text ? text : "", stdout);
+	fputs(text, stdout);
 	free(text);
 }
 
@@ -147,7 +147,7 @@ static void print_json(const struct printer *printer, const struct gophership_re
 		data = json_object_new_string_len(record->data, record->len);
 	} else {
 		hex = make_hex(record);
-		data = hex ? json_object_new_string(hex) : NULL;
+		data = json_object_new_string(hex);
 		free(hex);
 	}
 	json_object_object_add(object, is_text ? "text" : "hex", data);
@@ -227,5 +227,5 @@ void printer_record(struct printer *printer, const struct gophership_stream_bloc
 
 bool printer_is_done(const struct printer *printer)
 {
-	return (printer->count && printer->printed == printer->count) || ferror(stdout);
+	return (printer->count && printer->printed == printer->count) || output_failed();
 }

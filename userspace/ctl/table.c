@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <err.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@ static void add(struct table *table, char *text)
 	char **cells = realloc(table->cells, (table->nr + 1) * sizeof(*cells));
 
 	if (!cells || !text)
-		errx(STATUS_FAILED, "there is no memory");
+		complain_no_memory();
 	cells[table->nr++] = text;
 	table->cells = cells;
 }
@@ -44,7 +43,7 @@ void table_cell(struct table *table, const char *format, ...)
 	length = vasprintf(&text, format, arguments);
 	va_end(arguments);
 	if (length < 0)
-		errx(STATUS_FAILED, "there is no memory");
+		complain_no_memory();
 	add(table, text_printable(text));
 	free(text);
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "interrupt.h"
+#include "output.h"
 #include "quantity.h"
 #include "watch.h"
 
@@ -80,8 +81,7 @@ enum status watch_run(const struct watch *watch, enum status (*look)(void *priv)
 		if (terminal && watch->seconds)
 			fputs("\033[H\033[2J", stdout);
 		status = look(priv);
-		fflush(stdout);
-		if (status != STATUS_OK || ferror(stdout) || !watch->seconds ||
+		if (output_flush() || status != STATUS_OK || !watch->seconds ||
 		    round == watch->rounds)
 			return status;
 		interrupt_sleep(watch->seconds);
