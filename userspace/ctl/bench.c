@@ -268,7 +268,7 @@ static enum status run(const struct options *options)
 	}
 	object = machine_json(options);
 	json_object_object_add(object, "rows", list);
-	command_print_json(stdout, object, JSON_C_TO_STRING_PRETTY);
+	output_json(stdout, object, JSON_C_TO_STRING_PRETTY);
 	return STATUS_OK;
 }
 

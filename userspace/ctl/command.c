@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "command.h"
-#include "complain.h"
 #include "device.h"
-#include "text.h"
 
 static error_t parse_common(int key, char *argument, struct argp_state *state)
 {
@@ -64,16 +62,4 @@ int command_look(const struct argp *argp, int argc, char **argv, struct common *
 	status = look(&device, common);
 	device_close(&device);
 	return status;
-}
-
-void command_print_json(FILE *file, struct json_object *object, int flags)
-{
-	const char *json = json_object_to_json_string_ext(object, flags |
-							  JSON_C_TO_STRING_NOSLASHESCAPE);
-
-	if (!json)
-		complain_no_memory();
-	text_print_json(file, json);
-	fputc('\n', file);
-	json_object_put(object);
 }

@@ -7,9 +7,6 @@
 
 #include <argp.h>
 #include <stdbool.h>
-#include <stdio.h>
-
-#include <json.h>
 
 #include "complain.h"
 
@@ -39,9 +36,6 @@ extern const struct argp bare_argp;
  */
 int command_look(const struct argp *argp, int argc, char **argv, struct common *common,
 		 enum status (*look)(struct device *device, void *options));
-
-/* Prints the object, so that a terminal obeys none of it, and gives it up. */
-void command_print_json(FILE *file, struct json_object *object, int flags);
 
 /* Each returns an exit code; argv[0] is the name of the tool and the command. */
 int command_info(int argc, char **argv);

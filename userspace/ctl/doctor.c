@@ -43,7 +43,7 @@ static void print_result(bool well)
 		return;
 	}
 	print("result", well ? "well" : "wrong");
-	command_print_json(stdout, report, JSON_C_TO_STRING_PRETTY);
+	output_json(stdout, report, JSON_C_TO_STRING_PRETTY);
 }
 
 static void check_kernel(void)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <gophership.h>
+#include <json.h>
 
 #include "command.h"
 #include "device.h"

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "device.h"
 #include "limits.h"
+#include "output.h"
 #include "quantity.h"
 #include "text.h"
 
@@ -156,7 +157,7 @@ static void print_json(const struct device *device, const struct limits *limits)
 	json_object_object_add(object, "batch_max", json_object_new_uint64(info->batch_max));
 	json_object_object_add(object, "features", features_json(info));
 	json_object_object_add(object, "classes", classes);
-	command_print_json(stdout, object, JSON_C_TO_STRING_PRETTY);
+	output_json(stdout, object, JSON_C_TO_STRING_PRETTY);
 }
 
 static enum status look(struct device *device, void *options)

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "device.h"
 #include "holders.h"
+#include "output.h"
 #include "quantity.h"
 #include "table.h"
 #include "text.h"
@@ -77,7 +78,7 @@ static void print_json(const struct holders *holders, int flags)
 		json_object_object_add(object, "call_site", text_json(holder->site));
 		json_object_array_add(list, object);
 	}
-	command_print_json(stdout, list, flags);
+	output_json(stdout, list, flags);
 }
 
 static enum status look(void *priv)

@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "device.h"
+#include "output.h"
 #include "pools.h"
 #include "quantity.h"
 #include "table.h"
@@ -63,7 +64,7 @@ static void print_json(const struct pools *pools)
 
 	for (i = 0; i < pools->nr; i++)
 		json_object_array_add(list, pool_json(&pools->list[i]));
-	command_print_json(stdout, list, JSON_C_TO_STRING_PRETTY);
+	output_json(stdout, list, JSON_C_TO_STRING_PRETTY);
 }
 
 static enum status look(struct device *device, void *options)

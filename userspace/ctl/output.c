@@ -5,6 +5,7 @@
 
 #include "complain.h"
 #include "output.h"
+#include "text.h"
 
 /* Of the first failure. */
 static int error;
@@ -35,4 +36,16 @@ bool output_close(void)
 	if (failed)
 		complain("cannot write the output: %s", strerror(error));
 	return !failed;
+}
+
+void output_json(FILE *file, struct json_object *object, int flags)
+{
+	const char *json = json_object_to_json_string_ext(object, flags |
+							  JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	if (!json)
+		complain_no_memory();
+	text_print_json(file, json);
+	fputc('\n', file);
+	json_object_put(object);
 }

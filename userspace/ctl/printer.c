@@ -151,7 +151,7 @@ static void print_json(const struct printer *printer, const struct gophership_re
 		free(hex);
 	}
 	json_object_object_add(object, is_text ? "text" : "hex", data);
-	command_print_json(stdout, object, JSON_C_TO_STRING_PLAIN);
+	output_json(stdout, object, JSON_C_TO_STRING_PLAIN);
 }
 
 static void print_gap_json(const struct gap *gap)
@@ -161,7 +161,7 @@ static void print_gap_json(const struct gap *gap)
 	add_number(object, "lost", gap->lost);
 	add_number(object, "missing", gap->missing);
 	json_object_object_add(object, "anew", json_object_new_boolean(gap->anew));
-	command_print_json(stdout, object, JSON_C_TO_STRING_PLAIN);
+	output_json(stdout, object, JSON_C_TO_STRING_PLAIN);
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "interrupt.h"
+#include "output.h"
 #include "quantity.h"
 #include "sink.h"
 #include "text.h"
@@ -222,7 +223,7 @@ static void print_json(const struct reception *reception, FILE *file)
 	json_object_object_add(object, "engine", json_object_new_string(engine_of(sink)));
 	json_object_object_add(object, "registered_buffers", json_object_new_boolean(sink->fixed));
 	json_object_object_add(object, "direct_write", json_object_new_boolean(sink->file.direct));
-	command_print_json(file, object, JSON_C_TO_STRING_PRETTY);
+	output_json(file, object, JSON_C_TO_STRING_PRETTY);
 }
 
 static void summarize(const struct reception *reception)

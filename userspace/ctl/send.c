@@ -13,6 +13,7 @@
 
 #include "flow.h"
 #include "interrupt.h"
+#include "output.h"
 #include "text.h"
 
 /**
@@ -150,7 +151,7 @@ static void print_json(const struct sending *sending)
 	json_object_object_add(object, "source", text_json(sending->path));
 	json_object_object_add(object, "endpoint", text_json(sending->flow.endpoint.path));
 	flow_add_json(&sending->flow, object);
-	command_print_json(stdout, object, JSON_C_TO_STRING_PRETTY);
+	output_json(stdout, object, JSON_C_TO_STRING_PRETTY);
 }
 
 static enum status with_port(struct sending *sending)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "command.h"
+#include "output.h"
 #include "quantity.h"
 #include "ship_summary.h"
 #include "text.h"
@@ -79,5 +80,5 @@ void summary_print_json(const struct summary *summary)
 	json_object_object_add(object, "verify_seconds",
 			       json_object_new_double(summary->verify_seconds));
 	json_object_object_add(object, "xxh64", json_object_new_string(checksum));
-	command_print_json(stdout, object, JSON_C_TO_STRING_PRETTY);
+	output_json(stdout, object, JSON_C_TO_STRING_PRETTY);
 }

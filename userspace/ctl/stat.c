@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "device.h"
+#include "output.h"
 #include "quantity.h"
 #include "text.h"
 #include "watch.h"
@@ -137,7 +138,7 @@ static void print_json(const struct view *view, const struct gophership_stats *s
 	for (i = 0; i < NR_POOLS; i++)
 		json_object_object_add(list, pools[i].name, pool_json(&stats[i]));
 	json_object_object_add(object, "pools", list);
-	command_print_json(stdout, object, watch_json_flags(&view->watch));
+	output_json(stdout, object, watch_json_flags(&view->watch));
 }
 
 static enum status look_once(void *priv)

@@ -8,6 +8,7 @@
 #include "device.h"
 #include "holders.h"
 #include "interrupt.h"
+#include "output.h"
 #include "pools.h"
 #include "progress.h"
 #include "quantity.h"
@@ -143,7 +144,7 @@ static void print_json(const struct rates *list, size_t nr)
 				       json_object_new_uint64(rates->stats->waiters));
 		json_object_array_add(array, object);
 	}
-	command_print_json(stdout, array, JSON_C_TO_STRING_PLAIN);
+	output_json(stdout, array, JSON_C_TO_STRING_PLAIN);
 }
 
 static enum status print(const struct span *span, const struct pools *after, double seconds)

@@ -30,7 +30,7 @@ extern const struct argp watch_argp;
 /* So, with --delay and --count, for a command that always looks again; @seconds is set. */
 extern const struct argp delay_argp;
 
-/* For command_print_json(): where there is more than one look, each is a line. */
+/* For output_json(): where there is more than one look, each is a line. */
 int watch_json_flags(const struct watch *watch);
 
 /*
