@@ -21,7 +21,7 @@ struct gophership_loan;
  *   PROGRAM -> DRIVER		take
  *   DRIVER -> DELIVERING	deliver: this call has it, and no other
  *   DELIVERING -> PROGRAM	by a store, after the entry is written and before it is
- *				published: see (A) in ring.h
+ *				published: see (A) in types.h
  *   PROGRAM -> FREED		the program is gone
  *   DRIVER -> ABANDONED	the driver is gone, and never gave it back: it may
  *				still write to it, so it is never used again

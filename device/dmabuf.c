@@ -18,8 +18,7 @@
  * dma_buf_begin_cpu_access()): in the direction of the mapping itself, which covers each
  * direction that an access may have.
  *
- * Lock order: the dma-buf's reservation lock, or mmap_lock, then dmabuf->lock, within
- * which nothing is allocated.
+ * device/types.h has the order of the locks.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>

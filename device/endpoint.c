@@ -73,6 +73,7 @@ EXPORT_SYMBOL_GPL(gophership_port_accept);
 /* One endpoint at a time offers @port to its driver. */
 static int begin_attach(struct gophership_port *port, struct gophership_endpoint *endpoint)
 {
+	/* (H) pairs with (H) in end_attach(). */
 	if (cmpxchg(&port->attaching, NULL, endpoint))
 		return -EBUSY;
 	WRITE_ONCE(port->accepted, false);
@@ -81,7 +82,7 @@ static int begin_attach(struct gophership_port *port, struct gophership_endpoint
 
 static void end_attach(struct gophership_port *port)
 {
-	/* The next attach begins with a cmpxchg, and finds all of this one done. */
+	/* (H) The next attach finds all of this one done: pairs with (H) in begin_attach(). */
 	smp_store_release(&port->attaching, NULL);
 }
 

@@ -71,7 +71,7 @@ static void flush(struct gophership_port *port)
 	if (!test_and_clear_bit(GOPHERSHIP_PORT_DEFERRED, &port->flags))
 		return;
 	/*
-	 * (E) pairs with published(): after the bit, or a CPU that saw the bit and left
+	 * (E) pairs with (E) in published(): after the bit, or a CPU that saw the bit and left
 	 * its wake-up to this call would have a position that this call does not see.
 	 */
 	end = gophership_ring_position(&port->deliver);
@@ -96,7 +96,7 @@ static u32 want_kick(struct gophership_port *port)
 	do {
 		at = gophership_ring_position(&port->submit);
 		WRITE_ONCE(port->deliver_map->wake_at, at);
-		/* (B) pairs with the program's, between its entry and its look */
+		/* (B) pairs with the program's, between its entry and its look. */
 		smp_mb();
 	} while (unlikely(gophership_ring_position(&port->submit) != at));
 	return at;
@@ -128,7 +128,7 @@ static noinline bool wait_for_more(struct gophership_port *port)
 		if (READ_ONCE(port->starved_at) == at)
 			return false;
 		WRITE_ONCE(port->starved_at, at);
-		/* Pairs with the one in poll. */
+		/* (J) starved_at, then the waiters: pairs with (J) in port_poll(). */
 		smp_mb();
 	} while (unlikely(gophership_ring_position(&port->submit) != at));
 	if (polls)
@@ -314,9 +314,9 @@ static __always_inline int published(struct gophership_port *port, u32 old, u32 
 {
 	unsigned long flags;
 
-	/* (B), pairs with the program's; (C), pairs with gophership_port_close(). */
+	/* (B) pairs with the program's, (C) with (C) in gophership_port_close(), (J) in poll. */
 	smp_mb();
-	/* (E) pairs with flush(): the position is reserved, then the bit is looked at. */
+	/* (E) pairs with (E) in flush(): the position is reserved, then the bit is read. */
 	flags = READ_ONCE(port->flags);
 	if (unlikely(batch)) {
 		if (!(flags & DEFERRED))

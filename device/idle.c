@@ -367,7 +367,7 @@ static unsigned long count_objects(struct shrinker *unused, struct shrink_contro
 	unsigned long pages = 0;
 	unsigned int class;
 
-	/* (D) pairs with (D) in gophership_idle_init(). */
+	/* (G) pairs with (G) in gophership_idle_init(). */
 	if (!smp_load_acquire(&ready))
 		return 0;
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
@@ -435,7 +435,7 @@ int __init gophership_idle_init(void)
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
 		if (list_lru_init_memcg(&idle[class], shrinker))
 			goto destroy_lists;
-	/* (D) pairs with (D) in count_objects(). */
+	/* (G) pairs with (G) in count_objects(). */
 	smp_store_release(&ready, true);
 	return 0;
 

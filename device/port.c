@@ -406,7 +406,7 @@ void gophership_port_put(struct gophership_port *port)
 		mutex_lock(&port->lock);
 	port->ops = NULL;
 	WRITE_ONCE(port->deliver_map->gone, 1);
-	/* (F) pairs with poll(), a system call: a program that it tells of the end sees gone */
+	/* (F) A program that poll tells of the end sees "gone": pairs with (F) in port_poll(). */
 	smp_mb__before_atomic();
 	set_bit(GOPHERSHIP_PORT_GONE, &port->flags);
 	/* Within a callback the endpoint must still wait for the rest of it: call(). */
@@ -477,7 +477,7 @@ void gophership_port_close(struct gophership_port *port)
 
 	set_bit(GOPHERSHIP_PORT_STOPPED, &port->flags);
 	set_bit(GOPHERSHIP_PORT_CLOSED, &port->flags);
-	/* (C) pairs with published(). */
+	/* (C) pairs with (C) in published(), and with (I) in gophership_port_unexport(). */
 	smp_mb__after_atomic();
 	reap(port);
 	mutex_lock(&port->lock);

@@ -4,12 +4,7 @@
  *
  * exchange.c is how buffers change sides, port.c the life of a port, port_file.c the
  * program's side, endpoint.c brings the two together.
- *
- * Lock order, outermost first: an endpoint's node->lock, endpoint->lock, port->lock,
- * ports_lock (port.c). all_ports_lock (port.c) is outside of port->lock, which its holder
- * only tries. Callbacks of drivers run under port->lock, attach under
- * endpoint->lock; below them is bank_dma.lock, and below that the one of pool/dma.c.
- * Nothing that any context may call takes a lock.
+ * device/types.h has the order of the locks.
  */
 #ifndef GOPHERSHIP_DEVICE_PORT_H
 #define GOPHERSHIP_DEVICE_PORT_H

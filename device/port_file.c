@@ -137,12 +137,13 @@ static __poll_t port_poll(struct file *file, poll_table *wait)
 	__poll_t events = 0;
 
 	poll_wait(file, &port->wait, wait);
-	/* Pairs with (B), and with wait_for_more(): see them, or be seen by them. */
+	/* (J) pairs with (J) in wait_for_more() and published(): see them, or be seen by them. */
 	smp_mb();
 	if (gophership_ring_ready(&port->deliver, READ_ONCE(port->submit_map->consumed)))
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (gophership_port_starved(port))
 		events |= EPOLLPRI;
+	/* (F) pairs with (F) in gophership_port_put(). */
 	if (test_bit(GOPHERSHIP_PORT_GONE, &port->flags))
 		events |= EPOLLHUP;
 	return events;

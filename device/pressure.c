@@ -44,13 +44,17 @@ static bool memory_is_short(void)
 /* Reclaim looks for memory: tell user space if it is short. Context: any. */
 static void raise(void)
 {
-	/* Before jiffies, which must not be the older one of the two. */
+	/*
+	 * (K) Before jiffies, which must not be the older one of the two: pairs with (K), the
+	 * exchange below.
+	 */
 	unsigned long last = atomic_long_read_acquire(&last_raise);
 	unsigned long now = jiffies;
 
 	/* Not time_before(): half the range of jiffies may go by without one. */
 	if (now - last < RAISE_PERIOD || !memory_is_short())
 		return;
+	/* (K) After jiffies: pairs with (K), the acquire above. */
 	if (atomic_long_cmpxchg(&last_raise, last, now) == last)
 		WRITE_ONCE(pressure->events, pressure->events + 1);
 }

@@ -4,20 +4,7 @@
  *
  * A ring is shared memory that one side writes and the other side reads. The next
  * position of the kernel's side is private to the kernel; that of the program's
- * side is the program's business.
- *
- * Barriers
- * --------
- * (A) An entry is published: fields, then seq with release. The reader loads seq
- *     with acquire, then the fields. In the deliver ring the owner of the buffer is
- *     stored before seq, too: a program that has seen the entry can submit the
- *     buffer at once.
- * (B) A sleeper and its waker, each way: the waker publishes, full barrier, reads
- *     wake_at; the sleeper stores wake_at, full barrier, looks at the entry. So the
- *     waker sees wake_at or the sleeper sees the entry. tests/litmus/port-wake.
- * (C) A buffer comes back while the program goes: the driver's side stores the
- *     owner, full barrier, reads the port's flags; the closer sets the flag, full
- *     barrier, reads the owners. So one of them frees the buffer.
+ * side is the program's business. device/types.h describes the barriers.
  */
 #ifndef GOPHERSHIP_DEVICE_RING_H
 #define GOPHERSHIP_DEVICE_RING_H

@@ -13,15 +13,58 @@
  *   mmap_lock or a VMA's lock	faults and mmap
  *   context->lock		leases: for writing; faults: for reading
  *   page table locks		faults
+ *   xa_lock of context->loans	slots
  *
- *   contexts_lock		outside of context->lock: open, close, debugfs
+ *   contexts_lock		open, close, debugfs; outside of context->lock
  *   pinned_lock		by itself: never held while a loan is freed
  *   a list_lru's lock		by itself: nothing is called with it held
  *
+ *   a device's lock		the kernel's, in probe() and remove() of drivers
+ *   node->lock			a command on an endpoint's node, and the endpoint's end
+ *   endpoint->lock		held over the driver's attach()
+ *   port->lock			held over the driver's callbacks
+ *   cpu_hotplug_lock		the kernel's: a driver makes and destroys streams in the two
+ *   bank_dma.lock		a bank is mapped, and that ends; then the lock of pool/dma.c
+ *   ports_lock			the endpoints' lists of ports: nothing is called with it held
+ *
+ *   nodes_lock			names of endpoints; outside of misc_mtx, the kernel's
+ *   all_ports_lock		the list of all ports; port->lock is only tried within
+ *
+ *   a dma-buf's dma_resv lock	the kernel's, where importers map and unmap
+ *   dmabuf->lock		innermost: nothing is allocated within
+ *
  * Nothing touches user memory or allocates under context->lock, except
- * that a page fault may allocate page tables under its read side. Reclaim may come
- * wherever memory is allocated: the shrinkers (pool/reclaim.c, device/idle.c) take none of
- * these locks but that of a list_lru.
+ * that a page fault may allocate page tables under its read side. User memory is not touched
+ * under the locks of endpoints and ports, either, so none of them is outside of mmap_lock.
+ * Reclaim may come wherever memory is allocated: the shrinkers (pool/reclaim.c,
+ * device/idle.c) take none of these locks but that of a list_lru. Nothing that any context
+ * may call (take, deliver, records of streams) takes a lock.
+ *
+ * Barriers
+ * --------
+ * A letter stands at both ends, as far as both are the kernel's. tests/litmus has a file for
+ * each pair, which also names the lines. Of (A), (B), (D) and (F) the program has one end.
+ *
+ *   (A) An entry is published: fields, then seq with release. Its reader loads seq with
+ *       acquire, then the fields. In the deliver ring the owner of the buffer is stored
+ *       before seq, too: a program that has seen the entry can submit the buffer at once
+ *   (B) A sleeper and its waker, each way. The waker publishes, full barrier, reads wake_at.
+ *       The sleeper stores wake_at, full barrier, looks at the entry. So the waker sees
+ *       wake_at, or the sleeper sees the entry
+ *   (C) A buffer comes back while the program goes. The driver's side stores the owner, full
+ *       barrier, reads the port's flags. The closer sets CLOSED, full barrier, reads the
+ *       owners. So one of the two frees the buffer
+ *   (D) A loss is counted, then the bit LOST; a delivery that takes the bit, then its entry
+ *   (E) A delivery with BATCH reserves its position, then reads the bit DEFERRED; a flush
+ *       clears the bit, then reads the position
+ *   (F) "gone" in the deliver map, then the bit GONE; poll
+ *   (G) The lists of what lies idle, then "ready"; the shrinker
+ *   (H) All of one attach, then no attach is under way; the next attach
+ *   (I) A dma-buf of a bank goes, then the port's flags and owners are read; a buffer comes
+ *       back, then it is read whether there are dma-bufs
+ *   (J) A poll waits, then looks; a delivery or a look in vain is stored, then whether a poll
+ *       waits
+ *   (K) jiffies, then when pressure was told last; that time, then jiffies
  */
 #ifndef GOPHERSHIP_DEVICE_TYPES_H
 #define GOPHERSHIP_DEVICE_TYPES_H

@@ -198,10 +198,11 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
  * Put a buffer that was claimed as "inbox" on the inbox. A stale entry of it
  * may still be on some inbox (a second release that raced with the first); the
  * node cannot be linked twice, and need not be: that entry stands for this
- * release now. The exchange is ordered after the claim.
+ * release now.
  */
 void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf *buf)
 {
+	/* (L) A full barrier, after the claim: pairs with (L) in claim_unlinked(). */
 	if (xchg(&buf->inbox_state, GOPHERSHIP_INBOX_LINKED) & GOPHERSHIP_INBOX_LINKED) {
 		gophership_magazine_drop_stale(depot, buf);
 		return;
@@ -235,11 +236,15 @@ static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf
 	bool claimed = false, retiring;
 
 	lockdep_assert_held(&depot->lock);
+	/* (L) A full barrier, before the seal: pairs with (L) in gophership_depot_list(). */
 	retiring = xchg(&buf->inbox_state, look) & GOPHERSHIP_INBOX_RETIRING;
 	if (!retiring) {
 		claimed = gophership_sealed(buf, GOPHERSHIP_SEAL_INBOX) &&
 			  gophership_claim(buf, GOPHERSHIP_SEAL_INBOX, to);
-		/* Anything else than our look: it is linked again, and theirs. */
+		/*
+		 * (M) The look is over: pairs with (M) in gophership_free_defer(). Anything else
+		 * than our look: it is linked again, and theirs.
+		 */
 		retiring = cmpxchg(&buf->inbox_state, look, 0) ==
 			   (look | GOPHERSHIP_INBOX_RETIRING);
 	}

@@ -98,7 +98,7 @@ int gophership_dma_map(struct gophership_dma *dma, struct gophership_dma_mapping
 		atomic_inc(&dma->bounced);
 	WRITE_ONCE(mapping->mapped, 1);
 	/*
-	 * (H) pairs with the grace period of kill(), which may have looked for this mapping
+	 * (K) pairs with (K), the grace period of kill(), which may have looked for this mapping
 	 * before it was there. Then nobody else ends it, and kill() waits for it.
 	 */
 	smp_mb();
@@ -121,7 +121,7 @@ static bool within(size_t size, size_t offset, size_t *len)
 /* Is it mapped, and does it stay so until the unlock? Context: rcu_read_lock(). */
 static bool stays(const struct gophership_dma *dma, const struct gophership_dma_mapping *mapping)
 {
-	/* (G) pairs with kill() */
+	/* (J) pairs with (J), the grace period of kill(). */
 	return !READ_ONCE(dma->dead) && READ_ONCE(mapping->mapped);
 }
 
@@ -176,7 +176,7 @@ static void kill(struct gophership_dma *dma)
 	if (dma->dead)
 		return;
 	WRITE_ONCE(dma->dead, true);
-	/* (G) pairs with stays(), (H) with gophership_dma_map() */
+	/* (J) pairs with (J) in stays(), (K) with (K) in gophership_dma_map(). */
 	synchronize_rcu();
 	dma->unmap_all(dma);
 	drop_user(dma);

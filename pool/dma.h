@@ -20,7 +20,7 @@
  *	period is over, but for those that count in @users; constant
  * @dir: constant
  * @gfp: what the pages are to be asked for with; constant
- * @dead: the mappings end: written under @lock, read in any context. (G) readers that
+ * @dead: the mappings end: written under @lock, read in any context. (J) readers that
  *	sync are in rcu_read_lock(), so that a grace period waits for them
  * @users: 1 until the end, and 1 for each mapping from before it is made until it is
  *	gone; by atomics

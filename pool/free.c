@@ -39,6 +39,7 @@ bool gophership_free_defer(struct gophership_buf *buf)
 	u16 state = READ_ONCE(buf->inbox_state);
 
 	do {
+		/* (M) The caller's stores depend on it: pairs with (M) in claim_unlinked(). */
 		if (!state)
 			return false;
 	} while (!try_cmpxchg(&buf->inbox_state, &state, state | GOPHERSHIP_INBOX_RETIRING));

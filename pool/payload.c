@@ -237,8 +237,8 @@ bool gophership_payload_shared(const struct gophership_buf *buf)
 	if (page_count(virt_to_page(buf->data)) > 1)
 		return true;
 	/*
-	 * What others did to the pages before they dropped their references
-	 * (a full barrier) is done before anything that comes from here on.
+	 * (N) What others did to the pages before they dropped their references is done
+	 * before anything that comes from here on: pairs with the full barrier of put_page().
 	 */
 	smp_mb();
 	return false;

@@ -44,7 +44,7 @@ static const struct kept *find_kept(unsigned long call_site)
 {
 	const struct kept *kept;
 
-	/* (H) pairs with (H) in keep(). */
+	/* (I) pairs with (I) in keep(). */
 	for (kept = smp_load_acquire(&kept_names); kept; kept = kept->next)
 		if ((unsigned long)kept == call_site)
 			return kept;
@@ -92,7 +92,7 @@ static struct kept *keep(const struct gophership_site_name *name)
 	kept->next = kept_names;
 	kept->name = *name;
 	nr_kept++;
-	smp_store_release(&kept_names, kept); /* (H) pairs with (H) in find_kept() */
+	smp_store_release(&kept_names, kept); /* (I) pairs with (I) in find_kept() */
 	return kept;
 }
 

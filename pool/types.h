@@ -13,18 +13,44 @@
  *
  * Lock order, outermost first
  * ---------------------------
- *   pool_destroy()'s one_at_a_time	process; one pool is destroyed at a time
- *   a gophership_dma's lock	process; all mappings of a pool or port end
+ *   cpu_hotplug_lock			the kernel's; cpu_dead() and cpu_prepare() run within
  *   gophership_pools_lock		process; the list of pools, ageing, CPU hotplug
  *   gophership_pools_srcu		reader: the shrinker, which takes no lock above
  *   busy mark of a head		any context, preemption off; no lock: see @idle
  *   depot->lock			raw, interrupts off; NMI and tracers try only
- *   registry's xa_lock			raw but on PREEMPT_RT, interrupts off; never in NMI
  *   pool->wait.lock			irq_work and waiters only
+ *
+ *   a device's lock			the kernel's, in probe() and remove() of drivers
+ *   pool_destroy()'s one_at_a_time	process; one pool is destroyed at a time
+ *   a gophership_dma's lock		process; all mappings of a pool or port end
+ *   registry's xa_lock			raw but on PREEMPT_RT, interrupts off; never in NMI
+ *
+ *   kept_lock				process, module notifier; outside of the xa_lock
+ *   watchers_lock			process; by itself
  *
  * depot->lock and the registry's xa_lock are never held together. With either held
  * gophership_nesting says so on this CPU, so that a tracer on top of the holder does not
- * wait for it.
+ * wait for it. Memory is allocated under all mutexes here, so the shrinker takes none.
+ *
+ * Barriers
+ * --------
+ * A letter stands at both ends. tests/litmus has a file for each pair, which also names the
+ * lines. What RCU orders is told in pool/seal.h.
+ *
+ *   (A) a descriptor, then its seal; a reader of the seal, or of the registry
+ *   (B) the bounds, then a pointer; a release that finds the pointer beyond them
+ *   (C) a free buffer or a limit, then the waiters; a waiter, then the buffers and limits
+ *   (D) a buffer of the reserve, then its slot; a taker of the slot
+ *   (E) the seal of a buffer in stock, then its slot; a taker of the slot
+ *   (F) a report, then "written"; a printer
+ *   (G) a printer's copy of a report, then "free"; the next report
+ *   (H) what is wanted, then whether the refill is pending; the refill
+ *   (I) a kept name, then the list of them; a reader of the list
+ *   (J) "dead", a grace period, unmapping; a sync
+ *   (K) "mapped", then "dead"; "dead", then "mapped"
+ *   (L) the seal "inbox", then the mark "linked"; the mark, then the seal
+ *   (M) a look at a seal, then the mark; the mark, then the descriptor's end
+ *   (N) the last other reference to pages; their next use
  */
 #ifndef GOPHERSHIP_POOL_TYPES_H
 #define GOPHERSHIP_POOL_TYPES_H

@@ -2,7 +2,7 @@
 /*
  * Ports: buffers that the program and a driver pass back and forth.
  *
- * Barriers. The letters are those of the kernel's device/ring.h, which is the other
+ * Barriers. The letters are those of the kernel's device/types.h, which is the other
  * end of each.
  * (A) An entry is published: fields, then seq with release. Its reader loads seq with
  *     acquire, then the fields.
