@@ -7,6 +7,7 @@
  * unbound from the device. See pool/dma.c for why each of them is unmapped once.
  */
 #include <linux/err.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -53,6 +54,7 @@ static int map_bank(struct gophership_bank_dma *map, const struct gophership_ban
 	struct gophership_dma *dma;
 	int ret;
 
+	lockdep_assert_held(&map->lock);
 	mappings = kvcalloc(bank->count, sizeof(*mappings), GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!mappings)
 		return -ENOMEM;
@@ -101,6 +103,7 @@ int gophership_bank_dma_map(struct gophership_bank_dma *map, const struct gopher
 /* How many of them the device reaches by way of a copy. Context: map->lock held. */
 u32 gophership_bank_dma_bounced(const struct gophership_bank_dma *map)
 {
+	lockdep_assert_held(&map->lock);
 	return map->dma ? atomic_read(&map->dma->bounced) : 0;
 }
 

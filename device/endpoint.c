@@ -13,6 +13,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
+#include <linux/lockdep.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/printk.h>
@@ -98,6 +99,7 @@ static int offer_locked(struct gophership_endpoint *endpoint, struct gophership_
 {
 	int ret;
 
+	lockdep_assert_held(&endpoint->lock);
 	if (!fits(endpoint, port))
 		return -EINVAL;
 	ret = begin_attach(port, endpoint);
@@ -291,6 +293,7 @@ static bool name_is_taken(const char *name)
 {
 	const struct gophership_endpoint_node *node;
 
+	lockdep_assert_held(&nodes_lock);
 	list_for_each_entry(node, &nodes, entry)
 		if (!strcmp(node->name + strlen(NODE_PREFIX), name))
 			return true;
@@ -302,6 +305,7 @@ static int add_node(struct gophership_endpoint *endpoint, struct gophership_endp
 {
 	int ret;
 
+	lockdep_assert_held(&nodes_lock);
 	if (name_is_taken(endpoint->name))
 		return -EEXIST;
 	snprintf(node->name, sizeof(node->name), NODE_PREFIX "%s", endpoint->name);

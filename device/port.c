@@ -11,6 +11,7 @@
 #include <linux/export.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -337,6 +338,7 @@ static DEFINE_SPINLOCK(ports_lock);
 /* @endpoint has accepted @port. Context: process; port->lock held. */
 static void remember(struct gophership_endpoint *endpoint, struct gophership_port *port)
 {
+	lockdep_assert_held(&port->lock);
 	spin_lock(&ports_lock);
 	list_add_tail(&port->entry, &endpoint->ports);
 	spin_unlock(&ports_lock);
@@ -345,6 +347,7 @@ static void remember(struct gophership_endpoint *endpoint, struct gophership_por
 /* @port, which is put, is on no list any more. Context: process; port->lock held. */
 static void forget(struct gophership_port *port)
 {
+	lockdep_assert_held(&port->lock);
 	spin_lock(&ports_lock);
 	list_del_init(&port->entry);
 	spin_unlock(&ports_lock);
@@ -424,6 +427,7 @@ EXPORT_SYMBOL_GPL(gophership_port_put);
 /* Context: port->lock held; the driver's module stays meanwhile. */
 static void call(struct gophership_port *port, void (*callback)(struct gophership_port *, void *))
 {
+	lockdep_assert_held(&port->lock);
 	if (!callback)
 		return;
 	WRITE_ONCE(port->caller, current);
@@ -437,6 +441,7 @@ static void call(struct gophership_port *port, void (*callback)(struct gophershi
 /* Context: port->lock held; the driver's module stays meanwhile. */
 static void call_closed(struct gophership_port *port)
 {
+	lockdep_assert_held(&port->lock);
 	set_bit(GOPHERSHIP_PORT_STOPPED, &port->flags);
 	if (!port->ops || port->told)
 		return;
