@@ -31,7 +31,7 @@ kbuild = $(MAKE) -C $(call quoted,$(KDIR)) M=$(call quoted,$(CURDIR))
 
 .PHONY: all modules user doc modules_install install-user install-driver install load unload \
 	modules_uninstall uninstall-user uninstall-driver uninstall dkms dkms-remove \
-	demo check check-full lint bench bench-scale clean help need-kdir
+	dist deb demo check check-full lint bench bench-scale clean help need-kdir
 
 all: modules
 
@@ -71,6 +71,13 @@ dkms:
 
 dkms-remove:
 	packaging/dkms remove
+
+# The sources as one file, and packages of it; both are built in a copy, as an ordinary user.
+dist:
+	packaging/dist
+
+deb:
+	packaging/deb
 
 # Man pages of section 9, and reStructuredText, from the headers, by the kernel's own tool.
 doc: need-kdir
@@ -150,6 +157,8 @@ help:
 	@echo "  make uninstall       all of these away again"
 	@echo "  make dkms            the module under DKMS, or an upgrade of it (KERNELS=...)"
 	@echo "  make dkms-remove     away from DKMS"
+	@echo "  make deb             Debian packages, into build/deb; they are installed by apt"
+	@echo "  make dist            the sources as one file, into build/dist, to be built without git"
 	@echo "  make doc             man pages and .rst of the public headers, into build/man9, build/doc"
 	@echo ""
 	@echo "To work on it:"
