@@ -105,21 +105,21 @@
 /**
  * DOC: Buffers that a program sees
  *
- * gophership_buf_release() ignores references to the pages: it is called in contexts
- * and at speeds where looking at them is no option. The next borrower writes to the
+ * gophership_buf_release() ignores references to the pages. It is called in contexts
+ * and at speeds where it cannot look at them. The next borrower writes to the
  * same pages. If a program had the buffer mapped, then something else may still hold
  * a page of it after the mapping is gone: a pipe (vmsplice), direct I/O, io_uring, a
- * socket (MSG_ZEROCOPY), a debugger. Through that the program reads, or overwrites,
- * what the next borrower does.
+ * socket (MSG_ZEROCOPY), a debugger. By way of that the program reads, or overwrites,
+ * what the next borrower writes.
  *
- * So a driver that maps buffers to programs, or hands their pages to anyone who takes
- * references, does one of three things when it is done with such a buffer:
+ * So a driver does one of three things when it is done with a buffer that it has mapped to
+ * a program, or whose pages it has given to code that takes references:
  *
- * - It uses a pool with GOPHERSHIP_POOL_CHECK_REFS, and releases as usual. What is
+ * - It uses a pool with GOPHERSHIP_POOL_CHECK_REFS, and releases as usual. A buffer that is
  *   still referenced, or still mapped, then leaves the pool for good.
- * - It calls gophership_buf_retire() instead of gophership_buf_release(). No buffer is
+ * - It calls gophership_buf_retire() instead of gophership_buf_release(). The buffer is not
  *   reused then.
- * - It knows that nobody has a reference, because it never gave one away.
+ * - It knows that there is no reference, because it never gave one away.
  *
  * In each case the driver first sees to it that no new reference appears: no more
  * faults are served from the buffer, and it is unmapped (unmap_mapping_range()).
@@ -168,7 +168,7 @@ struct gophership_buf {
 			u16 inbox_state;	/* GOPHERSHIP_INBOX_*: who uses @node */
 			u16 nid;	/* memory node of the payload */
 		};
-		struct rcu_head rcu;	/* on the way out, nobody to race with */
+		struct rcu_head rcu;	/* on the way out, no other user is left */
 	};
 } __aligned(64);
 
@@ -244,9 +244,9 @@ int gophership_buf_release(struct gophership_buf *buf);
  *	nothing to do
  *
  * For a payload that something else may still refer to: the pool drops its own
- * reference, so the pages go with the last one, and nobody borrows them again. What is
- * not referenced is freed, too. One of a reserve goes back to it, and waits there for
- * the last reference.
+ * reference, so the pages go with the last one, and are not borrowed again. A buffer that
+ * is not referenced is freed, too. A buffer of a reserve goes back to the reserve, and waits
+ * there for the last reference.
  *
  * Context: any, NMI included; as gophership_buf_release().
  * Return: as gophership_buf_release().

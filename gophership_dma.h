@@ -15,25 +15,25 @@
  *
  * gophership_pool_params.dev binds a pool to a device: each of its buffers is mapped for
  * DMA once, when it is made, and unmapped once, when its pages go. Acquire and release do
- * not know of it. gophership_port_map() does the same for all buffers of a port, so that a
- * device writes into what a program sees.
+ * not map. gophership_port_map() does the same for all buffers of a port, so that a
+ * device writes into memory that a program sees.
  *
  * The mapping is made without a sync (DMA_ATTR_SKIP_CPU_SYNC), and with
- * DMA_ATTR_WEAK_ORDERING. So the driver says who is next:
+ * DMA_ATTR_WEAK_ORDERING. So the driver syncs each time that a buffer changes sides:
  *
- * - before the device reads or writes a buffer: gophership_buf_sync_for_device(). For a
- *   buffer that was just acquired, too: the CPU may have written to it;
- * - after the device did, and before the CPU reads: gophership_buf_sync_for_cpu().
+ * - before the device reads or writes it: gophership_buf_sync_for_device(). Also for a
+ *   buffer that was just acquired: the CPU may have written to it;
+ * - after the device wrote it, and before the CPU reads: gophership_buf_sync_for_cpu().
  *
- * Where the device needs no sync, each is two tests. That is asked for each
- * mapping: a bounce buffer (swiotlb) may be behind one, and none behind another one.
+ * Where the device needs no sync, each call is two tests. Each mapping has its own answer: a
+ * bounce buffer (swiotlb) may be behind one, and none behind another one.
  *
  * A mapping ends once: when the pool gives the pages back; in gophership_pool_destroy() or
- * gophership_port_put(), also that of a buffer that is still on loan; at the latest when
- * the driver is unbound from the device, by itself. The device must be quiet by then, as
- * for any driver: with an IOMMU its DMA to such an address is a fault, without one it
- * reaches whatever has the page then. The buffer stays valid, and its release at any
- * later time is safe. From then on its address is DMA_MAPPING_ERROR, and syncs do nothing.
+ * gophership_port_put(), even if the buffer is still on loan; at the latest, by itself, when
+ * the driver is unbound from the device. The device must be quiet by then, as for any
+ * driver. With an IOMMU its DMA to such an address is a fault. Without one its DMA reaches
+ * the next user of the page. The buffer stays valid, and its release at any later time is
+ * safe. From then on its address is DMA_MAPPING_ERROR, and syncs do nothing.
  *
  * Pools are bound and ports are mapped before the driver's remove() returns: what is bound
  * later, while the driver core releases the device's resources, may outlive the driver. So
@@ -45,9 +45,8 @@
  *
  * Pages come from below 4 GiB (GFP_DMA32) if the device's mask has 32 bits or more, but
  * does not reach all memory, and no IOMMU helps. For smaller masks the 16 MiB of GFP_DMA
- * would not be enough for a pool: the DMA layer bounces what lies too high, or fails.
- * gophership_pool_stats.bounced says how many buffers are copied that way: for these it
- * is no zero copy.
+ * would not be enough for a pool. There the DMA layer bounces pages that lie too high, or
+ * fails. gophership_pool_stats.bounced counts the buffers that are copied that way.
  *
  * A descriptor of a bound pool takes 128 bytes instead of 64.
  */
@@ -60,7 +59,7 @@ struct gophership_dma;
 /*
  * struct gophership_dma_mapping - pages that a device reaches
  * @addr: where; constant while it is mapped
- * @mapped: 1, or 0 once a context has taken it upon itself to unmap it: by xchg
+ * @mapped: 1 while it is mapped; the context that sets 0, by xchg, unmaps it
  * @sync: whether the device needs any; constant
  * @bounced: the device reaches a copy; constant
  */
@@ -73,7 +72,7 @@ struct gophership_dma_mapping {
 
 /*
  * struct gophership_mapped_buf - the descriptor of a buffer of a bound pool
- * @buf: what all know; its writer is GOPHERSHIP_WRITER_DEVICE
+ * @buf: the part that every descriptor has; its writer is GOPHERSHIP_WRITER_DEVICE
  * @dma: with a reference; constant
  * @mapping: of its pages
  */
@@ -131,7 +130,7 @@ void gophership_buf_sync_cpu(struct gophership_buf *buf, size_t offset, size_t l
 void gophership_buf_sync_device(struct gophership_buf *buf, size_t offset, size_t len);
 
 /**
- * gophership_buf_sync_for_cpu() - what the device wrote is to be read
+ * gophership_buf_sync_for_cpu() - the CPU will read what the device wrote
  * @buf: a buffer that the caller has on loan
  * @offset: of the first byte that it wrote
  * @len: bytes; what lies beyond the end of the buffer is left out
@@ -146,7 +145,7 @@ static inline void gophership_buf_sync_for_cpu(struct gophership_buf *buf, size_
 }
 
 /**
- * gophership_buf_sync_for_device() - the device may read and write
+ * gophership_buf_sync_for_device() - the device will read or write
  * @buf: a buffer that the caller has on loan
  * @offset: of the first byte that the device is told of
  * @len: bytes; what lies beyond the end of the buffer is left out
@@ -166,13 +165,15 @@ static inline void gophership_buf_sync_for_device(struct gophership_buf *buf, si
  * @dev: the device that the caller's driver is bound to, whose DMA mask is set
  * @dir: DMA_FROM_DEVICE, DMA_TO_DEVICE or DMA_BIDIRECTIONAL
  *
- * There is nothing to undo it by: gophership_port_put() does, and the unbinding of the
- * driver. A buffer that the program gets back at its end is unmapped before it is reused.
+ * No call undoes it: gophership_port_put() unmaps, and so does the unbinding of the
+ * driver. A buffer that becomes free at the end of its program is unmapped before it is
+ * reused.
  *
  * Context: process, may sleep.
  * Return: 0; -EOPNOTSUPP on a kernel without DMA; -EINVAL for a direction that is none,
- * and a device without a driver or a DMA mask; -EBUSY if it is mapped; -EPIPE if the
- * program is gone; -ENOMEM without memory, or if a mapping failed.
+ * and a device without a driver or a DMA mask; -EBUSY if the port is mapped, or was; -EPIPE
+ * if the program is gone; -ENODEV if the driver is being unbound from @dev; -ENOMEM without
+ * memory, or if a mapping failed. After an error other than -EBUSY nothing is mapped.
  */
 int gophership_port_map(struct gophership_port *port, struct device *dev,
 			enum dma_data_direction dir);
@@ -190,7 +191,7 @@ dma_addr_t gophership_port_dma(const struct gophership_port *port,
 			       const struct gophership_buf *buf);
 
 /**
- * gophership_port_sync_for_cpu() - what the device wrote is to be read
+ * gophership_port_sync_for_cpu() - the CPU will read what the device wrote
  * @port: a port with gophership_port_map()
  * @buf: a buffer of it that the driver has: call this before it is delivered
  * @offset: of the first byte that it wrote
@@ -202,7 +203,7 @@ void gophership_port_sync_for_cpu(struct gophership_port *port, struct gophershi
 				  size_t offset, size_t len);
 
 /**
- * gophership_port_sync_for_device() - the device may read and write
+ * gophership_port_sync_for_device() - the device will read or write
  * @port: a port with gophership_port_map()
  * @buf: a buffer of it that the driver has: call this after it was taken
  * @offset: of the first byte that the device is told of

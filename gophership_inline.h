@@ -16,13 +16,13 @@
  * function that called. All other calls are the exported ones. So are these three where
  * the name is used without arguments (as a pointer to a function).
  *
- * The price: such a driver fits only a module of the same layout. Both know a number that
- * is made of the layout, and it is part of the name of a symbol, gophership_layout_NUMBER.
- * To load the driver with another module fails with "Unknown symbol gophership_layout_...",
- * and to build it against another one fails with the same name: build it anew, with the
- * headers and the Module.symvers of the module that is to be loaded. (Any driver is to be
+ * The price: such a driver fits only a module of the same layout. Both have a number that
+ * is made of the layout. It is part of the name of a symbol, gophership_layout_NUMBER.
+ * With another module the driver does not load: "Unknown symbol gophership_layout_...". To
+ * build it against another module fails with the same name. Then build it anew, with the
+ * headers and the Module.symvers of the module that will be loaded. (Any driver must be
  * built again when structures of gophership_buf.h have grown. Where CONFIG_MODVERSIONS is
- * not set, only one with this header is refused if it was not.)
+ * not set, only a driver with this header is refused if it was not.)
  */
 
 #include <linux/kernel.h>

@@ -16,15 +16,15 @@
 /**
  * DOC: The stock
  *
- * gophership_pool_params.stock (for the machine's pool the module parameter stock) sets
- * so many buffers of each class aside for tracers and for NMI and other handlers that
- * may not allocate. A request without __GFP_DIRECT_RECLAIM and __GFP_NOMEMALLOC gets one
- * of them, of its class or a larger one, when nothing is cached and the allocators cannot be
- * asked, or fail. Such a buffer is released as any other. What was taken is replaced in
- * the background, by what lies idle or by new ones, as soon as a task gets to run.
+ * gophership_pool_params.stock sets so many buffers of each class aside (for the machine's
+ * pool the module parameter stock does). They are for tracers, and for NMI and other handlers
+ * that may not allocate. A request without __GFP_DIRECT_RECLAIM and __GFP_NOMEMALLOC gets one
+ * of them, of its class or a larger one, when no buffer is cached and the allocators cannot
+ * be asked, or fail. Such a buffer is released as any other. The background replaces it, by
+ * an idle buffer or a new one, as soon as a task gets to run.
  *
- * So a burst of @stock requests of one class is served in any context; a longer one as far
- * as the background keeps up. The stock costs its memory all the time: neither the
+ * So a burst of @stock requests of one class is served in any context, and a longer one as
+ * far as the background keeps up. The stock costs its memory all the time: neither the
  * shrinker, nor age, nor gophership_pool_trim() takes it. It is counted as cached.
  *
  * The reserve serves the same requests, after the stock, with buffers of one
@@ -65,7 +65,7 @@ struct gophership_pool;
 #define GOPHERSHIP_POOL_NAME_LEN	32
 
 /**
- * struct gophership_pool_params - what a named pool shall be like
+ * struct gophership_pool_params - parameters of a named pool
  * @name:	for messages, tracepoints and statistics; copied; not empty and
  *		shorter than GOPHERSHIP_POOL_NAME_LEN; no other pool has it
  * @reserve:	buffers set aside for when there is no memory, at most
@@ -111,8 +111,8 @@ struct gophership_pool_params {
  *
  * A release looks whether the pages have a reference beside the pool's own, or are
  * mapped. If so, the buffer is retired as by gophership_buf_retire(). Releases take a
- * slower path. (What is in a reserve is looked at in each pool, before it is handed out;
- * what is larger than GOPHERSHIP_MAX_POOLED is never reused.)
+ * slower path. (A buffer of a reserve is checked in each pool, before it is handed out. A
+ * buffer above GOPHERSHIP_MAX_POOLED is never reused.)
  */
 #define GOPHERSHIP_POOL_CHECK_REFS BIT(1)
 /**
@@ -121,12 +121,12 @@ struct gophership_pool_params {
  * On a kernel that was booted with one of the two (Debian's default is init_on_alloc=1) a
  * release clears the whole buffer, on a slower path, and acquire finds zeroes, as from the
  * page allocator. A driver may set this flag if it writes each byte before it reads it or
- * shows it to anyone: it gets the bytes of the pool's last borrower.
+ * shows it to a program: it gets the bytes of the pool's last borrower.
  */
 #define GOPHERSHIP_POOL_NO_INIT	BIT(2)
 
 /**
- * struct gophership_class_stats - what happened in one size class of a pool
+ * struct gophership_class_stats - counters of one size class of a pool
  * @capacity:	bytes of a buffer of this class; 0 for the row of the larger
  *		requests, which are never pooled
  * @acquires:	buffers handed out
@@ -137,10 +137,10 @@ struct gophership_pool_params {
  * @cached:	buffers that lie idle in the pool now
  * @leased:	buffers on loan now
  *
- * The counters are summed over the CPUs while they run: each is exact once the
- * pool is quiet, and may be off by what is under way otherwise. (Where a CPU has no
- * single instruction to count with, as on 32 bits, it may be off for good by one for
- * each NMI that came in the middle.)
+ * The counters are summed over the CPUs while these count. Each is exact once the pool is
+ * quiet; before, calls that are under way may be missing. (Where a CPU has no single
+ * instruction to count with, as on 32 bits, each NMI that comes in the middle may cost a
+ * count for good.)
  */
 struct gophership_class_stats {
 	u32 capacity;
@@ -186,7 +186,7 @@ struct gophership_pool_stats {
  * gophership_pool_create() - make a pool of one's own
  * @params: see struct gophership_pool_params; copied
  *
- * Its buffers and its reserve are shared with nobody. The reserve is allocated here.
+ * No other pool shares its buffers or its reserve. The reserve is allocated here.
  * Idle buffers go back to the page allocator by age and under pressure, as those of
  * the machine's pool do.
  *
@@ -202,12 +202,12 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
  * gophership_pool_destroy() - end a pool
  * @pool: from gophership_pool_create(); NULL and error pointers are ignored
  *
- * The caller sees to it that nobody acquires from the pool any more, and that
- * nobody sleeps in gophership_pool_must_acquire(), and has given back what it holds
- * itself. Buffers that are still leased are
- * named in the log, each with the call site that acquired it; they stay valid, and
- * their release, at any later time, frees them. In a pool that is bound to a device they are
- * unmapped here.
+ * Before the call the driver sees to it that no context acquires from the pool any more, and
+ * that no task sleeps in gophership_pool_must_acquire(). It has released what it holds.
+ *
+ * Buffers that are still leased are named in the log, each with the call site that acquired
+ * it. They stay valid, and their release, at any later time, frees them. In a pool that is
+ * bound to a device they are unmapped here.
  *
  * Context: process; sleeps for RCU grace periods.
  * Return: the **number of buffers** that were still leased: 0 if all is well. No error.
@@ -259,8 +259,8 @@ struct gophership_buf *gophership_pool_must_acquire(struct gophership_pool *pool
  * gophership_pool_trim() - give everything idle back to the page allocator
  * @pool: from gophership_pool_create(), or NULL for the pool of the machine
  *
- * The reserve stays. Other users of the pool may go on meanwhile; what they
- * put back while this runs may stay, too.
+ * The reserve stays. Other users of the pool may go on meanwhile; buffers that they release
+ * while this runs may stay, too.
  *
  * Context: process; waits for RCU.
  * Return: the number of buffers that were given back.

@@ -27,9 +27,9 @@
  * has anyway, whose ioctl calls gophership_endpoint_ioctl().
  *
  * A ring has room for every buffer of its port: a delivery never finds it full. Entries
- * are received in the order in which their places were reserved: those of several CPUs
- * mix, fragments (MORE) included, and one that was interrupted half-way holds up those
- * behind it until it goes on.
+ * are received in the order in which their places were reserved. Those of several CPUs
+ * mix, fragments (MORE) included. A delivery that is interrupted half-way holds up the
+ * entries behind it until it goes on.
  *
  * gophership_buf_release() and gophership_buf_retire() refuse a port's buffer (-EINVAL,
  * and a report). Its @cookie is the module's, not the driver's. Its length is what the
@@ -76,9 +76,10 @@ struct gophership_message {
  *		after gophership_port_put(), which it may call itself. NULL: the driver
  *		learns it from -EPIPE, or from gophership_port_closed()
  *
- * Callbacks may run before gophership_port_accept() has returned: what @priv points to
- * is ready before. A callback must not put another port, nor wait for what waits for
- * gophership_port_put() elsewhere: that one waits for the callback.
+ * Callbacks may run before gophership_port_accept() has returned: the driver makes what @priv
+ * points to ready before. A callback must not put another port. Nor may it wait for a task
+ * that is in gophership_port_put(): that one waits for the callback. While a callback runs,
+ * statistics of the port (debugfs, fdinfo) have "busy" in place of the driver's name.
  */
 struct gophership_port_ops {
 	struct module *owner;
@@ -122,12 +123,12 @@ struct gophership_endpoint {
  * gophership_port_put() - be the driver of a port no longer
  * @port: the port; not to be used any more
  *
- * Whatever takes and delivers must have been stopped before. The program learns that
- * the driver is gone. A buffer that was not given back is named in the log and never
- * used again. (After the program's end a driver may still deliver what it has: that
- * frees it.)
+ * Before the call the driver has stopped everything that takes and delivers. The program
+ * learns that the driver is gone. A buffer that was not given back is named in the log and
+ * never used again. (After the program's end a driver may still deliver what it has: a
+ * delivery frees the buffer then.)
  *
- * Once for each port: a driver that puts in closed() leaves the others to
+ * Once for each port. A driver that puts in closed() leaves the ports that it still has to
  * gophership_endpoint_unregister(), which calls closed() for each.
  *
  * Context: process, may sleep; within a callback of this port, too, but not of another
@@ -140,8 +141,8 @@ void gophership_port_put(struct gophership_port *port);
  * gophership_port_again() - have ops->submitted() called again
  * @port: the port
  *
- * For a callback that has done its share, and for a driver that can go on now: soon, by
- * a worker, whether there is something to take or not.
+ * For a callback that has done its share, and for a driver that can go on now. A worker
+ * calls it soon, whether there is something to take or not.
  *
  * Context: any, NMI included.
  */
@@ -184,8 +185,8 @@ u32 gophership_port_capacity(const struct gophership_port *port);
  * the reader if the program is malicious. The program waits for the buffer: deliver
  * it, filled, empty, or as it is.
  *
- * Entries that the program wrote wrongly are skipped and counted; after eight of them
- * the call returns NULL, and ops->submitted() is called for the rest.
+ * Entries that are not valid are skipped and counted. After eight of them the call returns
+ * NULL, and ops->submitted() is called for the rest.
  *
  * Context: any, NMI included; on many CPUs at once.
  * Return: a buffer, or NULL: nothing was submitted (then the program's next submission
@@ -292,10 +293,10 @@ int gophership_endpoint_register(struct gophership_endpoint *endpoint);
  * gophership_endpoint_unregister() - remove the node, and close the endpoint's ports
  * @endpoint: from gophership_endpoint_register() or gophership_endpoint_init()
  *
- * For each port that was accepted and not put yet, ops->closed() is called, as if its
- * program had gone; but what is delivered within it still reaches the program. A
- * driver that puts its ports in closed() is done with them when this returns; one that
- * does not has them still, and puts them before its module goes.
+ * ops->closed() is called for each port that was accepted and not put yet, as if its
+ * program had gone; but buffers that are delivered within it still reach the program. A
+ * driver that puts its ports in closed() is done with them when this returns. Another driver
+ * still has them, and puts them before its module goes.
  *
  * Context: process, may sleep; not within attach() or a callback of a port. Waits for
  * those. Not twice, and not after a gophership_endpoint_register() that failed; but the

@@ -25,17 +25,17 @@
  * record in it is open. The order of a CPU's records is kept; those of several CPUs are
  * merged by the reader.
  *
- * A record that finds no buffer, because the program gives none back in time, is lost and
- * counted: in the next block of that CPU, which says how many were lost before its first
- * record, and by gophership_port_lost(). The newest records are the ones that are lost.
- * (The older ones are the program's already; and no context may wait.)
+ * A record that finds no buffer, because the program gives none back in time, is lost. It
+ * is counted twice: the next block of that CPU says how many were lost before its first
+ * record, and gophership_port_lost() tells the program. The newest records are the ones that
+ * are lost. (The older ones are the program's already; and no context may wait.)
  *
  * Between reserve and commit preemption is off, for as long as the driver takes, on
- * PREEMPT_RT as well: what a task does there must neither sleep nor take a lock that
- * sleeps. A call by itself takes and delivers a buffer at most, and copies the record.
+ * PREEMPT_RT as well. A task neither sleeps there nor takes a lock that sleeps. One call
+ * takes and delivers a buffer at most, and copies the record.
  *
- * The program can read and write a block at any time, and the driver must never read
- * back what it wrote. What this module needs to know of a block is in the kernel's memory.
+ * The program can read and write a block at any time, so the driver must never read
+ * back what it wrote. The module keeps what it needs to know of a block in the kernel's memory.
  */
 
 struct gophership_stream;
@@ -74,9 +74,9 @@ struct gophership_stream_state {
  *	is to lag behind
  * @params: NULL: no flush_us, no flags
  *
- * The driver's ops->submitted calls gophership_stream_flush(): so a program that was
- * out of buffers, or kicks, gets what there is, and learns what was lost. As callbacks may
- * run as soon as the port is accepted, create the stream before.
+ * The driver's ops->submitted calls gophership_stream_flush(). So a program that was
+ * out of buffers, or kicks, gets the records that there are, and learns what was lost.
+ * Callbacks may run as soon as the port is accepted: create the stream before.
  *
  * Context: process, may sleep. Not under cpus_read_lock(), nor in a hotplug callback.
  * Return: the stream; or an error pointer: -EINVAL for flags that are none, -ENOMEM, or
@@ -89,13 +89,13 @@ struct gophership_stream *gophership_stream_create(struct gophership_port *port,
  * gophership_stream_destroy() - the end of a stream
  * @stream: the stream; not to be used any more
  *
- * Everything that was written is delivered, and what was lost is told if the program has
- * submitted a buffer for it. Then comes gophership_port_put().
+ * All records that were written are delivered. The program is told of losses if it has
+ * submitted a buffer for that. After this the driver calls gophership_port_put().
  *
- * The driver has stopped before whatever writes, and has waited for it (by
- * tracepoint_synchronize_unregister(), unregister_console(), hrtimer_cancel() ...). Nor
- * may ops->submitted flush any more: in ops->closed that is so, as callbacks run one at a
- * time; a driver that destroys the stream elsewhere sees to it.
+ * Before the call the driver has stopped all that writes, and has waited for it (by
+ * tracepoint_synchronize_unregister(), unregister_console(), hrtimer_cancel() ...). Nor may
+ * ops->submitted flush any more. In ops->closed that is so, as callbacks run one at a time.
+ * A driver that destroys the stream elsewhere sees to it.
  *
  * Context: process, may sleep; also within a callback of the port. Not under
  * cpus_read_lock(), nor in a hotplug callback.
@@ -120,9 +120,9 @@ int gophership_stream_write(struct gophership_stream *stream, const void *data, 
  * @len: bytes, as for gophership_stream_write()
  * @state: for the commit
  *
- * After it gophership_stream_commit() or gophership_stream_discard() must come, by the same
- * context on the same CPU, soon: no block of this CPU is delivered before. Records may be
- * opened within records; the last one is committed first.
+ * The same context calls gophership_stream_commit() or gophership_stream_discard() on the same
+ * CPU, soon: no block of this CPU is delivered before. Records may be opened within records;
+ * the last one is committed first.
  *
  * Context: any, as gophership_stream_write(). Preemption is off when it returns a pointer.
  * Return: @len bytes at a multiple of 8 that are not initialised: the driver writes all of
@@ -143,7 +143,7 @@ void gophership_stream_commit(struct gophership_stream *stream,
 			      struct gophership_stream_state *state);
 
 /**
- * gophership_stream_discard() - a record is not to be
+ * gophership_stream_discard() - drop a record that was reserved
  * @stream: the stream
  * @state: of the last record that was opened in this context
  *
@@ -156,10 +156,10 @@ void gophership_stream_discard(struct gophership_stream *stream,
 			       struct gophership_stream_state *state);
 
 /**
- * gophership_stream_flush() - deliver what there is
+ * gophership_stream_flush() - deliver all records that there are, and tell of losses
  * @stream: the stream
  *
- * Soon, by an interrupt on each CPU; and tell what was lost.
+ * An interrupt on each CPU does it, soon.
  *
  * Context: any, NMI included.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: who pays for pages that programs use.
+ * GopherShip buffer pool: accounts, which pay for pages that programs use.
  *
  * Three limits hold at once: the quota of the context, the locked memory of the user
  * that opened it (RLIMIT_MEMLOCK, which counts as memlock_max_mb at most), and the limit

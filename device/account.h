@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * GopherShip buffer pool: who pays for pages that programs use.
+ * GopherShip buffer pool: accounts, which pay for pages that programs use.
  */
 #ifndef GOPHERSHIP_DEVICE_ACCOUNT_H
 #define GOPHERSHIP_DEVICE_ACCOUNT_H

@@ -2,9 +2,9 @@
 /*
  * GopherShip buffer pool: the buffers of a port, made and unmade.
  *
- * Each is a loan (device/idle.c), so the program's memory cgroup pays for it, and it is
- * zero. When the port ends, it lies idle for the next lease or port; what is pinned
- * then (by a pipe, or direct I/O) is paid for until it is not (device/pinned.c).
+ * Each is a loan (device/idle.c), so the program's memory cgroup pays for it. It is filled
+ * with zeroes. When the port ends, it lies idle for the next lease or port. A buffer that is
+ * pinned then (by a pipe, or direct I/O) is paid for until the pin goes (device/pinned.c).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -31,10 +31,10 @@ static int fill_slot(struct gophership_bank *bank, u32 index)
 	if (!loan)
 		return -ENOMEM;
 	buf = loan->buf;
-	/* Nobody but the device changes such a seal. */
+	/* Only the device changes such a seal. */
 	WARN_ON_ONCE(!gophership_claim(buf, GOPHERSHIP_SEAL_LENT, GOPHERSHIP_SEAL_PORT));
 	memset(buf->data, 0, buf->capacity);
-	/* The next context is to clear it: what is written here is none's. */
+	/* So the next context clears it: the bytes of a port belong to no context. */
 	buf->writer = 0;
 	buf->index = index;
 	bank->slots[index].buf = buf;
@@ -42,7 +42,7 @@ static int fill_slot(struct gophership_bank *bank, u32 index)
 	return 0;
 }
 
-/* The time of @loan in a bank is over. Returns whether it is paid for no more. */
+/* @loan leaves its bank. Returns true if it is not paid for any more. */
 static bool give_back(struct gophership_loan *loan, struct gophership_account *account)
 {
 	WARN_ON_ONCE(!gophership_claim(loan->buf, GOPHERSHIP_SEAL_PORT, GOPHERSHIP_SEAL_LENT));
@@ -104,13 +104,13 @@ struct page *gophership_bank_page(const struct gophership_bank *bank, unsigned l
 
 /**
  * gophership_bank_reap() - free what belongs to a program that is gone
- * @bank: the bank; no mapping of it is left, but those of a device
- * @map: those
- * @account: who pays, also from now on for what is pinned
- * @pinned: gets the number of those
+ * @bank: the bank; no mapping of it is left, except by a device
+ * @map: the mappings for that device
+ * @account: the account that pays, also from now on for pinned buffers
+ * @pinned: gets the number of pinned buffers
  *
  * Context: process, may sleep. Any number of calls at once.
- * Return: how many buffers this call freed, without those.
+ * Return: how many buffers this call freed, without the pinned ones.
  */
 u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_bank_dma *map,
 			 struct gophership_account *account, u32 *pinned)
@@ -137,7 +137,7 @@ u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_bank_dm
  * gophership_bank_count() - how many buffers each side has
  * @bank: the bank
  * @program: gets the number of the program's
- * @driver: gets that of the driver's, those among them that it never gave back
+ * @driver: gets the number of the driver's, with those that it never gave back
  *
  * Context: process, may sleep. Buffers change sides meanwhile.
  */
@@ -179,7 +179,7 @@ void gophership_bank_abandon(struct gophership_bank *bank)
 	}
 }
 
-/* What was abandoned stays, sealed as it is, until the module goes. */
+/* Abandoned buffers stay, sealed as they are, until the module goes. */
 static void forget_abandoned(struct gophership_bank *bank)
 {
 	u32 i;

@@ -15,15 +15,15 @@ struct gophership_bank_dma;
 struct gophership_loan;
 
 /*
- * Who has a buffer. Every change but one is a cmpxchg, in any context; so a buffer
+ * The owner of a buffer. Every change but one is a cmpxchg, in any context. So a buffer
  * is taken once, delivered once and freed once.
  *
  *   PROGRAM -> DRIVER		take
- *   DRIVER -> DELIVERING	deliver: this call has it, and no other
+ *   DRIVER -> DELIVERING	deliver: this call alone has it
  *   DELIVERING -> PROGRAM	by a store, after the entry is written and before it is
  *				published: see (A) in types.h
  *   PROGRAM -> FREED		the program is gone
- *   DRIVER -> ABANDONED	the driver is gone, and never gave it back: it may
+ *   DRIVER -> ABANDONED	the driver is gone, and never gave it back. The driver may
  *				still write to it, so it is never used again
  */
 enum gophership_owner {
@@ -36,7 +36,7 @@ enum gophership_owner {
 
 /**
  * struct gophership_slot - a buffer of a bank
- * @buf: the buffer; constant. Another's when @owner is FREED
+ * @buf: the buffer; constant. It belongs to another user when @owner is FREED
  * @owner: see enum gophership_owner
  */
 struct gophership_slot {
@@ -47,7 +47,8 @@ struct gophership_slot {
 /**
  * struct gophership_bank - the buffers of a port
  * @slots: @count of them; constant
- * @loans: the loan of each; constant. Apart from @slots, as take and deliver do without
+ * @loans: the loan of each; constant. Apart from @slots, since take and deliver do not
+ *	read it
  * @count: constant
  * @class: size class of the buffers; constant
  * @capacity: bytes of a buffer; constant
@@ -66,8 +67,8 @@ static __always_inline bool gophership_slot_claim(struct gophership_slot *slot, 
 }
 
 /*
- * The slot of @buf, which may be any value, or NULL. A word of it is read where a
- * descriptor may be; it is believed only if the bank says the same.
+ * The slot of @buf, which may be any value, or NULL if it is no buffer of the bank. The
+ * index is read where a descriptor may be. It is believed only if the bank has @buf there.
  */
 static __always_inline struct gophership_slot *
 gophership_bank_find(const struct gophership_bank *bank, const struct gophership_buf *buf)

@@ -2,9 +2,9 @@
 /*
  * GopherShip buffer pool: the buffers of a port, mapped for the driver's device.
  *
- * A buffer is unmapped before it can be another program's: when its own program is gone,
- * one by one as the bank is reaped, or all of them when the driver puts the port or is
- * unbound from the device. See pool/dma.c for why each of them is unmapped once.
+ * A buffer is unmapped before another program can have it. When its program is gone, each
+ * buffer is unmapped as the bank is reaped. When the driver puts the port, or is unbound from
+ * the device, all of them are. pool/dma.c tells why each is unmapped once.
  */
 #include <linux/err.h>
 #include <linux/lockdep.h>
@@ -55,7 +55,8 @@ static int map_bank(struct gophership_bank_dma *map, const struct gophership_ban
 	int ret;
 
 	lockdep_assert_held(&map->lock);
-	mappings = kvcalloc(bank->count, sizeof(*mappings), GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	mappings = kvcalloc(bank->count, sizeof(*mappings),
+			    GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!mappings)
 		return -ENOMEM;
 	map->bank = bank;
@@ -100,14 +101,14 @@ int gophership_bank_dma_map(struct gophership_bank_dma *map, const struct gopher
 	return map_bank(map, bank, dev, dir);
 }
 
-/* How many of them the device reaches by way of a copy. Context: map->lock held. */
+/* How many buffers the device reaches by way of a copy. Context: map->lock held. */
 u32 gophership_bank_dma_bounced(const struct gophership_bank_dma *map)
 {
 	lockdep_assert_held(&map->lock);
 	return map->dma ? atomic_read(&map->dma->bounced) : 0;
 }
 
-/* Before a buffer is freed: none is being mapped any more. Context: process, may sleep. */
+/* Wait until no buffer is being mapped, before one is freed. Context: process, may sleep. */
 void gophership_bank_dma_settle(struct gophership_bank_dma *map)
 {
 	mutex_lock(&map->lock);

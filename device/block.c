@@ -76,8 +76,9 @@ static void deliver_closed(struct gophership_stream *stream, struct gophership_s
 }
 
 /*
- * Blocks are closed. Unless a section is open, which looks when it ends, they go now. A
- * delivery is a section: contexts on top leave theirs to it, so that the order is kept.
+ * Deliver the blocks that are closed, unless a section is open: that one looks when it ends.
+ * A delivery is a section. Contexts on top of it leave their blocks to it, so that the order
+ * is kept.
  */
 void gophership_blocks_settle(struct gophership_stream *stream)
 {
@@ -121,7 +122,7 @@ static bool place_is_free(const struct gophership_stream_cpu *cpu, unsigned int 
 	       GOPHERSHIP_STREAM_PLACES - 1;
 }
 
-/* A buffer for @place, or for a later one if others have been quicker. */
+/* A buffer for @place, or for a later place if contexts on top were faster. */
 static void give_buffer(struct gophership_stream *stream, struct gophership_buf *buf,
 			unsigned int place)
 {
@@ -137,7 +138,7 @@ static void give_buffer(struct gophership_stream *stream, struct gophership_buf 
 	gophership_port_deliver(stream->port, buf, &nothing);
 }
 
-/* Somebody will look at the age of the block that was opened. */
+/* Have the timer look at the age of the block that was opened. */
 static void arm(struct gophership_stream *stream)
 {
 	if (!stream->flush_ns || this_cpu_read(stream->cpu->armed))
@@ -174,14 +175,14 @@ static bool open_block(struct gophership_stream *stream, unsigned long word)
 	}
 	time = ktime_get_mono_fast_ns();
 	if (this_cpu_cmpxchg(stream->cpu->word, word, open_word(word)) == word) {
-		/* Not before: others may have opened and closed it. */
+		/* Not before: contexts on top may have opened and closed it. */
 		WRITE_ONCE(cpu->slots[place].time, time);
 		arm(stream);
 	}
 	return true;
 }
 
-/* The block of @word has no room, or there is none. False: nor is there a buffer. */
+/* The block of @word has no room, or is not open. False if there is no buffer for another. */
 bool gophership_block_make_room(struct gophership_stream *stream, unsigned long word)
 {
 	if (gophership_stream_position(word) == GOPHERSHIP_STREAM_NONE)
@@ -194,14 +195,14 @@ bool gophership_block_make_room(struct gophership_stream *stream, unsigned long 
  * Ends
  */
 
-/* Were records lost, and is there no block to tell it? */
+/* Were records lost, and is no block open that would tell of them? */
 static bool owes(const struct gophership_stream_cpu *cpu, unsigned long word)
 {
 	return gophership_stream_position(word) == GOPHERSHIP_STREAM_NONE &&
 	       READ_ONCE(cpu->slots[gophership_stream_place(word)].lost);
 }
 
-/* Is there an open block that says nothing? Records were discarded. */
+/* Is a block open without records and losses? That is so if all records were discarded. */
 static bool is_blank(const struct gophership_stream_cpu *cpu, unsigned long word)
 {
 	return gophership_stream_position(word) == GOPHERSHIP_STREAM_HEADER &&
@@ -215,9 +216,9 @@ static unsigned long shut_word(unsigned long word)
 }
 
 /*
- * Close the block of this CPU, which then goes as soon as no record is open; and if
- * records were lost since the one before, make one without records that says so. A block
- * whose records were all discarded goes, too: other CPUs may have no buffer.
+ * Close the block of this CPU. It is delivered as soon as no record is open. If records
+ * were lost since the block before, and none is open, open one without records that says so.
+ * A block whose records were all discarded is delivered, too: other CPUs may have no buffer.
  * Context: any.
  */
 void gophership_block_close(struct gophership_stream *stream)
@@ -279,7 +280,7 @@ void gophership_blocks_drain(struct gophership_stream *stream, struct gophership
 	}
 	deliver_closed(stream, cpu);
 	cpu->pending = false;
-	/* What was not needed: of a blank block, and what contexts took in vain. */
+	/* Buffers that were not needed: of a blank block, and those that were taken in vain. */
 	for (place = 0; place < GOPHERSHIP_STREAM_PLACES; place++) {
 		if (!cpu->data[place])
 			continue;

@@ -16,14 +16,14 @@ struct page;
 
 /**
  * struct gophership_dmabuf - pages that a dma-buf shows
- * @pages: @nr_pages of them, in order; constant. The owner of this structure sees to it
- *	that they are there, and are nobody else's, until @release is called
+ * @pages: @nr_pages of them, in order; constant. The owner of this structure keeps them,
+ *	and gives them to no other user, until @release is called
  * @nr_pages: constant
  * @release: the dma-buf is gone: there is no mapping of any kind. Process context, no
  *	lock held, may sleep; called once. Constant
  * @lock: protects the fields below; innermost
- * @mappings: those for devices; see device/dmabuf.c
- * @vaddr: where importers in the kernel see it, or NULL
+ * @mappings: the mappings for devices; see device/dmabuf.c
+ * @vaddr: the address at which importers in the kernel see the pages, or NULL
  */
 struct gophership_dmabuf {
 	struct page **pages;

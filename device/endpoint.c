@@ -4,7 +4,7 @@
  *
  * What is exported is described in gophership_port.h.
  *
- * A node outlives its endpoint while a program has it open: then its commands are
+ * A node outlives its endpoint while a program has it open. Then its commands return
  * ENODEV. So an open node does not keep the driver's module from unloading.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -135,12 +135,13 @@ static int offer(struct gophership_endpoint *endpoint, struct gophership_port *p
 }
 
 /**
- * struct target - what a command is for
- * @endpoint: one that stays while the command runs, or NULL
- * @node: else, whose endpoint may go
+ * struct target - the endpoint that a command is for
+ * @endpoint: an endpoint that stays while the command runs, or NULL
+ * @node: with @endpoint NULL: the node, whose endpoint may go
  *
- * Neither lock is held while the program's memory is read or written: a program can make
- * that last for ever (userfaultfd), and others would wait, up to the driver's unload.
+ * Neither lock is held while the program's memory is read or written. A program can make
+ * that last for ever (userfaultfd), and other tasks would wait for the lock, also the one
+ * that unloads the driver.
  */
 struct target {
 	struct gophership_endpoint *endpoint;
@@ -363,7 +364,7 @@ int gophership_endpoint_register(struct gophership_endpoint *endpoint)
 }
 EXPORT_SYMBOL_GPL(gophership_endpoint_register);
 
-/* No command finds the endpoint any more, and none is at work on it. */
+/* When this returns, no command finds the endpoint, and none is at work on it. */
 static void remove_node(struct gophership_endpoint_node *node)
 {
 	mutex_lock(&nodes_lock);

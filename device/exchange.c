@@ -2,9 +2,8 @@
 /*
  * GopherShip buffer pool: how the buffers of a port change sides, as the driver sees it.
  *
- * All of this runs in any context and uses atomics alone. None of it computes with a
- * number that the program wrote before that is bounded by one which the kernel keeps to
- * itself.
+ * All of this runs in any context and uses atomics alone. A number that the program wrote
+ * is checked against a bound in the kernel's memory before anything is computed with it.
  *
  * What is exported is described in gophership_port.h.
  */
@@ -40,8 +39,8 @@ static void count(u32 *counter, u32 nr)
  */
 
 /*
- * Have wake_now() called. A CPU that goes runs no irq_work any more, and one that it queued
- * would be in the way of all others: it is done in a moment by ports_of_cpu().
+ * Have wake_now() called. A CPU that goes runs no irq_work any more, and an irq_work that it
+ * queued would keep other CPUs from queueing it. So ports_of_cpu() does it a moment later.
  * Context: any.
  */
 static noinline void kick(struct gophership_port *port)
@@ -57,12 +56,12 @@ static noinline void kick(struct gophership_port *port)
 /* Context: any. */
 static void wake(struct gophership_port *port)
 {
-	/* After a full barrier of the caller, which pairs with the one in poll. */
+	/* (J) After a full barrier of the caller: pairs with (J) in port_poll(). */
 	if (waitqueue_active(&port->wait))
 		kick(port);
 }
 
-/* The wake-ups that BATCH has left out. After the full barrier of (B). */
+/* Do the wake-ups that BATCH has left out. Context: any, after the full barrier of (B). */
 static void flush(struct gophership_port *port)
 {
 	u32 size = port->deliver.mask + 1;
@@ -90,8 +89,8 @@ static u32 want_kick(struct gophership_port *port)
 	u32 at;
 
 	/*
-	 * Until it is the position that is next, or another context that went on and
-	 * found nothing either might have what it wrote overwritten with an older one.
+	 * Repeat until this is the next position. Else an older position might overwrite the
+	 * one of another context that went on and found nothing, either.
 	 */
 	do {
 		at = gophership_ring_position(&port->submit);
@@ -103,9 +102,9 @@ static u32 want_kick(struct gophership_port *port)
 }
 
 /*
- * No KICK is wanted: what the program compares with is as far as can be from the
- * position @at that is next. One that is just past is not: the program may have filled
- * that one, and be about to compare.
+ * No KICK is wanted: the program compares with a position as far as can be from @at, which
+ * is next. A position that is just past would not do: the program may have filled that one,
+ * and be about to compare.
  */
 static void want_no_kick(struct gophership_port *port, u32 at)
 {
@@ -139,8 +138,8 @@ static noinline bool wait_for_more(struct gophership_port *port)
 }
 
 /*
- * Entries are left over: the program has submitted them, and no KICK is due for them.
- * So what a KICK does is done without one.
+ * The program has submitted entries that are left over, and it sends no KICK for them.
+ * So do what a KICK does.
  */
 noinline void gophership_port_again(struct gophership_port *port)
 {
@@ -159,7 +158,7 @@ void gophership_port_polls(struct gophership_port *port)
 	want_no_kick(port, gophership_ring_position(&port->submit));
 }
 
-/* What was submitted while there was no driver, whose KICK found none. */
+/* Take up what was submitted before the port had a driver: its KICK found none. */
 void gophership_port_begin(struct gophership_port *port)
 {
 	if (gophership_ring_ready(&port->submit, gophership_ring_position(&port->submit)))
@@ -198,7 +197,7 @@ static __always_inline struct gophership_buf *take_entry(struct gophership_port 
 	message->len = array_index_nospec(entry->len, bank->capacity - message->offset + 1);
 	buf->len = message->len;
 	WRITE_ONCE(buf->acquired_by, call_site);
-	/* BATCH was about the way here: on the way back it would leave a wake-up out. */
+	/* BATCH was for the way here. On the way back it would leave a wake-up out. */
 	message->flags = entry->flags & ~GOPHERSHIP_MESSAGE_BATCH;
 	message->tag = entry->tag;
 	return buf;
@@ -291,14 +290,14 @@ static __always_inline void publish(struct gophership_port *port, struct gophers
 {
 	gophership_ring_fill(&port->deliver, position, entry);
 	/*
-	 * Not before: no second delivery of the buffer may pass this one. Not later:
-	 * a program that sees the entry may submit the buffer.
+	 * Not before the fill: no second delivery of the buffer may pass this one. Not after
+	 * the publish: a program that sees the entry may submit the buffer.
 	 */
 	WRITE_ONCE(slot->owner, GOPHERSHIP_OWNER_PROGRAM);
 	gophership_ring_publish(&port->deliver, position);
 }
 
-/* The rare ends of a delivery. */
+/* A delivery to a program that is gone, or after one with BATCH. */
 static noinline int published_rarely(struct gophership_port *port, unsigned long flags)
 {
 	if (flags & CLOSED) {
@@ -353,7 +352,7 @@ int gophership_port_deliver(struct gophership_port *port, struct gophership_buf 
 }
 EXPORT_SYMBOL_GPL(gophership_port_deliver);
 
-/* Claim what can be delivered of up to CHUNK buffers. Returns how many it is. */
+/* Claim the buffers that can be delivered, of up to CHUNK. Returns how many there are. */
 static unsigned int claim_some(struct gophership_port *port, unsigned int nr,
 			       struct gophership_buf **bufs,
 			       const struct gophership_message *messages,
@@ -405,7 +404,7 @@ EXPORT_SYMBOL_GPL(gophership_port_flush);
 void gophership_port_lost(struct gophership_port *port, u32 nr)
 {
 	count(&port->deliver_map->lost, nr);
-	/* (D) pairs with fill_entry(): if that has not seen the bit yet, it sees the count. */
+	/* (D) pairs with (D) in fill_entry(): if that has yet to clear the bit, it has the count. */
 	smp_mb__after_atomic();
 	if (!test_bit(GOPHERSHIP_PORT_LOST, &port->flags))
 		set_bit(GOPHERSHIP_PORT_LOST, &port->flags);

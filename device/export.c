@@ -2,14 +2,14 @@
 /*
  * GopherShip buffer pool: GOPHERSHIP_IOC_EXPORT: leases and banks as dma-bufs.
  *
- * What a dma-buf shows is there, and paid for, until the dma-buf is gone:
+ * The buffers that a dma-buf shows stay, and are paid for, until the dma-buf is gone:
  *  - a lease cannot be released before. When its context is closed, the loan passes to
  *    the export, which gives it back in the end: device/lease.c;
  *  - the bank of a port is freed when the program, the driver and all dma-bufs are done
  *    with it: reap() in device/port.c.
  *
- * An importer may be another trust domain. So what was exported counts as written by
- * others, and is cleared before its next lease, whatever context that goes to.
+ * An importer may be another trust domain. So an exported buffer counts as written by
+ * others. It is cleared before its next lease, also before one of the same context.
  */
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -89,7 +89,7 @@ static int alloc_pages_array(struct export *export, unsigned long nr_pages)
 	return export->dmabuf.pages ? 0 : -ENOMEM;
 }
 
-/* A program may map it where the kernel has not written it, which some caches must know. */
+/* A program may map a page that the kernel has not written: some caches need the flush. */
 static void set_page(struct export *export, unsigned long nr, struct page *page)
 {
 	flush_dcache_page(page);
@@ -202,7 +202,7 @@ static struct export *export_of_leases(struct gophership_context *context,
 
 /**
  * gophership_export_leases() - GOPHERSHIP_IOC_EXPORT on the device
- * @context: whose leases
+ * @context: the context that has the leases
  * @arg: struct gophership_export, in and out
  *
  * Context: process, may sleep.
@@ -253,7 +253,7 @@ static int take_bank(struct export *export, struct gophership_port *port)
 
 /**
  * gophership_export_bank() - GOPHERSHIP_IOC_EXPORT on a port
- * @port: whose bank; the caller has its file
+ * @port: the port that has the bank; the caller has its file
  * @arg: struct gophership_export, in and out
  *
  * Context: process, may sleep.

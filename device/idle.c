@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: what lies idle of the loans.
+ * GopherShip buffer pool: idle loans.
  *
- * A loan is a buffer with what the device knows of it. It is made when a context
- * leases and nothing suitable lies idle; from then on the two stay together until
+ * A loan is a buffer with the device's data about it. It is made when a context
+ * leases and no suitable loan lies idle. From then on the two stay together until
  * the memory goes back to the machine.
  *
- * Who pays for idle memory, and who may have it back
- * --------------------------------------------------
+ * The charge of idle memory, and its way back
+ * -------------------------------------------
  * The pages are charged to the memory cgroup of the task that leased them first,
  * and stay so while they lie idle. Therefore an idle loan is on a list of that
  * cgroup: a list_lru, which is the kernel's list for each cgroup and memory node,
@@ -26,9 +26,8 @@
  * must exist in the cgroup before anything is added to it, or some kernels follow a
  * NULL pointer: kmem_cache_alloc_lru() sees to that.
  *
- * The alternative, to charge idle pages to nobody and to charge them anew at each
- * lease, needs a charge of pages that the page allocator did not make, which no module
- * can have.
+ * The alternative would be to leave idle pages without a charge, and to charge them anew at
+ * each lease. A module cannot do that: only the page allocator charges pages.
  *
  * Order. Loans are added at the tail. A lease takes the youngest, which may still be
  * in the CPU's caches; the shrinker and the ageing take the oldest.
@@ -323,7 +322,7 @@ void gophership_idle_add(struct gophership_loan *loan)
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_poison_fill(buf);
 	loan->since = jiffies;
-	/* From here on it is another's. */
+	/* From here on another task may have it. */
 	gophership_lru_add(lru, &loan->idle);
 	if (!delayed_work_pending(&age_work))
 		queue_delayed_work(system_power_efficient_wq, &age_work, AGE_JIFFIES);

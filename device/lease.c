@@ -15,9 +15,9 @@
  *    (device/idle.c), and is paid for no more.
  * 4. The slot is free as soon as nothing of it is mapped.
  *
- * What a dma-buf shows cannot be released (EBUSY). If its context is closed, the loan
- * leaves the table, and step 3 comes when the dma-buf is gone: until then the export is
- * the only one that knows of it, and the context's account goes on paying.
+ * A buffer that a dma-buf shows cannot be released (EBUSY). If its context is closed, the
+ * loan leaves the table, and step 3 comes when the dma-buf is gone. Until then only the
+ * export has the loan, and the context's account goes on paying.
  *
  * One look at the reference count is enough in step 3:
  *  - A mapped page has a reference for each PTE. The CPU that clears a
@@ -29,18 +29,18 @@
  *    between, on both sides, a reference that was kept was taken before the
  *    PTE's own was dropped; a CPU that sees the second sees the first.
  *  - A fast one that finds the PTE changed drops its reference without a look
- *    at the page, and so does anyone who tries pages by their number. Seen at
+ *    at the page, and so does code that tries pages by their number. Seen at
  *    step 3, such a reference costs a needless wait; later it does nothing at
  *    all. The last reference frees the pages.
  *  - New references come from old references or from PTEs only, and there are
  *    none of either.
  *
- * Whose bytes a buffer has
- * ------------------------
+ * The bytes in a buffer
+ * ---------------------
  * buf->writer is the id of the context that had the buffer last; for any other
  * context the whole payload is cleared before the loan becomes live. Ids are
  * not used twice, however long the machine runs: when the 32 bits are used up
- * (4 billion opens), further contexts get 0, and 0 matches nothing. What is exported gets
+ * (4 billion opens), further contexts get 0, and 0 matches nothing. An exported buffer gets
  * 0, too: an importer may write to it, and show it to others, as long as the lease lasts.
  */
 #include <linux/bitops.h>
@@ -67,9 +67,8 @@
  */
 
 /*
- * Hide what others wrote. vm_insert_page() does the cache flushes that some
- * architectures need between this and user space. Returns whether there was
- * something to clear.
+ * Clear the bytes of other contexts. vm_insert_page() does the cache flushes that some
+ * architectures need between this and user space. Returns true if it has cleared.
  */
 static bool clear_buf(const struct gophership_context *context, struct gophership_buf *buf)
 {
@@ -124,8 +123,8 @@ give_back:
  * @class: size class of the buffer
  * @lease: where to tell of it
  *
- * What lies idle is no reason to refuse: the cgroup at its limit, or the machine,
- * gets it back while it looks for memory for this one.
+ * Idle buffers are no reason to refuse: a cgroup at its limit, or the machine, gets them
+ * back while it looks for memory for this one.
  *
  * Context: process, may sleep.
  * Return: 0; -EDQUOT if the context's quota or the owner's RLIMIT_MEMLOCK is
@@ -283,7 +282,7 @@ static void free_loans(struct gophership_context *context, struct xarray *loans)
 	xa_destroy(loans);
 }
 
-/* From here on, what dma-bufs show is theirs alone; the rest is as good as released. */
+/* From here on the dma-bufs alone have the loans that they show; the rest counts as released. */
 static void part_with_exported(struct gophership_context *context)
 {
 	struct gophership_loan *loan;

@@ -7,14 +7,14 @@
  * user's locked memory and the machine's limit. Otherwise a program could lease,
  * pin and give back without end. The account outlives the context for that.
  *
- * The kernel tells nobody when a pin goes, so the list is looked through: at each
- * ACQUIRE, and more if it is about to fail; when reclaim looks for memory; and once a
- * second. Each look is bounded. It goes on where the one before ended, as what is
- * still pinned moves to the end of the list.
+ * The kernel does not tell when a pin goes, so the list is searched: at each ACQUIRE, and
+ * further if that is about to fail; when reclaim looks for memory; and once a second. Each
+ * search is bounded. It goes on where the one before ended, as loans that are still pinned
+ * move to the end of the list.
  *
- * What is pinned no more is as any buffer whose pages were never pinned: see "When a
- * buffer leaves its context" in device/lease.c, of which this is step 3, later.
- * A reference can come from an older one or a PTE only, and here are neither.
+ * After its last pin a buffer is as one whose pages were never pinned. This is a later step 3
+ * of "When a buffer leaves its context" in device/lease.c. A new reference can only come from
+ * an old one or a PTE, and here is neither.
  *
  * @pinned_lock is innermost and is never held while a loan is freed.
  */
@@ -81,10 +81,10 @@ static void let_go(struct gophership_loan *loan)
  * gophership_loan_pinned() - has something else a reference to the pages of a loan?
  * @loan: one that is mapped nowhere
  *
- * Not where it is the machine's, which keeps one to damaged pages.
+ * Damaged pages do not count: the machine itself keeps a reference to these.
  *
  * Context: any.
- * Return: whether gophership_pinned_add() is the place for it.
+ * Return: true if the loan belongs into gophership_pinned_add().
  */
 bool gophership_loan_pinned(const struct gophership_loan *loan)
 {

@@ -35,10 +35,10 @@ static void rouse(struct work_struct *work)
 }
 
 /*
- * Where to free what comes back after the program's end. A bank that is mapped for a device
- * is freed by a task that may wait for the one that maps, which allocates: no work for the
- * queue that gives memory back. (Where MAPS is set too late to be seen here, CLOSED is seen
- * there: the two are in one word.)
+ * The queue on which buffers that come back after the program's end are freed. If the bank
+ * is mapped for a device, the worker may have to wait for the task that maps. That one
+ * allocates, so the queue that gives memory back must not wait for it. (If MAPS is set too
+ * late to be seen here, the mapper sees CLOSED: both are bits of one word.)
  */
 static struct workqueue_struct *reap_queue(const struct gophership_port *port)
 {
@@ -48,11 +48,11 @@ static struct workqueue_struct *reap_queue(const struct gophership_port *port)
 }
 
 /*
- * What contexts that may not do it themselves have left to do: wake the program; free
- * what was delivered to one that is gone; call a driver that gave up on bad entries. That
- * one may allocate: it is no work for the queue that gives memory back.
+ * Work that any context may ask for: wake the program; free buffers that were delivered to a
+ * program that is gone; call a driver that gave up on bad entries. A driver may allocate, so
+ * its call is no work for the queue that gives memory back.
  *
- * In a hard interrupt on PREEMPT_RT, too (init_wake()), where waiters' locks sleep.
+ * Runs in a hard interrupt, on PREEMPT_RT too (init_wake()), where waiters' locks sleep.
  */
 static void wake_now(struct irq_work *work)
 {
@@ -69,9 +69,9 @@ static void wake_now(struct irq_work *work)
 }
 
 /*
- * On PREEMPT_RT a thread of the CPU that queues it would do, but all CPUs wait until that
- * has run: a task that keeps that CPU to itself would stop the port. (Elsewhere lockdep
- * takes a hard one for one that must not take a waiter's lock.)
+ * A hard irq_work on PREEMPT_RT alone. There another one runs in a thread of the CPU that
+ * queued it, and no CPU can queue it again before. A task that keeps that CPU to itself would
+ * stop the port. (Elsewhere lockdep complains of a hard irq_work that takes a waiter's lock.)
  */
 static void init_wake(struct gophership_port *port)
 {
@@ -95,7 +95,7 @@ static void reap(struct gophership_port *port)
 	if (atomic_read(&port->exports))
 		return;
 	freed = gophership_bank_reap(&port->bank, &port->dma, port->account, &pinned);
-	/* The charge of what is pinned has passed on to device/pinned.c. */
+	/* device/pinned.c goes on with the charge of the pinned buffers. */
 	atomic_long_sub(gophership_class_pages(freed + pinned, class), &port->charge);
 	gophership_account_uncharge(port->account, gophership_class_pages(freed, class));
 }
@@ -105,7 +105,7 @@ static void reap_later(struct work_struct *work)
 	reap(container_of(work, struct gophership_port, reap));
 }
 
-/* Nothing else would: the program has submitted what the driver did not get to see. */
+/* The program has submitted entries that the driver has not seen, and sends no KICK. */
 static void kick_again(struct work_struct *work)
 {
 	gophership_port_kick(container_of(work, struct gophership_port, again));
@@ -132,7 +132,7 @@ void gophership_ports_unlock(void)
 }
 
 /*
- * What a CPU wanted to be done on its way, when it was not online, is done here. Context:
+ * Do the work that a CPU asked for while it came or went, when it was not online. Context:
  * process; @cpu is online now, or dead.
  */
 static int ports_of_cpu(unsigned int cpu)
@@ -187,7 +187,7 @@ static void name_driver(struct gophership_port *port, char *name, size_t size)
 	mutex_unlock(&port->lock);
 }
 
-/* What there is to say of @port. Context: process, may sleep. */
+/* Statistics of @port. Context: process, may sleep. */
 void gophership_port_state(struct gophership_port *port, struct gophership_port_state *state)
 {
 	name_driver(port, state->driver, sizeof(state->driver));
@@ -199,8 +199,8 @@ void gophership_port_state(struct gophership_port *port, struct gophership_port_
 }
 
 /*
- * Never within @again: a callback runs there as long as the program has not closed the
- * file, whose reference is there until then.
+ * Never within @again: a callback runs there only while the program has not closed the
+ * file, and the file has a reference until then.
  */
 static void free_port(struct gophership_port *port)
 {
@@ -216,7 +216,7 @@ static void free_port(struct gophership_port *port)
 	gophership_bank_free(&port->bank);
 	vfree(port->deliver_map);
 	vfree(port->submit_map);
-	/* With what was abandoned, too: that is the driver's fault, not the program's. */
+	/* Also for abandoned buffers: these are the driver's fault, not the program's. */
 	gophership_account_uncharge(port->account, atomic_long_read(&port->charge));
 	gophership_account_put(port->account);
 	kfree(port);
@@ -273,7 +273,7 @@ static long pages_of(u32 count, unsigned int class)
 	       2 * (gophership_ring_size(roundup_pow_of_two(count)) >> PAGE_SHIFT);
 }
 
-/* What is pinned no more is not in the way. */
+/* Before it fails, look for buffers that are not pinned any more: their charge goes back. */
 static int charge(struct gophership_account *account, long pages)
 {
 	int ret = gophership_account_charge(account, pages);
@@ -285,7 +285,7 @@ static int charge(struct gophership_account *account, long pages)
 
 /**
  * gophership_port_new() - a port without a driver
- * @account: who pays
+ * @account: the account that pays
  * @count: buffers, 1 to GOPHERSHIP_PORT_COUNT_MAX
  * @class: their size class
  *
@@ -372,7 +372,8 @@ struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint
 }
 
 /*
- * Give @port a driver, for @endpoint, whose list has it before a callback can put it.
+ * Give @port a driver, for @endpoint. The port is in the endpoint's list before a callback
+ * can put it.
  * Context: process; not within a callback of the port.
  */
 int gophership_port_attach(struct gophership_port *port, struct gophership_endpoint *endpoint,
@@ -400,7 +401,7 @@ int gophership_port_attach(struct gophership_port *port, struct gophership_endpo
 
 void gophership_port_put(struct gophership_port *port)
 {
-	/* If the caller is equal to us, it is us, and has not changed. */
+	/* If @caller is the current task, it has been so since the callback began. */
 	bool within = READ_ONCE(port->caller) == current;
 
 	/* First, or a callback that takes what a busy program submits might never end. */
@@ -463,9 +464,9 @@ void gophership_port_stop(struct gophership_port *port)
 }
 
 /*
- * Hold the driver's module for a callback: it could go as soon as the port is put, by
- * the callback, too. False if there is no driver, or it is on its way out: then that
- * puts the port, or unregisters the endpoint, which tells it to stop.
+ * Hold the driver's module for a callback. Without that it could go as soon as the port is
+ * put, also by the callback. False if there is no driver, or if its module is on its way
+ * out: then the driver puts the port, or unregisters the endpoint, which tells it to stop.
  */
 static bool hold_driver(struct gophership_port *port, struct module **owner)
 {

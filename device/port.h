@@ -51,7 +51,7 @@ enum {
  * @wait: the program, in poll
  * @wake: wakes it, from any context; starts @reap and @again
  * @rouse: wakes it on PREEMPT_RT
- * @reap: frees what a driver gives back after the program is gone
+ * @reap: frees buffers that a driver gives back after the program is gone
  * @again: calls the driver as a KICK does
  * @refs: the file's, the driver's, and one of each dma-buf of the bank
  * @exports: dma-bufs that show the bank: none of its buffers is freed before they are
@@ -62,12 +62,12 @@ enum {
  * @told: closed() was called
  * @attaching: the endpoint whose attach is under way, or NULL: by cmpxchg, so that it
  *	is one at a time
- * @accepted: that attach gave the port a driver: written there alone
- * @caller: the task that runs a callback of this port, which may put the port in
- *	it: written under @lock, compared with itself by any task
+ * @accepted: that attach gave the port a driver: written by attach alone
+ * @caller: the task that runs a callback of this port, and may put the port within:
+ *	written under @lock; any task compares it with itself
  * @entry: in the list of the endpoint, if there is one; protected by ports_lock
  * @everywhere: in the list of all ports; protected by all_ports_lock
- * @account: who pays; constant
+ * @account: the account that pays; constant
  * @charge: pages that are charged; by atomics
  * @dma: the bank, as the driver's device reaches it
  */
@@ -101,14 +101,14 @@ struct gophership_port {
 };
 
 /**
- * struct gophership_port_state - what there is to say of a port
+ * struct gophership_port_state - statistics of a port
  * @driver: name of the driver's module; "none" yet, "gone", or "busy" in a callback
  * @program_bufs: buffers that the program has
  * @driver_bufs: buffers that the driver has
- * @bytes: that are charged
- * @starved: as in the deliver map, and
- * @lost: so, and
- * @bad: so
+ * @bytes: bytes that are charged
+ * @starved: as in the deliver map
+ * @lost: as in the deliver map
+ * @bad: as in the deliver map
  */
 struct gophership_port_state {
 	char driver[MODULE_NAME_LEN];

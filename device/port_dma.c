@@ -16,9 +16,10 @@ int gophership_port_map(struct gophership_port *port, struct device *dev,
 	struct gophership_bank_dma *map = &port->dma;
 	int ret = -EPIPE;
 
-	set_bit(GOPHERSHIP_PORT_MAPS, &port->flags); /* before the look at CLOSED: see reap_queue() */
+	/* Before the look at CLOSED: see reap_queue(). */
+	set_bit(GOPHERSHIP_PORT_MAPS, &port->flags);
 	mutex_lock(&map->lock);
-	/* What sets it frees no buffer before it had the lock: gophership_bank_dma_settle(). */
+	/* The closer sets it, then takes the lock before it frees: gophership_bank_dma_settle(). */
 	if (!test_bit(GOPHERSHIP_PORT_CLOSED, &port->flags))
 		ret = gophership_bank_dma_map(map, &port->bank, dev, dir);
 	if (!ret)

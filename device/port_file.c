@@ -3,11 +3,10 @@
  * GopherShip buffer pool: ports, the program's side: the file of a port.
  *
  * The file has three maps, one after the other: the bank, the deliver map, the submit
- * map. Pages come by faults, each with a reference of its own for every PTE, and every
- * mapping holds the file. So nothing here is counted per mapping: fork (by
- * MADV_DOFORK), mremap, a split and MADV_DONTNEED are the kernel's own business, and
- * the port is there until the last mapping is gone. Therefore it needs no unmapping,
- * and no address space of its own.
+ * map. Faults install the pages. Every PTE has a reference of its own to its page, and every
+ * mapping has one to the file. So nothing here is counted per mapping, and the kernel alone
+ * cares for fork (by MADV_DOFORK), mremap, a split and MADV_DONTNEED. The port is there until
+ * the last mapping is gone. Therefore it needs no unmapping, and no address space of its own.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
@@ -103,8 +102,8 @@ static bool covers(struct vm_area_struct *vma, unsigned long first, unsigned lon
 }
 
 /*
- * Never executable: the bytes are the driver's. A 0 for PROT_WRITE of the deliver map
- * is for good, also for ptrace and /proc/PID/mem.
+ * Never executable: the bytes come from the driver. The deliver map can never become
+ * writable, not for ptrace or /proc/PID/mem, either.
  */
 static int port_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -240,7 +239,7 @@ static struct file *port_file(struct gophership_port *port, int *fd)
 
 /**
  * gophership_port_setup() - GOPHERSHIP_IOC_PORT
- * @account: who pays
+ * @account: the account that pays
  * @arg: struct gophership_port_setup, in and out
  *
  * Context: process, may sleep.

@@ -22,9 +22,10 @@ static noinline void lose(struct gophership_stream *stream, unsigned long word)
 	this_cpu_inc(stream->cpu->slots[gophership_stream_place(word)].lost);
 	gophership_port_lost(stream->port, 1);
 	/*
-	 * (J) pairs with (J) in has_something(). Look again, now that it is counted: the
+	 * (L) pairs with (L) in has_something(). Look again, now that the loss is counted: the
 	 * program may have submitted after the first look, and the flush that its KICK caused
-	 * may have seen no loss. If this look sees no buffer, the next KICK's flush sees it.
+	 * may have seen no loss. If this look sees no buffer, the next KICK's flush sees the
+	 * loss.
 	 */
 	smp_mb();
 	word = this_cpu_read(stream->cpu->word);
@@ -40,7 +41,7 @@ static __always_inline bool may_write(void)
 	return GOPHERSHIP_NMI_SAFE_THIS_CPU || !in_nmi();
 }
 
-/* The port's count tells of it; the CPU's own could be damaged. */
+/* Only the port counts it: the NMI could damage the CPU's own counter. */
 static noinline int lose_in_nmi(struct gophership_stream *stream)
 {
 	gophership_port_lost(stream->port, 1);
@@ -74,7 +75,7 @@ static __always_inline void *claim(struct gophership_stream *stream, u32 units,
 	return data + gophership_stream_position(now) * GOPHERSHIP_STREAM_UNIT;
 }
 
-/* The head of a record of @len bytes, and padding. Returns what is behind the head. */
+/* Write the head of a record of @len bytes, and padding. Returns the address after the head. */
 static __always_inline void *begin_plain(void *record, u32 units, u32 len)
 {
 	struct gophership_stream_record *head = record;
@@ -86,7 +87,7 @@ static __always_inline void *begin_plain(void *record, u32 units, u32 len)
 	return head + 1;
 }
 
-/* The same, and the time. Returns where the data goes. */
+/* begin_plain(), and the time if records have one. Returns the address for the data. */
 static __always_inline void *begin(const struct gophership_stream *stream, void *record,
 				   u32 units, u32 len)
 {
@@ -126,7 +127,7 @@ static __always_inline void copy_short(void *to, const void *from, u32 len)
 		*(u8 *)to = *(const u8 *)from;
 }
 
-/* Any record; within a section that was entered, which it leaves. */
+/* Any record. Context: a section, which it leaves. */
 static noinline int write_slowly(struct gophership_stream *stream, const void *data, size_t len)
 {
 	u32 units = ((u32)len + stream->overhead) / GOPHERSHIP_STREAM_UNIT;
@@ -157,8 +158,8 @@ static noinline int settle_and_leave(struct gophership_stream *stream)
 }
 
 /*
- * A short record without a time, for which all that is rare is a tail call: so nothing has to
- * be saved. memcpy() of 64 bytes takes three times as much as the words do.
+ * A short record without a time. All rare cases are tail calls, so no register has to be
+ * saved. memcpy() of 64 bytes takes three times as long as a copy by words.
  */
 int gophership_stream_write(struct gophership_stream *stream, const void *data, size_t len)
 {
@@ -244,7 +245,7 @@ void gophership_stream_discard(struct gophership_stream *stream,
 	unsigned long after = state->word + state->units + GOPHERSHIP_STREAM_RECORD;
 	struct gophership_stream_record *head = state->record;
 
-	/* Unless others came behind it, as if it had never been. */
+	/* Take the room back, unless a context on top has written behind the record. */
 	if (this_cpu_cmpxchg(stream->cpu->word, after, state->word) != after) {
 		head->len = state->len;
 		head->flags = GOPHERSHIP_STREAM_DISCARDED;

@@ -62,9 +62,9 @@ static __always_inline bool gophership_ring_copy(const struct gophership_ring *r
 
 /*
  * Consume up to @max entries. An entry is copied before its position is claimed: the
- * program writes it anew only after that. Whoever loses the claim copies again, and
- * another context got on; so an NMI on top of its own CPU waits for nobody. Returns
- * how many.
+ * program writes it anew only after the claim. A context that loses the claim copies again,
+ * and another context has advanced. So an NMI does not wait for the context that it is on
+ * top of. Returns how many.
  */
 static __always_inline unsigned int gophership_ring_consume(struct gophership_ring *ring,
 							    unsigned int max,
@@ -91,8 +91,8 @@ static __always_inline unsigned int gophership_ring_consume(struct gophership_ri
 }
 
 /*
- * The next @nr positions are the caller's to publish. If it is interrupted before it
- * has, readers wait at the first one: they go by seq.
+ * The next @nr positions are the caller's to publish. If the caller is interrupted before
+ * it publishes, the reader waits at the first of them: seq tells.
  */
 static __always_inline u32 gophership_ring_reserve(struct gophership_ring *ring, unsigned int nr)
 {

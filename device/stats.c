@@ -74,7 +74,7 @@ static struct gophership_pool *find_pool(u32 which, const char *name)
 	}
 }
 
-/* 0 or -ENOENT. No lock is taken: a program that asks all the time is in nobody's way. */
+/* 0 or -ENOENT. Takes no lock: a program that asks all the time delays no other task. */
 static int fill_pool(struct gophership_stats *stats, u32 which, const char *name)
 {
 	struct gophership_pool *pool;

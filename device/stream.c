@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: the life of a stream, and what makes a block go that is not
- * full: its age, a flush, a CPU that goes, the stream's end.
+ * GopherShip buffer pool: the life of a stream, and the delivery of blocks that are not
+ * full: by age, by a flush, when a CPU goes offline, at the stream's end.
  *
  * What is exported is described in gophership_stream.h.
  */
@@ -18,14 +18,14 @@
 #include "device/block.h"
 #include "gophership_compat.h"
 
-/* Streams hear of CPUs that went by this; constant after init. */
+/* Of left_behind(); constant after init. */
 static enum cpuhp_state hotplug_state __ro_after_init;
 
 /*
  * Age
  */
 
-/* How long a block of @cpu, this one, may stay; 0: there is none; or it is late. */
+/* How long the block of @cpu, which is this CPU, may stay; 0 if it is late, or not open. */
 static u64 time_left(struct gophership_stream_cpu *cpu, bool *open)
 {
 	unsigned long word = READ_ONCE(cpu->word);
@@ -39,8 +39,8 @@ static u64 time_left(struct gophership_stream_cpu *cpu, bool *open)
 }
 
 /*
- * A block is not older than the timer's last look, which is why one timer does for all
- * that come meanwhile. Context: hard interrupt, on the CPU that it looks at.
+ * A block that is opened while the timer runs is younger than the timer, so one timer is
+ * enough. Context: hard interrupt, on the CPU that it looks at.
  */
 static enum hrtimer_restart look(struct hrtimer *timer)
 {
@@ -49,7 +49,7 @@ static enum hrtimer_restart look(struct hrtimer *timer)
 	bool open;
 	u64 left;
 
-	/* It went, and left its timers to this one: its blocks are taken by left_behind(). */
+	/* The CPU has gone, and its timers have moved to this one: left_behind() has the blocks. */
 	if (cpu->id != raw_smp_processor_id())
 		return HRTIMER_NORESTART;
 	left = time_left(cpu, &open);
@@ -71,7 +71,7 @@ static void start_timer(struct irq_work *work)
 {
 	struct gophership_stream_cpu *cpu = container_of(work, struct gophership_stream_cpu, arm);
 
-	/* The CPU goes, and has no timers any more: left_behind() takes what is here. */
+	/* The CPU goes, and has no timers any more: left_behind() takes the block. */
 	if (!cpu_online(cpu->id))
 		return;
 	hrtimer_start(&cpu->timer, ns_to_ktime(cpu->stream->flush_ns),
@@ -89,7 +89,7 @@ static bool has_something(int cpu, void *info)
 	const struct gophership_stream_cpu *state = per_cpu_ptr(stream->cpu, cpu);
 	unsigned long word;
 
-	smp_mb(); /* (J) pairs with (J) in lose(): after the KICK, and so after the submission */
+	smp_mb(); /* (L) pairs with (L) in lose(): after the KICK, and so after the submission */
 	word = READ_ONCE(state->word);
 	return gophership_stream_position(word) != GOPHERSHIP_STREAM_NONE ||
 	       READ_ONCE(state->slots[gophership_stream_place(word)].lost);

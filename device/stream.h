@@ -2,37 +2,36 @@
 /*
  * GopherShip buffer pool: streams, inside.
  *
- * record.c is how records get into blocks; block.c how blocks are opened, closed and
- * delivered; stream.c the life of a stream, and what makes a block go that is not full.
+ * record.c puts records into blocks; block.c opens, closes and delivers blocks; stream.c has
+ * the life of a stream, and delivers blocks that are not full.
  *
  * One CPU at a time
  * -----------------
- * All that changes in the state of a CPU is changed on that CPU, by contexts that nest:
- * one that came on top of another ends before that one goes on. (From reserve to commit
- * preemption is off.) So no store needs to be seen by another CPU before it is needed
- * there, which the port's rings see to, and barrier() keeps an order. What must be whole
- * against a context on top is one instruction of this CPU (this_cpu_cmpxchg()). Another
- * CPU takes what a dead CPU left, or destroys the stream; and one that flushes peeks
- * whether there is something (has_something(), for which lose() has a barrier).
+ * The state of a CPU is changed on that CPU, by contexts that nest: a context on top of
+ * another ends before that one goes on. (From reserve to commit preemption is off.) So
+ * barrier() is enough to keep an order, and the port's rings order what the program sees. A
+ * change that a context on top must not see half done is one instruction of this CPU
+ * (this_cpu_cmpxchg()). Another CPU changes the state only to take the blocks of a dead CPU,
+ * and to destroy the stream. A CPU that flushes peeks at it: has_something(), see (L) in
+ * device/types.h.
  *
  * @depth counts the open sections. A section is a reserve up to its commit, a flush, or a
  * delivery. Only the outermost one delivers, when it closes: then no record is open.
  *
  * The word
  * --------
- * @word says all of where the next record goes: the place of the current block in the ring
+ * @word says where the next record goes: the place of the current block in the ring
  * of blocks (4 bits), its records, and the position behind the last one, in units of
  * GOPHERSHIP_STREAM_ALIGN bytes. A reserve reads the word, then the address of the block, and
- * moves the word by a cmpxchg. If that succeeds, the address was that of the word:
- * contexts on top may have closed blocks in between, but then they have changed the place.
- * It cannot be the same again, since a block that is closed within a section keeps its place
- * until the section is over, and the ring has one place more than blocks can be waiting.
+ * moves the word by a cmpxchg. If that succeeds, the address belongs to the word. Contexts on
+ * top may have closed blocks in between, but then they have changed the place. The place
+ * cannot come round to the same value: a block that is closed within a section keeps its
+ * place until the section is over, and the ring has one place more than blocks can be waiting.
  *
- * The position NONE says: the current block has no buffer yet. To close a block is to go
- * on to the next place, NONE. To open one is to claim its address (NULL before) and then
- * to move NONE to behind the header. A context that finds itself overtaken in the middle
- * of either goes on from what it finds. A buffer that it took in vain becomes that of a
- * later place.
+ * The position NONE says that the current block has no buffer yet. A close moves the word to
+ * the next place, NONE. An open claims the address (NULL before) and then moves NONE to
+ * behind the header. A context that was overtaken in the middle of either goes on from what
+ * it finds. A buffer that it took in vain becomes the buffer of a later place.
  */
 #ifndef GOPHERSHIP_DEVICE_STREAM_H
 #define GOPHERSHIP_DEVICE_STREAM_H
@@ -64,14 +63,14 @@
 	((u32)(sizeof(struct gophership_stream_block) / GOPHERSHIP_STREAM_UNIT))
 
 /**
- * struct gophership_stream_slot - what is known of a block, beside the word
- * @buf: its buffer; by the context that claimed the address, and only read at delivery
- * @time: when it was begun, in ns of CLOCK_MONOTONIC; by the context that opened it, a
- *	little later; until then it is an older one's
+ * struct gophership_stream_slot - the state of a block, beside the word
+ * @buf: its buffer; written by the context that claimed the address, read at delivery only
+ * @time: when it was begun, in ns of CLOCK_MONOTONIC; written by the context that opened it,
+ *	a little later; until then it is the time of an older block
  * @lost: records that were lost before its first one; by this_cpu operations, any context
- * @units: its length; by the context that closed it
- * @records: by the context that closed it; later less by this_cpu operations of sections
- *	that it was on top of, which discard
+ * @units: its length; written by the context that closed it
+ * @records: written by the context that closed it; then sections that this context was on
+ *	top of may discard records, by this_cpu operations
  */
 struct gophership_stream_slot {
 	struct gophership_buf *buf;
@@ -82,18 +81,18 @@ struct gophership_stream_slot {
 };
 
 /**
- * struct gophership_stream_cpu - what a CPU is at
+ * struct gophership_stream_cpu - a CPU's state
  * @word: see above; by this_cpu_cmpxchg(), in any context
- * @depth: open sections; each context undoes what it has done
- * @pending: a block was closed: set by any context, cleared by the outermost, which then
- *	looks
+ * @depth: open sections; each context that increments it decrements it before it ends
+ * @pending: a block was closed: set by any context, cleared by the outermost section, which
+ *	then looks
  * @tail: the oldest place that is not delivered; by the outermost section
- * @armed: the timer will look, or the irq_work that starts it; set by any context, cleared
- *	by the timer, which then looks
+ * @armed: the timer runs, or the irq_work that starts it is queued; set by any context,
+ *	cleared by the timer, which then looks
  * @data: addresses of blocks, NULL for a place without a buffer: claimed by
  *	this_cpu_cmpxchg() in any context, cleared at delivery
- * @slots: see there; those up to the current place are the outermost section's when it
- *	delivers
+ * @slots: see struct gophership_stream_slot; the outermost section owns those up to the
+ *	current place when it delivers
  * @sequence: of the next record; by the outermost section
  * @stream: constant
  * @id: of the CPU; constant
@@ -120,14 +119,14 @@ struct gophership_stream_cpu {
  * @cpu: per CPU
  * @limit: units of a block, constant, as are all fields but the last three
  * @overhead: bytes of a record beside its data, and what rounds up to units
- * @short_end: bytes; gophership_stream_write() itself writes what is shorter. 0 with @times
+ * @short_end: bytes; gophership_stream_write() itself writes shorter records. 0 with @times
  * @times: records carry times
  * @record_max: bytes of the longest record
  * @flush_ns: a block grows no older
  * @port: where the blocks go
  * @kick: queues @flush, from any context
  * @flush: closes the blocks of all CPUs
- * @node: in the list of those that hear of CPUs that go
+ * @node: in the list of CPU hotplug, for left_behind()
  */
 struct gophership_stream {
 	struct gophership_stream_cpu __percpu *cpu;

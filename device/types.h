@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * GopherShip buffer pool: the device's structures, and who protects what.
+ * GopherShip buffer pool: the device's structures, and what protects them.
  *
  * One open of /dev/gophership is one context: a trust domain that has buffers
  * of the user pool on loan, shows them in its windows and names them by
- * handles. device/ioctl.c talks to user space, device/lease.c knows what is on
- * loan, device/window.c maps and unmaps, device/account.c knows who
- * pays, device/idle.c and device/pinned.c have what is not on loan.
+ * handles. device/ioctl.c talks to user space, device/lease.c has the loans of a
+ * context, device/window.c maps and unmaps, device/account.c charges,
+ * device/idle.c and device/pinned.c have the buffers that are not on loan.
  *
  * Lock order, outermost first
  * ---------------------------
@@ -23,12 +23,14 @@
  *   node->lock			a command on an endpoint's node, and the endpoint's end
  *   endpoint->lock		held over the driver's attach()
  *   port->lock			held over the driver's callbacks
- *   cpu_hotplug_lock		the kernel's: a driver makes and destroys streams in the two
+ *   cpu_hotplug_lock		the kernel's: a driver makes and destroys streams in the two;
+ *				callbacks of streams and ports run within
  *   bank_dma.lock		a bank is mapped, and that ends; then the lock of pool/dma.c
  *   ports_lock			the endpoints' lists of ports: nothing is called with it held
  *
  *   nodes_lock			names of endpoints; outside of misc_mtx, the kernel's
- *   all_ports_lock		the list of all ports; port->lock is only tried within
+ *   all_ports_lock		the list of all ports; inside of cpu_hotplug_lock. port->lock
+ *				is only tried within
  *
  *   a dma-buf's dma_resv lock	the kernel's, where importers map and unmap
  *   dmabuf->lock		innermost: nothing is allocated within
@@ -65,6 +67,8 @@
  *   (J) A poll waits, then looks; a delivery or a look in vain is stored, then whether a poll
  *       waits
  *   (K) jiffies, then when pressure was told last; that time, then jiffies
+ *   (L) A loss of a stream is counted, then a buffer is looked for; the program submits, then
+ *       the flush that its KICK causes looks for losses
  */
 #ifndef GOPHERSHIP_DEVICE_TYPES_H
 #define GOPHERSHIP_DEVICE_TYPES_H
@@ -86,7 +90,7 @@
  * @idle: where it lies when it is not lent: in a list of device/idle.c, which
  *	protects it, or of device/pinned.c
  * @buf: the buffer; constant
- * @account: who pays while it is pinned after its lease; constant then
+ * @account: the account that pays while it is pinned after its lease; constant then
  * @since: when it became idle, in jiffies; constant while it is
  * @handle: what user space names the loan by; 0 while the buffer is on its way
  *	in or out: such a loan can be neither faulted in nor released. Protected
@@ -118,15 +122,15 @@ struct gophership_loan {
  *	loan that was found under @lock is there until @lock is dropped.
  * @entry: in the list of all contexts; protected by contexts_lock
  * @inode: its mapping is the file's mapping: the windows' address space.
- *	Private to the context, so that unmapping here touches no one else
+ *	Private to the context, so that unmapping here touches no other context
  * @account: what the loans are charged to; constant
  * @key: the secret of the handles; constant
  * @id: for gophership_buf.writer; never the same for two contexts, except
- *	that 0 is nobody in particular; constant
+ *	that 0 is no context in particular; constant
  * @first: where @generation began; constant
  * @generation: that of the youngest handle; protected by @lock
- * @closed: the file is closed: what a dma-buf still shows is no more in @loans; protected
- *	by @lock
+ * @closed: the file is closed: loans that a dma-buf still shows are not in @loans any more;
+ *	protected by @lock
  * @nr_loans: live loans; protected by @lock
  * @acquires: leases granted; protected by @lock
  * @releases: leases given back; protected by @lock

@@ -15,9 +15,9 @@
  * A fault that saw the handle has its PTEs in place before release gets the
  * lock, so unmap_mapping_pages() finds them; one that comes later sees no
  * handle and is a SIGBUS. Therefore no PTE for the buffer appears after the
- * unmapping, whatever the number of mappings, threads and processes. The slot
- * is free for another buffer only after that, so the unmapping hits no other's
- * pages, and the new slot does not reach the old buffer.
+ * unmapping, with any number of mappings, threads and processes. The slot
+ * is free for another buffer only after that. So the unmapping hits no pages of
+ * another buffer, and the slot does not reach the old one any more.
  *
  * fork() and mremap() copy and move PTEs without asking. Both put the new VMA
  * behind the old one in the mapping's tree (or hold the tree's lock), so that

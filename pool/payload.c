@@ -230,7 +230,7 @@ bool gophership_payload_damaged(const struct gophership_buf *buf)
 /*
  * Has something else a reference to the pages of @buf, or a mapping, which holds one?
  * The caller sees to it that no reference can come from anywhere but another one. (Why
- * one look is enough: device/context.c.)
+ * one look is enough: device/lease.c.)
  */
 bool gophership_payload_shared(const struct gophership_buf *buf)
 {
