@@ -152,7 +152,7 @@ help:
 	@echo "  make user            gophershipctl and the examples, into build/userspace"
 	@echo "  make install         modules_install and install-user; they copy what was built:"
 	@echo "  make modules_install the module, into /lib/modules, loaded at boot (DESTDIR=...)"
-	@echo "  make install-user    tool, header, man pages, udev rule (DESTDIR=... PREFIX=...)"
+	@echo "  make install-user    tool, header, man pages, completion, udev rule (DESTDIR=... PREFIX=...)"
 	@echo "  make install-driver  for authors of drivers: headers, Module.symvers, man9"
 	@echo "  make uninstall       all of these away again"
 	@echo "  make dkms            the module under DKMS, or an upgrade of it (KERNELS=...)"
