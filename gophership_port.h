@@ -179,7 +179,8 @@ u32 gophership_port_capacity(const struct gophership_port *port);
 /**
  * gophership_port_take() - take the next buffer that the program submitted
  * @port: one that was accepted
- * @message: what the program says of it: offset and len lie within the buffer
+ * @message: what the program says of it: offset and len lie within the buffer. To fill an
+ *	empty one, do not use its offset, which may be the end of the buffer
  *
  * The buffer's @len is the message's. Its payload is the program's, and changes under
  * the reader if the program is malicious. The program waits for the buffer: deliver

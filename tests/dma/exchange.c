@@ -4,11 +4,15 @@
  * a port of which the device reaches so many buffers by a copy. Status 0 if all is right.
  *
  * exchange hold ENDPOINT: submits all buffers, says "ready", and waits for the driver to go.
+ *
+ * exchange wild FILE ADDRESS: has the device, whose registers are in FILE, write to ADDRESS.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -47,17 +51,31 @@ static int receive(struct port *port, struct gophership_entry *entry)
 	return 0;
 }
 
-/* @len bytes from @offset of buffer 0 to the device, and back to the start of buffer 1. */
-static int round_trip(struct port *port, size_t offset, size_t len, unsigned int seed)
+static int is_clean(struct port *port, unsigned int index, size_t from)
+{
+	const unsigned char *data = port_buffer(port, index);
+
+	while (from < CAPACITY && data[from] == 0xee)
+		from++;
+	return from == CAPACITY;
+}
+
+/*
+ * @len bytes from @offset of buffer 0 to the device, and back to the start of buffer 1,
+ * which is submitted with no bytes @at some offset; to no other place.
+ */
+static int round_trip(struct port *port, size_t offset, size_t len, size_t at,
+		      unsigned int seed)
 {
 	const unsigned char *back = port_buffer(port, 1);
 	struct gophership_entry entry;
 	size_t i;
 
 	fill(port_buffer(port, 0), CAPACITY, seed);
-	memset(port_buffer(port, 1), 0xee, CAPACITY);
+	for (i = 1; i < BUFFERS; i++)
+		memset(port_buffer(port, i), 0xee, CAPACITY);
 	port_submit(port, 0, offset, len, 0, 1);
-	port_submit(port, 1, 0, 0, 0, 2);
+	port_submit(port, 1, at, 0, 0, 2);
 	if (receive(port, &entry) || entry.index != 0 || entry.len)
 		return fail("the first buffer is not back empty", entry.len);
 	if (receive(port, &entry) || entry.index != 1 || entry.len != EDU_SIZE || entry.offset)
@@ -65,17 +83,17 @@ static int round_trip(struct port *port, size_t offset, size_t len, unsigned int
 	for (i = 0; i < len; i++)
 		if (back[i] != byte_at(offset + i, seed))
 			return fail("a wrong byte", i);
-	for (i = EDU_SIZE; i < CAPACITY; i++)
-		if (back[i] != 0xee)
-			return fail("a byte too many", i);
+	for (i = 1; i < BUFFERS; i++)
+		if (!is_clean(port, i, i == 1 ? EDU_SIZE : 0))
+			return fail("a byte too many in buffer", i);
 	return 0;
 }
 
 static int bytes(__u32 bounced)
 {
-	static const size_t trips[][2] = {
-		{ 0, EDU_SIZE }, { 0, 64 }, { 100, 3000 }, { CAPACITY - 1000, 1000 },
-		{ 2048, EDU_SIZE }, { 4095, 2 },
+	static const size_t trips[][3] = {
+		{ 0, EDU_SIZE, 0 }, { 0, 64, 0 }, { 100, 3000, 64 }, { CAPACITY - 1000, 1000, 0 },
+		{ 2048, EDU_SIZE, EDU_SIZE }, { 4095, 2, CAPACITY - 1 }, { 0, 64, CAPACITY },
 	};
 	struct port port;
 	unsigned int i;
@@ -86,7 +104,7 @@ static int bytes(__u32 bounced)
 	if (port.deliver->bounced != bounced)
 		return fail("bounced", port.deliver->bounced);
 	for (i = 0; i < sizeof(trips) / sizeof(*trips); i++)
-		if (round_trip(&port, trips[i][0], trips[i][1], i))
+		if (round_trip(&port, trips[i][0], trips[i][1], trips[i][2], i))
 			return fail("in trip", i);
 	return 0;
 }
@@ -114,11 +132,34 @@ static int hold(const char *endpoint)
 	return 0;
 }
 
+/* The IOMMU may tell of it after this program's end. */
+static int wild(const char *resource, unsigned long address)
+{
+	int fd = open(resource, O_RDWR | O_CLOEXEC), left = PATIENCE;
+	volatile __u32 *regs;
+
+	regs = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (regs == MAP_FAILED)
+		return fail("no registers", errno);
+	regs[0x80 / 4] = 0x40000;	/* from its memory */
+	regs[0x88 / 4] = address;
+	regs[0x90 / 4] = 8;
+	regs[0x98 / 4] = 3;		/* start, to RAM, no interrupt */
+	for (; regs[0x98 / 4] & 1; left -= 10) {
+		if (left <= 0)
+			return fail("the device does not end", PATIENCE);
+		usleep(10000);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "bytes"))
 		return bytes(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "hold"))
 		return hold(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "wild"))
+		return wild(argv[2], strtoul(argv[3], NULL, 0));
 	return 2;
 }

@@ -57,6 +57,9 @@ static void start(struct edu *edu)
 	if (!edu->buf)
 		return;
 	to_ram = !edu->message.len;
+	/* One without bytes is filled from its start: its offset may be its end. */
+	if (to_ram)
+		edu->message.offset = 0;
 	edu->message.len = min(edu->message.len ?: EDU_SIZE, EDU_SIZE);
 	addr = gophership_port_dma(edu->port, edu->buf) + edu->message.offset;
 	gophership_port_sync_for_device(edu->port, edu->buf, edu->message.offset,
