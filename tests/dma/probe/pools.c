@@ -2,6 +2,7 @@
 /*
  * Pools that are bound to a device.
  */
+#include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/sizes.h>
@@ -251,11 +252,16 @@ int pool_plain(void)
 	return 0;
 }
 
+/* The thread of sync_always() has begun. */
+static DECLARE_COMPLETION(synced);
+
 static int sync_always(void *buf)
 {
 	while (!kthread_should_stop()) {
 		gophership_buf_sync_for_device(buf, 0, EDU_SIZE);
 		gophership_buf_sync_for_cpu(buf, 0, EDU_SIZE);
+		if (!completion_done(&synced))
+			complete(&synced);
 		cond_resched();
 	}
 	return 0;
@@ -273,8 +279,10 @@ int pool_syncs_while_destroyed(void)
 		check(!IS_ERR(pool));
 		buf = gophership_pool_acquire(pool, 1, GFP_KERNEL);
 		check(buf);
+		reinit_completion(&synced);
 		thread = kthread_run(sync_always, buf, "sync_always");
 		check(!IS_ERR(thread));
+		wait_for_completion(&synced);
 		check(gophership_pool_destroy(pool) == 1);
 		kthread_stop(thread);
 		check(!gophership_buf_release(buf));
