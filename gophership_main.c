@@ -31,9 +31,12 @@ static int __init gophership_init(void)
 	gophership_watch_init();
 	gophership_poison_init();
 	gophership_list_init();
-	ret = gophership_cached_init();
+	ret = gophership_sites_init();
 	if (ret)
 		return ret;
+	ret = gophership_cached_init();
+	if (ret)
+		goto exit_sites;
 	ret = gophership_payload_init();
 	if (ret)
 		goto exit_cached;
@@ -49,12 +52,9 @@ static int __init gophership_init(void)
 	ret = gophership_pools_init();
 	if (ret)
 		goto exit_reclaim;
-	ret = gophership_sites_init();
-	if (ret)
-		goto exit_pools;
 	ret = gophership_ports_init();
 	if (ret)
-		goto exit_sites;
+		goto exit_pools;
 	ret = gophership_stream_init();
 	if (ret)
 		goto exit_ports;
@@ -68,8 +68,6 @@ exit_streams:
 	gophership_stream_exit();
 exit_ports:
 	gophership_ports_exit();
-exit_sites:
-	gophership_sites_exit();
 exit_pools:
 	gophership_pools_exit();
 exit_reclaim:
@@ -82,6 +80,8 @@ exit_payload:
 	gophership_report_exit();
 exit_cached:
 	gophership_cached_exit();
+exit_sites:
+	gophership_sites_exit();
 	return ret;
 }
 
@@ -97,8 +97,8 @@ static void __exit gophership_exit(void)
 	gophership_payload_exit();
 	gophership_magazines_exit();
 	gophership_report_exit();
-	gophership_sites_exit();
 	gophership_cached_exit();
+	gophership_sites_exit();
 }
 
 module_init(gophership_init);
