@@ -101,6 +101,28 @@ void gophership_registry_remove(struct gophership_buf *buf)
 	registry_unlock(&hold);
 }
 
+/* Called with the lock held. It returns false to end there, with the key of that one. */
+typedef bool (*look_fn)(struct gophership_buf *buf, void *arg);
+
+/*
+ * Calls @look for those @among all from *@key on, @nr of them at most, in one hold of the
+ * lock. Returns false if there is none left.
+ */
+static bool walk(unsigned long *key, xa_mark_t among, unsigned int nr, look_fn look, void *arg)
+{
+	struct gophership_buf *buf = NULL;
+	struct registry_hold hold;
+
+	registry_lock(&hold);
+	for (; nr; nr--, ++*key) {
+		buf = xa_find(&registry, key, ULONG_MAX, among);
+		if (!buf || !look(buf, arg))
+			break;
+	}
+	registry_unlock(&hold);
+	return buf;
+}
+
 /*
  * Is there a descriptor at @buf, which may be any value that is plausible? Looks at
  * nothing but the registry, and that after the pointer: a caller that got @buf by no
@@ -111,6 +133,28 @@ bool gophership_registry_has(const struct gophership_buf *buf)
 {
 	smp_rmb(); /* (A) pairs with (A) in payload_make(), and its caller's handing over */
 	return xa_load(&registry, key_of(buf)) == buf;
+}
+
+struct reassignment {
+	const struct gophership_pool *pool;
+	struct gophership_pool *to;
+};
+
+static bool reassign_one(struct gophership_buf *buf, void *arg)
+{
+	const struct gophership_head *head = raw_cpu_ptr(buf->heads);
+	const struct reassignment *reassignment = arg;
+	unsigned int class = head->class;
+
+	if (head->pool != reassignment->pool)
+		return true;
+	if (class < GOPHERSHIP_NR_CLASSES)
+		atomic_long_inc(&reassignment->to->nr_bufs);
+	else
+		class = GOPHERSHIP_CLASS_LARGE;
+	WRITE_ONCE(buf->heads, reassignment->to->heads + class);
+	__xa_set_mark(&registry, key_of(buf), DISOWNED);
+	return true;
 }
 
 /**
@@ -129,39 +173,32 @@ bool gophership_registry_has(const struct gophership_buf *buf)
  */
 void gophership_registry_reassign(struct gophership_pool *pool, struct gophership_pool *to)
 {
-	const struct gophership_head *head;
-	struct registry_hold hold;
-	struct gophership_buf *buf;
+	struct reassignment reassignment = { .pool = pool, .to = to };
 	unsigned long key = 0;
-	unsigned int class;
 	xa_mark_t among;
 
 	among = pool->flags & GOPHERSHIP_POOL_PERMANENT ? XA_PRESENT : NAMED;
-	for (;;) {
-		registry_lock(&hold);
-		buf = xa_find(&registry, &key, ULONG_MAX, among);
-		head = buf ? raw_cpu_ptr(buf->heads) : NULL;
-		if (buf && head->pool == pool) {
-			class = head->class;
-			if (class < GOPHERSHIP_NR_CLASSES)
-				atomic_long_inc(&to->nr_bufs);
-			else
-				class = GOPHERSHIP_CLASS_LARGE;
-			WRITE_ONCE(buf->heads, to->heads + class);
-			__xa_set_mark(&registry, key, DISOWNED);
-		}
-		registry_unlock(&hold);
-		if (!buf)
-			return;
-		key++;
+	while (walk(&key, among, GOPHERSHIP_LOOK_AT, reassign_one, &reassignment))
 		cond_resched();
-	}
 }
 
 static bool is_leased(const struct gophership_buf *buf)
 {
 	return gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED) ||
 	       gophership_sealed(buf, GOPHERSHIP_SEAL_CLAIMED);
+}
+
+static bool find_leak(struct gophership_buf *buf, void *arg)
+{
+	struct gophership_leak *leak = arg;
+
+	__xa_clear_mark(&registry, key_of(buf), DISOWNED);
+	if (!is_leased(buf))
+		return true;
+	leak->buf = buf;
+	leak->acquired_by = READ_ONCE(buf->acquired_by);
+	leak->size = buf->capacity;
+	return false;
 }
 
 /**
@@ -176,24 +213,10 @@ static bool is_leased(const struct gophership_buf *buf)
  */
 bool gophership_registry_next_leak(unsigned long *key, struct gophership_leak *leak)
 {
-	struct registry_hold hold;
-	struct gophership_buf *buf;
-	bool leased = false;
-
-	do {
-		registry_lock(&hold);
-		buf = xa_find(&registry, key, ULONG_MAX, DISOWNED);
-		if (buf) {
-			__xa_clear_mark(&registry, *key, DISOWNED);
-			leased = is_leased(buf);
-			leak->buf = buf;
-			leak->acquired_by = READ_ONCE(buf->acquired_by);
-			leak->size = buf->capacity;
-		}
-		registry_unlock(&hold);
+	leak->buf = NULL;
+	while (walk(key, DISOWNED, GOPHERSHIP_LOOK_AT, find_leak, leak) && !leak->buf)
 		cond_resched();
-	} while (buf && !leased);
-	return buf;
+	return leak->buf;
 }
 
 /*
@@ -212,62 +235,75 @@ static bool describe(const struct gophership_buf *buf, struct gophership_leased 
 	return leased->acquired_by;
 }
 
+struct leased_some {
+	struct gophership_leased *leased;
+	unsigned int nr;
+};
+
+static bool add_leased(struct gophership_buf *buf, void *arg)
+{
+	struct leased_some *some = arg;
+
+	some->nr += describe(buf, &some->leased[some->nr]);
+	return true;
+}
+
 /**
  * gophership_registry_leased() - buffers that are on loan to drivers now
  * @key: where to look from, 0 at first; moves on
- * @leased: room for @nr of them
- * @nr: how many descriptors are looked at, at most: the lock is held meanwhile
+ * @leased: room for GOPHERSHIP_LOOK_AT of them
  * @more: whether there are others after these
  *
- * A buffer that is acquired or released meanwhile may be told of or not, and with its
- * last call site but one.
+ * Looks at GOPHERSHIP_LOOK_AT descriptors. A buffer that is acquired or released meanwhile
+ * may be told of or not, and with its last call site but one.
  *
  * Context: process.
  * Return: how many there are in @leased.
  */
 unsigned int gophership_registry_leased(unsigned long *key, struct gophership_leased *leased,
-					unsigned int nr, bool *more)
+					bool *more)
 {
-	const struct gophership_buf *buf = NULL;
-	struct registry_hold hold;
-	unsigned int found = 0;
+	struct leased_some some = { .leased = leased };
 
-	registry_lock(&hold);
-	for (; nr; nr--, ++*key) {
-		buf = xa_find(&registry, key, ULONG_MAX, XA_PRESENT);
-		if (!buf)
-			break;
-		found += describe(buf, &leased[found]);
-	}
-	registry_unlock(&hold);
-	*more = buf;
-	return found;
+	*more = walk(key, XA_PRESENT, GOPHERSHIP_LOOK_AT, add_leased, &some);
+	return some.nr;
+}
+
+struct renaming {
+	gophership_rename rename;
+	void *arg;
+};
+
+static bool rename_one(struct gophership_buf *buf, void *arg)
+{
+	unsigned long from = READ_ONCE(buf->acquired_by), to = from;
+	struct renaming *renaming = arg;
+
+	if (!renaming->rename(&to, renaming->arg))
+		return false;
+	if (to != from)
+		cmpxchg(&buf->acquired_by, from, to);
+	return true;
 }
 
 /**
- * gophership_registry_rename() - give buffers on loan another word for their call site
- * @from: the call site of their acquires
- * @to: the other word
+ * gophership_registry_rename() - other words for the call sites of acquires
+ * @key: where to look from, 0 at first; moves on
+ * @rename: called with the registry's lock held for each call site, to change it or not.
+ *	After it has returned false, it is the first to be asked next time
+ * @arg: for @rename
  *
- * A buffer that is released meanwhile and acquired anew keeps the new call site.
+ * Looks at GOPHERSHIP_LOOK_AT descriptors, on loan or not. A buffer that is acquired
+ * anew meanwhile keeps the new call site.
  *
  * Context: process.
+ * Return: false if there are no others after these.
  */
-void gophership_registry_rename(unsigned long from, unsigned long to)
+bool gophership_registry_rename(unsigned long *key, gophership_rename rename, void *arg)
 {
-	struct registry_hold hold;
-	struct gophership_buf *buf;
-	unsigned long key = 0;
+	struct renaming renaming = { .rename = rename, .arg = arg };
 
-	do {
-		registry_lock(&hold);
-		buf = xa_find(&registry, &key, ULONG_MAX, XA_PRESENT);
-		if (buf)
-			cmpxchg(&buf->acquired_by, from, to);
-		registry_unlock(&hold);
-		key++;
-		cond_resched();
-	} while (buf);
+	return walk(key, XA_PRESENT, GOPHERSHIP_LOOK_AT, rename_one, &renaming);
 }
 
 /**
@@ -282,6 +318,19 @@ struct gophership_buf *gophership_registry_next(unsigned long *key)
 	return xa_find(&registry, key, ULONG_MAX, XA_PRESENT);
 }
 
+struct mapped_call {
+	void (*call)(struct gophership_buf *buf, void *arg);
+	void *arg;
+};
+
+static bool call_one(struct gophership_buf *buf, void *arg)
+{
+	const struct mapped_call *mapped = arg;
+
+	mapped->call(buf, mapped->arg);
+	return true;
+}
+
 /**
  * gophership_registry_for_mapped() - call for each buffer that has, or had, a mapping
  * @call: called with the registry's lock held: the buffer stays until it returns
@@ -291,19 +340,12 @@ struct gophership_buf *gophership_registry_next(unsigned long *key)
  */
 void gophership_registry_for_mapped(void (*call)(struct gophership_buf *buf, void *arg), void *arg)
 {
-	struct registry_hold hold;
-	struct gophership_buf *buf;
+	struct mapped_call mapped = { .call = call, .arg = arg };
 	unsigned long key = 0;
 
-	do {
-		registry_lock(&hold);
-		buf = xa_find(&registry, &key, ULONG_MAX, MAPPED);
-		if (buf)
-			call(buf, arg);
-		registry_unlock(&hold);
-		key++;
+	/* To unmap may take its time: one with each hold. */
+	while (walk(&key, MAPPED, 1, call_one, &mapped))
 		cond_resched();
-	} while (buf);
 }
 
 /*

@@ -9,6 +9,12 @@
 
 #include "pool/types.h"
 
+/* Descriptors that are looked at in one hold of the registry's lock. */
+#define GOPHERSHIP_LOOK_AT	32
+
+/* See gophership_registry_rename(). */
+typedef bool (*gophership_rename)(unsigned long *call_site, void *arg);
+
 /**
  * struct gophership_leak - a buffer that was leased when its pool went away
  * @buf: the buffer; by now it may be gone
@@ -39,8 +45,8 @@ bool gophership_registry_has(const struct gophership_buf *buf);
 void gophership_registry_reassign(struct gophership_pool *pool, struct gophership_pool *to);
 bool gophership_registry_next_leak(unsigned long *key, struct gophership_leak *leak);
 unsigned int gophership_registry_leased(unsigned long *key, struct gophership_leased *leased,
-					unsigned int nr, bool *more);
-void gophership_registry_rename(unsigned long from, unsigned long to);
+					bool *more);
+bool gophership_registry_rename(unsigned long *key, gophership_rename rename, void *arg);
 struct gophership_buf *gophership_registry_next(unsigned long *key);
 void gophership_registry_for_mapped(void (*call)(struct gophership_buf *buf, void *arg),
 				    void *arg);

@@ -4,20 +4,25 @@
  *
  * A buffer may be on loan for longer than the code is there that acquired it: the init
  * text of a driver goes when init returns, and all of a driver when it is unloaded. Just
- * before that, such buffers get the address of a name in place of the call site. So a
+ * before that, descriptors get the address of a name in place of such a call site. So a
  * leak can be told of by name at any later time, and an acquire does nothing for it.
+ *
+ * Not covered: the call site of the last release, whose word is the holder's cookie while
+ * a buffer is on loan; and drivers that found the pool by symbol_get(), which the kernel
+ * does not list as users. What is said of these may be "unknown", or the name of
+ * code that came to the same place.
  */
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "pool/registry.h"
 #include "pool/site.h"
-#include "pool/tally.h"
 
 /* Names that are kept. Each is of another place, so a driver that is loaded anew adds none. */
 #define KEPT_MAX	256
@@ -25,18 +30,23 @@
 /**
  * struct kept - a name that outlives its call site
  * @next: the one before; constant
+ * @call_site: that the name is given for now; 0: none. Under kept_lock
  * @name: constant
  */
 struct kept {
 	struct kept *next;
+	unsigned long call_site;
 	struct gophership_site_name name;
 };
+
+/* For those that no name can be kept of. It is behind all others. */
+static struct kept gone = { .name.text = "code that is gone" };
 
 /*
  * The last one that was added. Written by the notifier, one at a time (kept_lock); read
  * in any context. None is freed until the module goes.
  */
-static struct kept *kept_names;
+static struct kept *kept_names = &gone;
 static unsigned int nr_kept;
 static DEFINE_MUTEX(kept_lock);
 
@@ -76,7 +86,7 @@ const char *gophership_site_name(unsigned long call_site, struct gophership_site
 	return name->text;
 }
 
-/* The kept name that reads @text, made if there is none; NULL if it cannot be. */
+/* The kept name that reads as @name, made if there is none; NULL if it cannot be. */
 static struct kept *keep(const struct gophership_site_name *name)
 {
 	struct kept *kept;
@@ -96,33 +106,82 @@ static struct kept *keep(const struct gophership_site_name *name)
 	return kept;
 }
 
-/* Is @call_site code that goes when @module has reached @state? */
-static bool goes(const struct module *module, unsigned long state, unsigned long call_site)
+/**
+ * struct going - code that goes
+ * @module: of what module
+ * @state: that it has reached
+ * @nameless: a call site that a name is to be made for
+ * @full: no more names are made; what has none yet is "code that is gone"
+ */
+struct going {
+	const struct module *module;
+	unsigned long state;
+	unsigned long nameless;
+	bool full;
+};
+
+static bool goes(const struct going *going, unsigned long call_site)
 {
-	if (state == MODULE_STATE_LIVE)
-		return within_module_init(call_site, module);
-	return within_module(call_site, module);
+	if (going->state == MODULE_STATE_LIVE)
+		return within_module_init(call_site, going->module);
+	return within_module(call_site, going->module);
 }
 
-static void keep_names(const struct module *module, unsigned long state)
+/*
+ * The name for *@call_site if that goes. Returns false if it is to be made. Context: the
+ * registry's lock held, so no memory can be had.
+ */
+static bool give_name(unsigned long *call_site, void *arg)
 {
-	struct gophership_tally tally;
-	struct gophership_holder *holder, *next;
+	struct going *going = arg;
+	const struct kept *kept;
+
+	if (!goes(going, *call_site))
+		return true;
+	for (kept = kept_names; kept; kept = kept->next)
+		if (kept->call_site == *call_site)
+			break;
+	if (!kept && !going->full) {
+		going->nameless = *call_site;
+		return false;
+	}
+	*call_site = (unsigned long)(kept ?: &gone);
+	return true;
+}
+
+static void make_name(struct going *going)
+{
 	struct gophership_site_name name;
 	struct kept *kept;
 
+	snprintf(name.text, sizeof(name.text), "%pS", (void *)going->nameless);
+	kept = keep(&name);
+	if (kept)
+		kept->call_site = going->nameless;
+	else
+		going->full = true;
+	going->nameless = 0;
+}
+
+/*
+ * One walk through all descriptors, on loan or not: the next message may be of a free
+ * one. It ends at no signal: rmmod may be killed, and the code goes none the less.
+ */
+static void keep_names(const struct module *module, unsigned long state)
+{
+	struct going going = { .module = module, .state = state };
+	unsigned long key = 0;
+	struct kept *kept;
+
 	mutex_lock(&kept_lock);
-	/* Without memory there are fewer: those are "unknown". */
-	gophership_tally_take(&tally);
-	rbtree_postorder_for_each_entry_safe(holder, next, &tally.holders, node) {
-		if (!goes(module, state, holder->call_site))
-			continue;
-		snprintf(name.text, sizeof(name.text), "%pS", (void *)holder->call_site);
-		kept = keep(&name);
-		if (kept)
-			gophership_registry_rename(holder->call_site, (unsigned long)kept);
+	/* The code of an earlier module may have been at the same place. */
+	for (kept = kept_names; kept; kept = kept->next)
+		kept->call_site = 0;
+	while (gophership_registry_rename(&key, give_name, &going)) {
+		if (going.nameless)
+			make_name(&going);
+		cond_resched();
 	}
-	gophership_tally_free(&tally);
 	mutex_unlock(&kept_lock);
 }
 
@@ -164,9 +223,9 @@ void gophership_sites_exit(void)
 	struct kept *kept, *next;
 
 	unregister_module_notifier(&module_notifier);
-	for (kept = kept_names; kept; kept = next) {
+	for (kept = kept_names; kept != &gone; kept = next) {
 		next = kept->next;
 		kfree(kept);
 	}
-	kept_names = NULL;
+	kept_names = &gone;
 }

@@ -14,9 +14,6 @@
 
 #include "pool/tally.h"
 
-/* Descriptors that are looked at while the registry's lock is held. */
-#define LOOK_AT		32
-
 static int compare(const struct gophership_holder *a, const struct gophership_holder *b)
 {
 	int order = strcmp(a->pool, b->pool);
@@ -81,7 +78,7 @@ static int add_all(struct gophership_tally *tally, struct gophership_leased *lea
 	int ret = 0;
 
 	while (more && !ret) {
-		nr = gophership_registry_leased(&key, leased, LOOK_AT, &more);
+		nr = gophership_registry_leased(&key, leased, &more);
 		for (i = 0; i < nr && !ret; i++)
 			ret = add(tally, &leased[i]);
 		if (fatal_signal_pending(current))
@@ -107,7 +104,7 @@ int gophership_tally_take(struct gophership_tally *tally)
 
 	tally->holders = RB_ROOT;
 	tally->nr = 0;
-	leased = kmalloc_array(LOOK_AT, sizeof(*leased), GFP_KERNEL);
+	leased = kmalloc_array(GOPHERSHIP_LOOK_AT, sizeof(*leased), GFP_KERNEL);
 	if (!leased)
 		return -ENOMEM;
 	ret = add_all(tally, leased);

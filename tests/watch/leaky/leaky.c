@@ -5,17 +5,20 @@
  *   name=NAME    of its own pool, which has a blank if nothing is said
  *   leak=N       acquire N buffers of its own pool
  *   shared=N     the same of the machine's pool
+ *   places=1     acquire 1 of the machine's pool at each of 300 places
  *   abandon=1    forget what it has when it is unloaded
+ *   killed=1     have the task that unloads it killed
  *   churn=N      acquire and release, so often
  */
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "gophership_buf.h"
 
-#define MOST	256
+#define MOST	512
 
 static struct gophership_pool *pool;
 static struct gophership_buf *held[MOST];
@@ -28,6 +31,10 @@ MODULE_PARM_DESC(name, "of its own pool");
 static bool abandon;
 module_param(abandon, bool, 0644);
 MODULE_PARM_DESC(abandon, "forget what is held at unload");
+
+static bool killed;
+module_param(killed, bool, 0644);
+MODULE_PARM_DESC(killed, "kill the task that unloads");
 
 static void hold(struct gophership_buf *buf)
 {
@@ -59,6 +66,21 @@ static noinline int leaky_take_shared(const char *text, const struct kernel_para
 	return 0;
 }
 
+/* As many calls, each at a place of its own. */
+#define PLACE		hold(gophership_buf_acquire(PAGE_SIZE, GFP_KERNEL))
+#define FIVE		do { PLACE; PLACE; PLACE; PLACE; PLACE; } while (0)
+#define THIRTY		do { FIVE; FIVE; FIVE; FIVE; FIVE; FIVE; } while (0)
+#define HUNDRED_FIFTY	do { THIRTY; THIRTY; THIRTY; THIRTY; THIRTY; } while (0)
+
+static noinline int leaky_take_places(const char *text, const struct kernel_param *param)
+{
+	if (!pool)
+		return -EINVAL;
+	HUNDRED_FIFTY;
+	HUNDRED_FIFTY;
+	return 0;
+}
+
 static int leaky_churn(const char *text, const struct kernel_param *param)
 {
 	unsigned int nr;
@@ -72,11 +94,14 @@ static int leaky_churn(const char *text, const struct kernel_param *param)
 
 static const struct kernel_param_ops leak_ops = { .set = leaky_take };
 static const struct kernel_param_ops shared_ops = { .set = leaky_take_shared };
+static const struct kernel_param_ops places_ops = { .set = leaky_take_places };
 static const struct kernel_param_ops churn_ops = { .set = leaky_churn };
 module_param_cb(leak, &leak_ops, NULL, 0200);
 MODULE_PARM_DESC(leak, "acquire so many of its own pool");
 module_param_cb(shared, &shared_ops, NULL, 0200);
 MODULE_PARM_DESC(shared, "acquire so many of the machine's pool");
+module_param_cb(places, &places_ops, NULL, 0200);
+MODULE_PARM_DESC(places, "acquire at 300 places of the machine's pool");
 module_param_cb(churn, &churn_ops, NULL, 0200);
 MODULE_PARM_DESC(churn, "acquire and release so often");
 
@@ -96,6 +121,8 @@ static void __exit leaky_exit(void)
 	if (!abandon)
 		gophership_buf_release_bulk(held, nr_held);
 	gophership_pool_destroy(pool);
+	if (killed)
+		send_sig(SIGKILL, current, 1);
 }
 
 module_init(leaky_init);
