@@ -18,6 +18,7 @@
 #include "owner.h"
 #include "quantity.h"
 #include "ship_engine.h"
+#include "signing.h"
 #include "text.h"
 
 /* The findings, with --json, which are printed in the end; NULL without it. */
@@ -76,6 +77,13 @@ static void check_module(void)
 	read_version(version, sizeof(version));
 	snprintf(finding, sizeof(finding), "loaded%s%s", *version ? ", version " : "", version);
 	print("module", finding);
+}
+
+static void check_signing(void)
+{
+	print("signing", signing_find().text);
+	if (access("/sys/module/gophership", F_OK) && signing_is_required())
+		signing_advise();
 }
 
 static void check_node(const char *path)
@@ -192,6 +200,7 @@ int command_doctor(int argc, char **argv)
 		report = json_object_new_object();
 	check_kernel();
 	check_module();
+	check_signing();
 	check_node(common.device);
 	check_memlock();
 	check_uring();
