@@ -404,7 +404,7 @@ EXPORT_SYMBOL_GPL(gophership_port_flush);
 void gophership_port_lost(struct gophership_port *port, u32 nr)
 {
 	count(&port->deliver_map->lost, nr);
-	/* (D) pairs with (D) in fill_entry(): if that has yet to clear the bit, it has the count. */
+	/* (D) pairs with (D) in fill_entry(): before that clears the bit, it has the count. */
 	smp_mb__after_atomic();
 	if (!test_bit(GOPHERSHIP_PORT_LOST, &port->flags))
 		set_bit(GOPHERSHIP_PORT_LOST, &port->flags);

@@ -47,7 +47,7 @@ static struct gophership_buf *take_cached(struct gophership_pool *pool, unsigned
 	return buf;
 }
 
-/* After the magazine had none: the depot, the page allocator, what else there is. */
+/* The magazine had none: ask the depot, the page allocator, then the other stores. */
 static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsigned int class,
 					     gfp_t gfp, unsigned long call_site)
 {
@@ -64,7 +64,7 @@ static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsig
 		buf = gophership_stock_take(pool, class);
 	if (!buf)
 		return NULL;
-	/* Whatever head the buffer goes back to will count its release. */
+	/* The head that gets the buffer back counts its release, which may be another one. */
 	this_cpu_inc(buf->heads->slow_acquires);
 	return buf;
 }
@@ -95,8 +95,9 @@ static struct gophership_buf *acquire_large(struct gophership_pool *pool, size_t
 }
 
 /*
- * A caller that may sleep has must_acquire. The reserve of the machine's pool is for that alone:
- * one driver's interrupts must not empty what others wait for.
+ * May this request draw on the reserve? A caller that may sleep has must_acquire. The
+ * reserve of the machine's pool is for must_acquire alone: the interrupts of one driver must
+ * not empty what other drivers wait for.
  */
 static bool may_use_reserve(const struct gophership_pool *pool, gfp_t gfp)
 {
@@ -104,7 +105,7 @@ static bool may_use_reserve(const struct gophership_pool *pool, gfp_t gfp)
 	       pool != gophership_kernel_pool;
 }
 
-/* @head is of the pool and of the size's class, whatever CPU's it is. */
+/* @head is of the pool and of the size's class, and of any CPU. */
 struct gophership_buf *gophership_acquire_slow(size_t size, gfp_t gfp,
 					       const struct gophership_head *head,
 					       unsigned long call_site)
@@ -114,7 +115,7 @@ struct gophership_buf *gophership_acquire_slow(size_t size, gfp_t gfp,
 	/* The pool's pages are from any zone. */
 	if (gfp & (__GFP_DMA | __GFP_DMA32))
 		return NULL;
-	/* What is charged to a cgroup must not get into a pool that does not know of it. */
+	/* Pages that are charged to a cgroup must not get into a pool that does not charge. */
 	if (gfp & __GFP_ACCOUNT && !(head->pool->flags & GOPHERSHIP_POOL_ACCOUNT))
 		return NULL;
 	if (head->class == GOPHERSHIP_CLASS_LARGE)
@@ -133,7 +134,7 @@ struct gophership_buf *gophership_acquire_slow(size_t size, gfp_t gfp,
 }
 EXPORT_SYMBOL_GPL_INLINE(gophership_acquire_slow);
 
-/* Apart, so that others need no registers for it. */
+/* A function of its own, so that the other paths save no registers for it. */
 struct gophership_buf *gophership_acquire_special(size_t size, gfp_t gfp,
 						  struct gophership_head __percpu *row,
 						  unsigned long call_site)

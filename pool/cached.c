@@ -3,10 +3,10 @@
  * GopherShip buffer pool: how much lies idle on each memory node, the bound of all
  * of it (max_cached_mb), and the machine's counter that shows it (MemAvailable).
  *
- * Charged are: a magazine that holds buffers or may get some, as if it were full,
- * whether a head has it or a depot; each buffer of an inbox; and what others add, up
- * to a share of the bound. A charge is two or three words off the hot path: a head
- * charges when it gets a magazine, not when it puts a buffer into it.
+ * Three things are charged: a magazine that holds buffers or may get some, as if it were
+ * full, whether a head has it or a depot; each buffer of an inbox; and what users other than
+ * the pools add, up to a share of the bound. A charge writes two or three words off the hot
+ * path: a head charges when it gets a magazine, not when it puts a buffer into it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -48,7 +48,7 @@ MODULE_PARM_DESC(max_cached_mb,
 
 /* The same in pages; constant after init. */
 static unsigned long max_cached __ro_after_init;
-/* Of these, what others may have: the pools get the rest, however much others give back. */
+/* The share of these that users other than the pools may have. */
 static unsigned long max_others __ro_after_init;
 
 /* Pages charged on all nodes. */
@@ -84,8 +84,8 @@ static void tell_later(const struct idle_node *idle, long charged)
  * @nid: their memory node
  * @pages: how many
  *
- * Exact: of two that are at it at once, each adds before it sums up, and one of
- * them at least sees both. (atomic_long_add_return() is fully ordered.)
+ * Exact: each of two callers at the same time adds before it sums up, so at least one of
+ * them sees both. (atomic_long_add_return() is fully ordered.)
  *
  * Context: any.
  * Return: false if they would be too many; then nothing is charged.
@@ -104,12 +104,12 @@ bool gophership_cached_charge(int nid, unsigned long pages)
 }
 
 /**
- * gophership_cached_force() - count pages as idle, be they too many
+ * gophership_cached_force() - count pages as idle, even above the bound
  * @nid: their memory node
  * @pages: how many
  *
- * For what has no other place to go to. What is above the bound goes at once, by a
- * work: gophership_kick_limit().
+ * For buffers that have no other place to go to. A work gives back what is above the bound:
+ * gophership_kick_limit().
  *
  * Context: any.
  */
@@ -137,7 +137,7 @@ void gophership_cached_uncharge(int nid, unsigned long pages)
 }
 
 /**
- * gophership_cached_add() - what lies idle outside of the pools comes or goes
+ * gophership_cached_add() - pages come to what lies idle outside of the pools, or go
  * @nid: the memory node of the pages
  * @pages: how many more; less than 0: how many less
  *
@@ -209,8 +209,8 @@ unsigned long gophership_cached_pages(int nid)
  * @nid: a memory node
  * @pages: what lies idle in the pools there
  *
- * Context: process, one at a time: the work of gophership_kick_tell(), or nobody
- * else is left.
+ * Context: process, one at a time: the work of gophership_kick_tell(), or the end of the
+ * module.
  */
 void gophership_cached_tell(int nid, unsigned long pages)
 {

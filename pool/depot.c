@@ -35,9 +35,9 @@ struct depot_hold {
 };
 
 /*
- * False in NMI, and upon code of the pool that holds a lock, if another one is at work:
- * perhaps the code that this came upon. Sparse has no words for a lock that is taken on
- * one of two results; the annotations in here and in depot_unlock() cancel out.
+ * Take the lock. In NMI, and on top of code of the pool that holds a lock, false if the lock
+ * is taken: perhaps the interrupted code has it. Sparse cannot describe a lock that is taken
+ * on one of two results; the annotations in here and in depot_unlock() cancel out.
  */
 static bool depot_lock(struct gophership_depot *depot, struct depot_hold *hold)
 {
@@ -137,9 +137,9 @@ struct gophership_magazine *gophership_depot_take(struct gophership_depot *depot
  * @empty: if not NULL, set to a magazine without buffers, or to NULL if the
  *	depot has none
  *
- * A caller that wants another magazine gets it, if need be, in the place of this one
- * within max_cached_mb: then the buffers go back to the page allocator at once,
- * or soon if this is no place to free anything.
+ * A caller that wants another magazine may get it instead of this one, if the two together
+ * would be more than max_cached_mb. Then the buffers go back to the page allocator at once,
+ * or soon if nothing can be freed in this context.
  *
  * Context: any.
  * Return: false if nothing was done (in NMI, or upon code of the pool, with the depot
@@ -196,7 +196,7 @@ bool gophership_depot_give_empty(struct gophership_depot *depot,
 
 /*
  * Put a buffer that was claimed as "inbox" on the inbox. A stale entry of it
- * may still be on some inbox (a second release that raced with the first); the
+ * may still be on some inbox (a second release that raced with the first). The
  * node cannot be linked twice, and need not be: that entry stands for this
  * release now.
  */
@@ -216,7 +216,7 @@ void gophership_depot_list(struct gophership_depot *depot, struct gophership_buf
 		gophership_kick_limit();
 }
 
-/* What was taken off an inbox, and what of it is not to be believed. */
+/* What was taken off an inbox, and which entries of it are stale. */
 struct stale {
 	unsigned int unlinked;
 	unsigned int nr;
@@ -225,8 +225,8 @@ struct stale {
 };
 
 /*
- * An entry was taken off the inbox: claim its buffer for the state @to, if it
- * is to be believed. From the exchange on, another CPU may link the node
+ * An entry was taken off the inbox: claim its buffer for the state @to, if the seal
+ * confirms the entry. From the exchange on, another CPU may link the node
  * anew. Context: the depot's lock held, not nested.
  */
 static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf *buf,
@@ -242,8 +242,8 @@ static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf
 		claimed = gophership_sealed(buf, GOPHERSHIP_SEAL_INBOX) &&
 			  gophership_claim(buf, GOPHERSHIP_SEAL_INBOX, to);
 		/*
-		 * (M) The look is over: pairs with (M) in gophership_free_defer(). Anything else
-		 * than our look: it is linked again, and theirs.
+		 * (M) The look is over: pairs with (M) in gophership_free_defer(). If the value is
+		 * no longer this look, another CPU has linked the node again, and has it.
 		 */
 		retiring = cmpxchg(&buf->inbox_state, look, 0) ==
 			   (look | GOPHERSHIP_INBOX_RETIRING);
@@ -263,8 +263,8 @@ static bool claim_unlinked(struct gophership_depot *depot, struct gophership_buf
 }
 
 /*
- * The reports and the frees wait for the unlock: call_rcu() may wake a thread, for
- * which it takes locks that others hold while they release.
+ * The reports and the frees wait for the unlock: call_rcu() may wake a thread, and takes
+ * locks for that which other CPUs hold while they release.
  */
 static void settle_stale(struct gophership_depot *depot, const struct stale *stale)
 {
@@ -336,8 +336,8 @@ static struct gophership_buf *inbox_take_one(struct gophership_depot *depot)
 }
 
 /*
- * The last entry of a magazine of the depot, claimed for a lease if it is to be
- * believed. Context: the depot's lock held.
+ * The last entry of a magazine of the depot. *@claimed: its buffer confirmed it, and is
+ * claimed for a lease. Context: the depot's lock held.
  */
 static struct gophership_buf *pop_entry(struct gophership_depot *depot, bool *claimed)
 {

@@ -2,9 +2,9 @@
 /*
  * GopherShip buffer pool: the way back of single buffers, and the count of all that wait.
  *
- * The buffers of a magazine go with it (pool/magazine.c). Here are those that go by
- * themselves: large ones, those of the reserve, lent and retired ones. Every release of
- * one is a claim, so the loser of a race never gets past its cmpxchg() and the list
+ * The buffers of a magazine go with it (pool/magazine.c). This file frees buffers that go by
+ * themselves: large ones, those of the reserve, lent and retired ones. Every release of such
+ * a buffer is a claim. So the loser of a race never gets past its cmpxchg(), and the list
  * node may serve as the RCU head.
  */
 #include <linux/irq_work.h>
@@ -24,15 +24,15 @@
 /* Pages of payload that wait for a grace period to be freed; by atomics. */
 static atomic_long_t retiring_pages;
 
-/* Are they so many that grace periods must be hurried? RCU counts callbacks, not bytes. */
+/* Are there so many that a grace period must be hurried? RCU counts callbacks, not bytes. */
 bool gophership_retiring_add(long pages)
 {
 	return atomic_long_add_return(pages, &retiring_pages) > RETIRING_PAGES_MAX;
 }
 
 /*
- * Leave the freeing of @buf to the CPU that unlinks it from an inbox, or that looks at it
- * now, having unlinked it. False if there is none.
+ * Leave the freeing of @buf to the CPU that unlinks it from an inbox, or that has unlinked it
+ * and looks at it now. False if there is no such CPU.
  */
 bool gophership_free_defer(struct gophership_buf *buf)
 {
@@ -61,7 +61,7 @@ static void free_rcu(struct rcu_head *rcu)
 	gophership_payload_free(buf);
 }
 
-/* The RCU head lay upon what tells whose descriptor it is. */
+/* The RCU head has overwritten @writer, which tells from which cache the descriptor is. */
 static void free_mapped_rcu(struct rcu_head *rcu)
 {
 	container_of(rcu, struct gophership_buf, rcu)->writer = GOPHERSHIP_WRITER_DEVICE;
@@ -83,7 +83,7 @@ static void free_now(struct gophership_buf *buf, bool drop)
 	gophership_call_rcu(&buf->rcu, gophership_mapped(buf) ? free_mapped_rcu : free_rcu);
 }
 
-/* Released where nothing can be freed and no grace period asked for. */
+/* Released in contexts that can neither free anything nor ask for a grace period. */
 static LLIST_HEAD(deferred);
 
 static void free_deferred(struct irq_work *work)
@@ -92,7 +92,7 @@ static void free_deferred(struct irq_work *work)
 
 	for (; node; node = next) {
 		next = node->next;
-		/* In the interrupt, where there is one: upon no lock of the allocators. */
+		/* No interrupt comes upon a lock of the allocators: they keep interrupts off. */
 		free_now(llist_entry(node, struct gophership_buf, node),
 			 gophership_may_allocate(GFP_ATOMIC));
 	}

@@ -27,9 +27,9 @@ static void set_loaded_nr(struct gophership_head *head, unsigned int nr)
 }
 
 /*
- * What the hot path may fill. A waiter sets the limit to NULL after it raised
- * the count; the barrier pairs with the one between the two, so one of us sees
- * the other.
+ * How far the hot path may fill the magazine. A waiter raises the count, then sets the limit
+ * to NULL. With a barrier on both sides this CPU sees the count, or the limit is NULL after
+ * both.
  */
 static void set_limit(struct gophership_head *head)
 {
@@ -52,8 +52,8 @@ static void set_limit(struct gophership_head *head)
  * A release that read the limit before puts its buffer into a magazine; the waiter finds
  * it there when its timeout has passed and it flushes the magazines.
  *
- * A CPU that restores its limit at this very moment sees the count: the barrier pairs with
- * the one in set_limit(). What is too small for the task stays on the hot path.
+ * A CPU that restores its limit at this moment sees the count: (C). Releases of classes that
+ * are too small for the task stay on the hot path.
  */
 void gophership_waiters_raise(struct gophership_pool *pool, unsigned int class)
 {
@@ -139,9 +139,8 @@ static void drain_inbox(struct gophership_head *head)
 
 /*
  * Give this CPU's head of @class an empty magazine if it has none at all: its
- * first use, or the first one after it was flushed. Called with preemption on
- * (or off, where that cannot be helped) and the head not entered, for a caller that
- * asked for a buffer with @gfp.
+ * first use, or the first one after it was flushed. @gfp: of the request that needs it.
+ * Context: the head not entered; preemption on, as far as the caller can do that.
  */
 void gophership_head_equip(struct gophership_pool *pool, unsigned int class, gfp_t gfp)
 {
@@ -201,7 +200,7 @@ bool gophership_head_reload(struct gophership_head *head)
  * @head: the head
  * @mag: an empty magazine that the head may take (then set to NULL), or NULL
  *
- * Return: false if that needs a magazine more than there are, or than may be.
+ * Return: false if that needs one more magazine, and there is none, or it may not be.
  */
 bool gophership_head_make_room(struct gophership_head *head, struct gophership_magazine **mag)
 {
@@ -265,7 +264,7 @@ static bool flush_magazine(struct gophership_head *head, struct gophership_magaz
  * @head: a head of this CPU, or of one that is dead
  *
  * Context: preemption off; not NMI.
- * Return: false if the head was busy: this is an interrupt on top of its user.
+ * Return: false if the head was busy: this interrupt came upon its user.
  */
 bool gophership_head_flush(struct gophership_head *head)
 {
@@ -281,9 +280,9 @@ bool gophership_head_flush(struct gophership_head *head)
 }
 
 /*
- * Entries of the loaded magazine, for lockless readers. While it is exchanged, the
- * two words may not fit each other: then it counts as empty, or, if the new
- * magazine lies just above the old one, for a moment as fuller than it is.
+ * Entries of the loaded magazine, for lockless readers. While the magazine is exchanged, the
+ * two words may not fit each other. Then it counts as empty; or, if the new magazine lies
+ * just above the old one, as fuller than it is.
  */
 static unsigned int peek_loaded(const struct gophership_head *head)
 {

@@ -19,8 +19,8 @@
 static __always_inline bool gophership_head_enter(struct gophership_head *head)
 {
 	/*
-	 * Between these and those of an interrupt there is no race: see @idle. It is 0 or
-	 * less; compared with 0 the compiler would keep it, for want of a zero elsewhere.
+	 * There is no race with an interrupt: see @idle. The result is 0 or less; after a
+	 * comparison with 0 the compiler would keep it in a register as its zero.
 	 */
 	if (unlikely(data_race(--head->idle) < 0))
 		return false;
@@ -101,7 +101,7 @@ static __always_inline bool gophership_slot_fits(const struct gophership_head *h
 						 struct gophership_buf **slot,
 						 const struct gophership_buf *buf)
 {
-	/* Must_acquire may just be setting it to NULL: the old value will do. */
+	/* Must_acquire may set it to NULL at this moment: the old value will do. */
 	if (unlikely(slot >= data_race(head->limit)))
 		return false;
 	return !gophership_many_nodes() || buf->nid == head->node;

@@ -22,8 +22,8 @@
  */
 
 /*
- * Move what lies on the inbox into a magazine of the depot. Returns whether
- * there may be more. Process context.
+ * Move buffers from the inbox into a magazine of the depot. Returns true if there may
+ * be more. Context: process.
  */
 static bool inbox_pack(struct gophership_depot *depot)
 {
@@ -47,9 +47,9 @@ static bool inbox_pack(struct gophership_depot *depot)
 }
 
 /*
- * Retire up to @max buffers of the inbox, and collect them in @retiring, or without that
- * free them later. Works without memory, if only as fast as grace periods pass.
- * Returns how many.
+ * Retire up to @max buffers of the inbox. Collect them in @retiring, or if that is NULL free
+ * them later. Works without memory, but then only as fast as grace periods pass. Returns how
+ * many.
  */
 static unsigned int inbox_retire(struct gophership_depot *depot, unsigned int max,
 				 struct gophership_retiring *retiring)
@@ -89,9 +89,10 @@ static unsigned int at_most(unsigned int nr, unsigned long want, unsigned int cl
  * gophership_depot_trim() - give idle buffers back to the page allocator
  * @depot: the depot
  * @want: stop when that many pages are free or on their way
- * @retiring: collects what is not free yet, and counts what is; NULL: that is freed later
+ * @retiring: collects buffers that are not free yet, and counts those that are; NULL: the
+ *	former are freed later
  *
- * No more than what is there when this begins: others may give as fast as this takes.
+ * Takes no more than there is when this begins: other CPUs may give as fast as this takes.
  *
  * Context: process.
  * Return: the number of pages, about @want or all there are.
@@ -136,7 +137,7 @@ unsigned int gophership_depot_age(struct gophership_depot *depot)
 	struct gophership_magazine *mag;
 	unsigned int i, idle, nr = 0;
 
-	/* As many rounds as there is now; what comes meanwhile waits. */
+	/* Once for each magazine that there is now: what comes meanwhile is for the next time. */
 	i = DIV_ROUND_UP(atomic_read(&depot->nr_inbox),
 			 gophership_magazine_capacity(depot->class));
 	for (; i > 0 && inbox_pack(depot); i--)

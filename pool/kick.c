@@ -2,9 +2,9 @@
 /*
  * GopherShip buffer pool: work that any context may ask for.
  *
- * To queue a work takes the lock of its workqueue or of a timer, and to wake a task that
- * of a run queue: the caller may hold it. To queue an irq_work takes none. So here are the
- * irq_works; what they start is given by the files above that do it.
+ * To queue a work takes the lock of its workqueue or of a timer, and to wake a task takes the
+ * lock of a run queue. The caller may hold these locks. To queue an irq_work takes none. So
+ * this file has the irq_works. The files above pass the work that they start.
  */
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
@@ -35,8 +35,8 @@ static void start_clock(struct irq_work *work)
 static DEFINE_IRQ_WORK(clock_work, start_clock);
 
 /*
- * There is something that can grow old. Any context, under any lock: to queue a
- * delayed work takes a timer's lock, to queue an irq_work does not.
+ * Start the ageing: something may grow old now. Context: any, under any lock. (To queue a
+ * delayed work takes a timer's lock, to queue an irq_work does not.)
  */
 void gophership_kick_age(void)
 {
@@ -52,7 +52,7 @@ static void start_limit(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(hurry_work, start_limit);
 
-/* An inbox holds more than it may. Any context, under any lock. */
+/* Give back what is above max_cached_mb, soon. Context: any, under any lock. */
 void gophership_kick_limit(void)
 {
 	if (!delayed_work_pending(limit_work))
@@ -66,7 +66,7 @@ static void start_tell(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(tell_irq_work, start_tell);
 
-/* The machine's counter is not up to date. Any context, under any lock. */
+/* Bring the machine's counter up to date, soon. Context: any, under any lock. */
 void gophership_kick_tell(void)
 {
 	if (!delayed_work_pending(tell_work))
@@ -78,7 +78,7 @@ static void wake_waiters(struct irq_work *work)
 	wake_up_all(&container_of(work, struct gophership_pool, wake)->wait);
 }
 
-/* A buffer of @class came back where a waiter can find it. In any context. */
+/* Wake waiters: a buffer of @class is where they find it. Context: any, under any lock. */
 void gophership_kick_waiters(struct gophership_pool *pool, unsigned int class)
 {
 	if (unlikely(atomic_read(&pool->waiters[class])))
@@ -90,7 +90,7 @@ static void start_refill(struct irq_work *work)
 	schedule_work(&container_of(work, struct gophership_pool, refill_kick)->refill_work);
 }
 
-/* The stock is to be filled. Any context, under any lock. */
+/* Have the refill work run, soon. Context: any, under any lock. */
 void gophership_kick_refill(struct gophership_pool *pool)
 {
 	if (!work_pending(&pool->refill_work))

@@ -2,13 +2,12 @@
 /*
  * GopherShip buffer pool: buffers that the device lends.
  *
- * They have a descriptor, a pool and its counters as all others, and never see a
- * magazine: what lies idle of them is kept by the device (device/idle.c).
- * Their seal says so (GOPHERSHIP_SEAL_LENT), so a release by a driver, whatever
- * pointer it has, is refused. Hence only the device ever changes such a seal,
- * and the device knows who has the buffer: the payload of one that is retiring is
- * freed at once. The descriptor stays for a grace period, for releases that are just
- * looking at its seal.
+ * They have a descriptor, a pool and its counters as all buffers, and never lie in a
+ * magazine: the device keeps them while they are idle (device/idle.c).
+ * Their seal says so (GOPHERSHIP_SEAL_LENT), so a release by a driver is refused, by
+ * any pointer. Hence only the device changes such a seal, and it knows the buffer's user.
+ * When such a buffer is retired, its payload is freed at once. The descriptor stays for a
+ * grace period, for releases that look at its seal at that moment.
  */
 #include <linux/bug.h>
 #include <linux/percpu.h>

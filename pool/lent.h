@@ -8,7 +8,7 @@
 #include "pool/types.h"
 
 /**
- * gophership_lend() - a buffer that only the device has to do with
+ * gophership_lend() - a buffer for the device alone
  * @pool: the pool that counts it, one with GOPHERSHIP_POOL_LENDS
  * @class: size class
  * @gfp: as for the page allocator

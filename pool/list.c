@@ -95,7 +95,7 @@ int gophership_list_add(struct gophership_pool *pool)
 }
 
 /*
- * The pool with that name, or NULL. The orphans are no pool of anyone's. Context:
+ * The pool with that name, or NULL. The orphans are not found. Context:
  * gophership_pools_srcu, in which the pool stays.
  */
 struct gophership_pool *gophership_list_find(const char *name)
@@ -125,7 +125,7 @@ void gophership_list_remove(struct gophership_pool *pool)
 	mutex_lock(&gophership_pools_lock);
 	list_del_rcu(&pool->entry);
 	mutex_unlock(&gophership_pools_lock);
-	/* A shrinker may be at it, or have some of its buffers on their way. */
+	/* A shrinker may still use it, or free some of its buffers. */
 	synchronize_srcu(&gophership_pools_srcu);
 }
 

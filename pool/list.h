@@ -16,7 +16,7 @@
 extern struct gophership_pool *gophership_kernel_pool;
 extern struct gophership_head __percpu *gophership_kernel_heads;
 extern struct gophership_pool *gophership_user_pool;
-/* Where buffers go that outlive their pool. Nothing that is released stays here. */
+/* The pool of buffers that outlive their own. It keeps nothing that is released. */
 extern struct gophership_pool *gophership_orphans;
 
 /*

@@ -22,7 +22,7 @@
 #include "pool/trace.h"
 
 /*
- * A magazine holds about this much payload, whatever the class, but not fewer
+ * A magazine of each class holds about this much payload, but not fewer
  * than some buffers, and is a power of two in bytes, since kmalloc() would round
  * it up to that.
  */
@@ -191,7 +191,7 @@ static void magazine_free_dropped_rcu(struct rcu_head *rcu)
 	magazine_free(container_of(rcu, struct gophership_magazine, rcu));
 }
 
-/* Doomed magazines for which expedite() brings a grace period about. */
+/* Retiring magazines for which expedite() brings a grace period about. */
 static LLIST_HEAD(retiring_magazines);
 
 /* Free the retiring magazines that wait for it. */
@@ -350,9 +350,9 @@ static void drop_payloads(const struct gophership_magazine *mag)
 }
 
 /*
- * As gophership_magazine_retire(), of a magazine that was in the depot. Its pages are free
- * when this returns, if the grace period in which others might still look at them has
- * gone by; else, or the descriptors in any case, later.
+ * gophership_magazine_retire() for a magazine that was in the depot. If the grace period of
+ * its cookie is over, its pages are free when this returns. Else they are freed later. The
+ * descriptors always are.
  */
 unsigned int gophership_magazine_trim(struct gophership_depot *depot,
 				      struct gophership_magazine *mag,

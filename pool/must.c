@@ -47,9 +47,9 @@ static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t siz
 	gophership_waiters_raise(pool, class);
 	for (;;) {
 		/*
-		 * What lies in other CPUs' magazines is out of reach. Not only after
-		 * an undisturbed sleep: releases of what is too small for us wake us
-		 * if another task waits for that.
+		 * Buffers in other CPUs' magazines are out of reach: flush them. Not only
+		 * after an undisturbed sleep: releases of smaller buffers wake this task,
+		 * too, if another task waits for these.
 		 */
 		if (time_after_eq(jiffies, flush_at)) {
 			gophership_pool_flush(pool, class);

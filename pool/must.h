@@ -8,8 +8,8 @@
 #include "pool/types.h"
 
 /*
- * What must_acquire asks for without effort, before it sleeps. As mempool: the
- * reserve is ours, the page allocator's stays untouched.
+ * The flags of must_acquire's first try, before it sleeps. As in mempool: the pool has its
+ * own reserve, and leaves that of the page allocator alone.
  */
 #define GOPHERSHIP_GFP_MUST	(GFP_NOWAIT | __GFP_NOMEMALLOC)
 

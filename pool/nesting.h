@@ -4,8 +4,8 @@
  * for there.
  *
  * A tracer may call the pool from any line of the kernel: under a run queue's lock,
- * within the allocators, and within the pool itself, which holds a lock there or has
- * called an allocator. A hit and a release are right everywhere. All else asks here
+ * within the allocators, and within the pool itself, which may hold a lock there or have
+ * called an allocator. A hit and a release are safe everywhere. All other paths ask here
  * first.
  */
 #ifndef GOPHERSHIP_POOL_NESTING_H
@@ -36,8 +36,8 @@ static inline unsigned int gophership_nesting_level(void)
 }
 
 /*
- * Did this context come upon a part of the pool that holds a lock, or may it have?
- * Then it may try the pool's locks, and not wait for them.
+ * May this context have interrupted a part of the pool that holds a lock? Then it may try
+ * the pool's locks, but not wait for them.
  */
 static inline bool gophership_nested(void)
 {
@@ -101,7 +101,10 @@ static inline bool gophership_may_allocate(gfp_t gfp)
 	return gfp & (__GFP_DIRECT_RECLAIM | __GFP_HIGH) || !irqs_disabled();
 }
 
-/* With what to ask them: only a caller that says where it is may wake kswapd. */
+/*
+ * The flags for them. A task that can be preempted wakes kswapd, and so does a request that may
+ * reclaim or has __GFP_HIGH.
+ */
 static inline gfp_t gophership_allocator_gfp(gfp_t gfp)
 {
 	if (preemptible() || gfp & (__GFP_DIRECT_RECLAIM | __GFP_HIGH))

@@ -65,7 +65,7 @@ static void init_depots(struct gophership_pool *pool)
 					      class, node);
 }
 
-/* All of them, also of what is leased. @dma may be NULL; it is not the caller's any more. */
+/* End all mappings, also of leased buffers. Takes @dma over, which may be NULL. */
 static void end_mappings(struct gophership_dma *dma)
 {
 	if (!dma)
@@ -110,7 +110,7 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
 }
 
 /*
- * Free what lies in the pool, which is used no more. Without memory the
+ * Free all idle buffers of a pool that is not used any more. Without memory the
  * inboxes need several rounds.
  */
 static void pool_empty(struct gophership_pool *pool)
@@ -127,7 +127,7 @@ static void pool_empty(struct gophership_pool *pool)
 	} while (!gophership_pool_is_empty(pool));
 }
 
-/* Name what is leased of the buffers that were reassigned. Returns how many. */
+/* Name the reassigned buffers that are still leased. Returns how many. */
 static int name_leaks(const char *pool)
 {
 	struct gophership_leak leak;
@@ -140,8 +140,8 @@ static int name_leaks(const char *pool)
 }
 
 /*
- * First no release may find the pool any more, then it is emptied, and what is
- * leased then was leaked.
+ * First no release may find the pool any more. Then it is emptied. Buffers that are still
+ * leased then were leaked.
  */
 static int pool_destroy(struct gophership_pool *pool)
 {
@@ -153,7 +153,7 @@ static int pool_destroy(struct gophership_pool *pool)
 	gophership_registry_reassign(pool, gophership_orphans);
 	synchronize_rcu();
 	pool_empty(pool);
-	/* No device reaches what is still leased, either. */
+	/* No device reaches the leaked buffers, either. */
 	end_mappings(pool->dma);
 	leaked = name_leaks(pool->name);
 	mutex_unlock(&one_at_a_time);
@@ -234,7 +234,7 @@ struct gophership_pool *gophership_pool_create(const struct gophership_pool_para
 	    params->reserve > GOPHERSHIP_RESERVE_MAX ||
 	    params->reserve_size > GOPHERSHIP_MAX_POOLED || params->stock > GOPHERSHIP_STOCK_MAX)
 		return ERR_PTR(-EINVAL);
-	/* The stock is made by a kernel thread, whose cgroup is not the taker's. */
+	/* A kernel thread makes the stock, and its cgroup is not that of the request. */
 	if (params->stock && flags & GOPHERSHIP_POOL_ACCOUNT)
 		return ERR_PTR(-EINVAL);
 	return create(params);

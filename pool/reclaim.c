@@ -3,8 +3,8 @@
  * GopherShip buffer pool: memory goes back.
  *
  * By the shrinker when memory is short, by ageing when it lies idle, by CPU hotplug
- * when no CPU is left to use it. Everything leaves by way of a depot; what lies in a
- * CPU's head is first flushed there, by that CPU.
+ * when its CPU is gone. Everything leaves by way of a depot. Buffers in a CPU's head are
+ * first flushed to the depot, by that CPU.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -82,8 +82,8 @@ static bool cpu_ages(int cpu, void *data)
 }
 
 /*
- * More lies idle than may, or a head got no magazine for that reason. What the depots
- * have goes first: that is how a CPU that begins to use a pool comes to its own.
+ * More buffers lie idle than max_cached_mb, or a head got no magazine for that reason. The
+ * depots give first: so a CPU that begins to use a pool gets its share.
  */
 static void limit_pools(struct work_struct *work)
 {
@@ -125,7 +125,7 @@ static unsigned long age_pool(struct gophership_pool *pool)
 {
 	unsigned int i;
 
-	/* Again what there was no memory for. */
+	/* Once more, for inboxes that could not be emptied without memory. */
 	for (i = 0; i < gophership_pool_nr_depots(); i++)
 		gophership_depot_limit(&pool->depots[i], 0);
 	/* Its leased buffers are leaks, or the device's: they are no reason to look again. */
@@ -221,9 +221,9 @@ static unsigned long shrink_pools(int nid, unsigned long want, struct gophership
 }
 
 /*
- * What this returns is free: most at once, since its grace period has gone by while it
- * lay in the depot, the rest after one that is waited for here. No lock is held for it
- * that others wait for: a pool that is destroyed waits for this.
+ * The pages that this returns are free. Most are free at once, since their grace period has
+ * gone by while they lay in the depot; this waits for a grace period for the rest. It holds
+ * no lock meanwhile. Only the destruction of a pool waits for it.
  */
 static unsigned long scan_objects(struct shrinker *unused, struct shrink_control *sc)
 {
@@ -249,7 +249,7 @@ static struct shrinker shrinker_model = {
 	.batch = 1024,
 };
 
-/* @cpu is dead: its heads are ours. What interrupts it had are over, too. */
+/* @cpu is dead, and so are its interrupts: this CPU owns its heads. */
 static int cpu_dead(unsigned int cpu)
 {
 	struct gophership_pool *pool;

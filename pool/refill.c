@@ -3,9 +3,9 @@
  * GopherShip buffer pool: what comes from the page allocator, at once or in the background.
  *
  * A miss that may allocate does it here, and fills this CPU's magazine on the way. A miss
- * that may not, a release without room for a magazine, and a taker from the stock leave word
- * of what they lacked. To queue an irq_work takes no lock, so they may do so in any
- * context; it queues a work, and that one has a task's means.
+ * that may not, a release that lacks a magazine, and a taker from the stock note what they
+ * lack, and queue an irq_work. That takes no lock, so any context may do it. The irq_work
+ * queues a work, in which a task allocates.
  */
 #include <linux/bitops.h>
 #include <linux/gfp.h>
@@ -128,7 +128,7 @@ static void make_wanted(struct work_struct *work)
 
 static void want(struct gophership_pool *pool, unsigned int bit)
 {
-	/* Nothing acquires from it. */
+	/* No request acquires from such a pool. */
 	if (pool->flags & GOPHERSHIP_POOL_KEEPS_NOTHING)
 		return;
 	if (!test_bit(bit, &pool->wanted))
@@ -214,7 +214,7 @@ struct gophership_buf *gophership_refill(struct gophership_pool *pool, unsigned 
 	return buf;
 }
 
-/* A magazine of @class was. Any context. */
+/* A magazine of @class was wanted where none may be allocated. Context: any. */
 void gophership_refill_magazine(struct gophership_pool *pool, unsigned int class)
 {
 	want(pool, class + MAGAZINE);

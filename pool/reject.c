@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: what is said of a release that was refused.
+ * GopherShip buffer pool: reports of refused releases.
  *
  * Nothing here follows a pointer: the registry says whether there is a descriptor,
  * and words of it, which may go meanwhile, are read with gophership_peek().
@@ -94,9 +94,9 @@ int gophership_reject(const struct gophership_buf *buf, unsigned long call_site)
 }
 
 /*
- * An entry of a magazine or an inbox that its buffer does not confirm: two
- * CPUs released it at the same time, and neither could be told. By now it may
- * have been freed, and its memory be in use for something else.
+ * Report an entry of a magazine or an inbox that its buffer does not confirm: two
+ * CPUs released the buffer at the same time, and neither could be told. By now it may
+ * have been freed, and its memory may have another user.
  */
 void gophership_reject_stale(const struct gophership_buf *buf)
 {

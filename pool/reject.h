@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * GopherShip buffer pool: what is said of a release that was refused.
+ * GopherShip buffer pool: reports of refused releases.
  */
 #ifndef GOPHERSHIP_POOL_REJECT_H
 #define GOPHERSHIP_POOL_REJECT_H

@@ -167,7 +167,7 @@ static bool wants_claim(const struct gophership_buf *buf)
 	return this_cpu_ptr(READ_ONCE(buf->heads))->pool->flags & GOPHERSHIP_POOL_CLAIMS;
 }
 
-/* All that the hot path has no time for. Context: any. Returns as gophership_buf_release(). */
+/* Releases that the hot path cannot do. Context: any. Returns as gophership_buf_release(). */
 int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
 {
 	int ret = -EALREADY;
@@ -222,7 +222,7 @@ int gophership_buf_retire(struct gophership_buf *buf)
 		if (!gophership_plausible(buf))
 			return gophership_reject(buf, _RET_IP_);
 	}
-	/* What leaves the reserve is looked at: see reserve_take(). */
+	/* The reserve looks for references before it hands a buffer out: see pop(). */
 	if (of_reserve(buf))
 		return gophership_release_slow(buf, _RET_IP_);
 	ret = gophership_retire(buf, _RET_IP_);

@@ -2,10 +2,10 @@
 /*
  * GopherShip buffer pool: reports for the log, from any context.
  *
- * A mistake may come up under a console's lock, a run queue's, or with a head of the
- * pool busy: no place to print, nor to name a call site. There the report is a record
- * in a fixed place, and an interrupt soon after prints it. Where a task can be preempted
- * it is printed at once.
+ * A mistake may be found under the lock of a console or a run queue, or with a head of the
+ * pool busy. Such a context can neither print nor name a call site. There the report is
+ * written to a record in a fixed array, and an interrupt soon after prints it. Where the task
+ * can be preempted the report is printed at once.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,10 +26,11 @@ enum { RECORD_FREE, RECORD_WRITING, RECORD_WRITTEN, RECORD_READING };
 
 /**
  * struct record - a report that waits
- * @state: RECORD_*. By cmpxchg from free to writing, by the context that has the report,
- *	and from written to reading, by a printer, of which there may be two on two CPUs;
- *	onwards from those by a store with release of the same
- * @report: protected by @state: only the context that has it writing or reading touches it
+ * @state: RECORD_*. The context that has a report takes it from free to writing, by
+ *	cmpxchg. A printer takes it from written to reading, by cmpxchg: there may be two
+ *	printers on two CPUs. The same context goes on to the next state, by a store with
+ *	release
+ * @report: protected by @state: only the context that has set writing or reading touches it
  */
 struct record {
 	int state;

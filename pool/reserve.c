@@ -7,8 +7,8 @@
  * do either on top of either. A taker looks at all slots. That takes a while (at most
  * GOPHERSHIP_RESERVE_MAX of them), but happens only when everything else has failed.
  *
- * A buffer of the reserve never changes into another one, nor does it leave: if something
- * still refers to its pages when it comes back, it lies in its slot until that is over.
+ * A buffer of the reserve stays one, with the same pages. If something still refers to its
+ * pages when it comes back, it lies in its slot until that is over.
  */
 #include <linux/gfp.h>
 #include <linux/percpu.h>

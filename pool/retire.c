@@ -2,10 +2,10 @@
 /*
  * GopherShip buffer pool: buffers that leave the pool with their release.
  *
- * In a pool with GOPHERSHIP_POOL_CLAIMS every release is a claim, so that one of
- * two at once never gets past its cmpxchg(). The winner may look at the payload, drop
+ * In a pool with GOPHERSHIP_POOL_CLAIMS every release is a claim: of two releases at once,
+ * one does not get past its cmpxchg(). The winner may look at the payload, drop
  * it at once, and use the list node as the RCU head. In other pools a release by
- * the hot path may be under way while the buffer is retired: then a magazine with that
+ * the hot path may be under way while the buffer is retired. So a magazine with that
  * one buffer carries it, and the grace period's end decides, as for each buffer that
  * is trimmed.
  */
@@ -58,7 +58,7 @@ static bool may_keep(const struct gophership_head *head, const struct gophership
  * @call_site: of the release
  *
  * Context: any.
- * Return: whether it is gone; else the caller goes on with the release.
+ * Return: true if it is gone; else the caller goes on with the release.
  */
 bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_site)
 {
@@ -145,7 +145,7 @@ out:
 }
 
 /**
- * gophership_retire() - let go of a buffer, whatever its pool may keep
+ * gophership_retire() - let go of a buffer, even if its pool might keep it
  * @buf: plausible; none of a reserve
  * @call_site: of the call
  *

@@ -3,9 +3,9 @@
  * GopherShip buffer pool: the stock, idle buffers for contexts that may not allocate.
  *
  * An array of slots per size class, from which any context takes by an exchange. A task
- * in the background fills what is empty (pool/refill.c). A buffer in stock
- * is sealed with the address of its slot, as in a magazine, and a taker believes it by
- * the same rule: see "The seal".
+ * in the background fills empty slots (pool/refill.c). A buffer in stock
+ * is sealed with the address of its slot, as in a magazine, and the same rule tells a taker
+ * whether the entry is valid: see "The seal".
  */
 #include <linux/atomic.h>
 #include <linux/gfp.h>
@@ -100,8 +100,8 @@ static void put_slot(struct gophership_pool *pool, unsigned int class,
 }
 
 /*
- * Rather one that lies idle than a new one; unless a task waits for what is released: it
- * never looks into the stock.
+ * Takes an idle buffer if there is one, else a new one. While a task waits in must_acquire,
+ * idle buffers are left to it, as it does not look into the stock.
  */
 static bool fill_slot(struct gophership_pool *pool, unsigned int class,
 		      struct gophership_buf **slot, gfp_t gfp)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * GopherShip buffer pool: its structures, and who protects what.
+ * GopherShip buffer pool: its structures, and what protects them.
  *
  * A pool is, per size class, one head on each CPU and one depot on each memory
  * node. A head owns up to two magazines (arrays of buffer pointers) and serves
@@ -129,9 +129,9 @@ static_assert(MAX_NUMNODES - 1 < GOPHERSHIP_UNCHARGED);
  *	once; written before a depot has it in @full, protected by the depot's lock
  * @node: for the way back to the page allocator, retiring; as is
  * @rcu: also
- * @sentinel: gophership_sentinel, where the entry below the first one would be: what
- *	finds it there finds a buffer that no slot confirms, so the hot path need
- *	not ask whether the magazine is empty. Constant
+ * @sentinel: gophership_sentinel, where the entry below the first one would be: a buffer
+ *	that no slot confirms. So the hot path need not ask whether the magazine is
+ *	empty. Constant
  * @slot: the buffers; protected as @nr
  */
 struct gophership_magazine {
@@ -227,7 +227,7 @@ struct gophership_head {
  * @old_low: the same of the period before; protected by @lock
  * @inbox: buffers that were released where no magazine was to be had (on top
  *	of a busy head, on a CPU of another node, without memory for a
- *	magazine). Anyone adds, without a lock, in any context; removal is
+ *	magazine). Any context adds, without a lock; removal is
  *	protected by @lock (llist_del_first() wants one remover)
  * @nr_inbox: entries of @inbox, counted before they are linked
  * @pool: constant
