@@ -19,6 +19,7 @@
  *	Constant
  * @opener: the process that opened the device. Constant
  * @comm: its name then. Constant
+ * @context: the id of the context, for tracers. Constant from when that is open
  * @pages: pages charged; by atomics
  */
 struct gophership_account {
@@ -26,6 +27,7 @@ struct gophership_account {
 	const struct cred *owner;
 	struct pid *opener;
 	char comm[TASK_COMM_LEN];
+	u32 context;
 	atomic_long_t pages;
 };
 

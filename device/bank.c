@@ -23,11 +23,13 @@
 #include "device/pinned.h"
 #include "pool/report.h"
 
-static int fill_slot(struct gophership_bank *bank, u32 index)
+static int fill_slot(struct gophership_bank *bank, u32 index,
+		     const struct gophership_account *account)
 {
-	struct gophership_loan *loan = gophership_loan_acquire(bank->class);
+	struct gophership_loan *loan;
 	struct gophership_buf *buf;
 
+	loan = gophership_loan_acquire(bank->class, bank->capacity, account);
 	if (!loan)
 		return -ENOMEM;
 	buf = loan->buf;
@@ -46,7 +48,7 @@ static int fill_slot(struct gophership_bank *bank, u32 index)
 static bool give_back(struct gophership_loan *loan, struct gophership_account *account)
 {
 	WARN_ON_ONCE(!gophership_claim(loan->buf, GOPHERSHIP_SEAL_PORT, GOPHERSHIP_SEAL_LENT));
-	gophership_loan_released(loan);
+	gophership_loan_released(loan, account);
 	if (gophership_loan_pinned(loan)) {
 		gophership_pinned_add(loan, account);
 		return false;
@@ -66,11 +68,13 @@ static void *bank_array(u32 count, size_t size)
  *	gophership_bank_free()
  * @count: how many
  * @class: of what size class
+ * @account: who pays
  *
  * Context: process, may sleep.
  * Return: 0; -ENOMEM; -EINTR if a fatal signal came.
  */
-int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int class)
+int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int class,
+			 const struct gophership_account *account)
 {
 	int ret;
 
@@ -83,7 +87,7 @@ int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int c
 	for (; bank->count < count; bank->count++) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = fill_slot(bank, bank->count);
+		ret = fill_slot(bank, bank->count, account);
 		if (ret)
 			return ret;
 		cond_resched();

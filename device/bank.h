@@ -82,7 +82,8 @@ gophership_bank_find(const struct gophership_bank *bank, const struct gophership
 	return bank->slots + index;
 }
 
-int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int class);
+int gophership_bank_fill(struct gophership_bank *bank, u32 count, unsigned int class,
+			 const struct gophership_account *account);
 struct page *gophership_bank_page(const struct gophership_bank *bank, unsigned long nr);
 u32 gophership_bank_reap(struct gophership_bank *bank, struct gophership_bank_dma *map,
 			 struct gophership_account *account, u32 *pinned);

@@ -64,6 +64,7 @@ struct gophership_context *gophership_context_new(void)
 	context->generation = context->first;
 	id = atomic64_inc_return(&last_id);
 	context->id = id < GOPHERSHIP_WRITER_DEVICE ? id : 0;
+	context->account->context = context->id;
 	atomic_long_inc(&nr_contexts);
 	mutex_lock(&contexts_lock);
 	list_add_tail(&context->entry, &contexts);

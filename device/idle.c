@@ -42,15 +42,16 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
+#include <linux/pid.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 #include <linux/workqueue.h>
 
+#include "device/account.h"
 #include "device/idle.h"
 #include "device/loan.h"
 #include "gophership_compat.h"
-#include "pool/acquire.h"
 #include "pool/cached.h"
 #include "pool/list.h"
 #include "pool/payload.h"
@@ -262,6 +263,8 @@ static struct gophership_loan *take_idle(unsigned int class)
 /**
  * gophership_loan_acquire() - a loan for the current task
  * @class: size class of the buffer
+ * @size: bytes that were asked for
+ * @account: of the context that gets it
  *
  * An idle one that its cgroup pays for, on the node that its memory policy and cpuset
  * want; else a new one.
@@ -269,7 +272,8 @@ static struct gophership_loan *take_idle(unsigned int class)
  * Context: process, may sleep.
  * Return: the loan, or NULL without memory.
  */
-struct gophership_loan *gophership_loan_acquire(unsigned int class)
+struct gophership_loan *gophership_loan_acquire(unsigned int class, size_t size,
+					       const struct gophership_account *account)
 {
 	struct gophership_loan *loan = take_idle(class);
 
@@ -281,19 +285,27 @@ struct gophership_loan *gophership_loan_acquire(unsigned int class)
 	loan->faulted = false;
 	this_cpu_inc(gophership_user_pool->heads[class].slow_acquires);
 	WRITE_ONCE(loan->buf->acquired_by, _RET_IP_);
-	gophership_acquired(loan->buf, _RET_IP_);
+	if (static_branch_unlikely(&gophership_poison_key))
+		gophership_poison_check(loan->buf);
+	if (trace_gophership_acquire_enabled())
+		trace_gophership_acquire(gophership_user_pool->name, loan->buf, size,
+					 account->context, pid_nr(account->opener), 0);
 	return loan;
 }
 
 /**
  * gophership_loan_released() - count that a loan's lease has ended
  * @loan: the loan, wherever it goes then
+ * @account: of the context that had it
  *
  * Context: process.
  */
-void gophership_loan_released(struct gophership_loan *loan)
+void gophership_loan_released(struct gophership_loan *loan,
+			      const struct gophership_account *account)
 {
-	trace_gophership_release(loan->buf, _RET_IP_);
+	if (trace_gophership_release_enabled())
+		trace_gophership_release(gophership_user_pool->name, loan->buf, account->context,
+					 pid_nr(account->opener), 0);
 	WRITE_ONCE(loan->buf->released_by, _RET_IP_);
 	this_cpu_inc(gophership_user_pool->heads[loan->class].slow_releases);
 }

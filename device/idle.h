@@ -9,8 +9,10 @@
 
 #include "device/types.h"
 
-struct gophership_loan *gophership_loan_acquire(unsigned int class);
-void gophership_loan_released(struct gophership_loan *loan);
+struct gophership_loan *gophership_loan_acquire(unsigned int class, size_t size,
+					       const struct gophership_account *account);
+void gophership_loan_released(struct gophership_loan *loan,
+			      const struct gophership_account *account);
 void gophership_idle_add(struct gophership_loan *loan);
 void gophership_idle_stats(unsigned int class, struct gophership_class_counters *row);
 int gophership_idle_init(void);

@@ -97,12 +97,12 @@ static long ioctl_info(void __user *arg)
 }
 
 /*
- * Lease up to @count buffers. Returns how many; *@error is why there are no more. A
+ * Lease up to @count buffers of @size bytes. Returns how many; *@error is why there are no more. A
  * signal ends the call early, but one that does not kill lets it have one first: it
  * would never get anywhere under a fast timer otherwise. Task work (of an
  * io_uring that closes, say) is no signal.
  */
-static u32 lease_run(struct gophership_context *context, unsigned int class, u32 count,
+static u32 lease_run(struct gophership_context *context, size_t size, u32 count,
 		     struct gophership_lease *leases, int *error)
 {
 	u32 granted;
@@ -113,7 +113,7 @@ static u32 lease_run(struct gophership_context *context, unsigned int class, u32
 			*error = -EINTR;
 			break;
 		}
-		*error = gophership_context_lease(context, class, &leases[granted]);
+		*error = gophership_context_lease(context, size, &leases[granted]);
 		if (*error)
 			break;
 		cond_resched();
@@ -150,18 +150,18 @@ static u32 leave_some(struct gophership_context *context, unsigned int class,
 }
 
 /* As lease_run(). Returns how many buffers were leased, or why there is none. */
-static int lease_some(struct gophership_context *context, unsigned int class, u32 count,
+static int lease_some(struct gophership_context *context, size_t size, u32 count,
 		      struct gophership_lease *leases)
 {
 	u32 granted;
 	int error;
 
 	gophership_pinned_look(LOOK_FIRST);
-	granted = lease_run(context, class, count, leases, &error);
+	granted = lease_run(context, size, count, leases, &error);
 	if (error && error != -EINTR && gophership_pinned_look(LOOK_LAST))
-		granted += lease_run(context, class, count - granted, leases + granted, &error);
+		granted += lease_run(context, size, count - granted, leases + granted, &error);
 	if (error == -ENOBUFS && granted)
-		granted = leave_some(context, class, leases, granted);
+		granted = leave_some(context, gophership_class(size), leases, granted);
 	if (error == -ENOBUFS)
 		error = -ENOMEM;
 	return granted ? granted : error;
@@ -207,11 +207,10 @@ static int acquire_into(struct gophership_context *context,
 			const struct gophership_acquire *acquire,
 			struct gophership_acquire __user *arg, struct gophership_lease *leases)
 {
-	unsigned int class = gophership_class(acquire->min_size);
 	int granted;
 
 	fault_in(arg, acquire);
-	granted = lease_some(context, class, acquire->count, leases);
+	granted = lease_some(context, acquire->min_size, acquire->count, leases);
 	if (granted <= 0)
 		return granted;
 	if (!report_leases(arg, gophership_user_pointer(acquire->leases), leases, granted))

@@ -79,14 +79,15 @@ static bool clear_buf(const struct gophership_context *context, struct gophershi
 	return true;
 }
 
-static int lease_charged(struct gophership_context *context, unsigned int class,
+static int lease_charged(struct gophership_context *context, size_t size,
 			 struct gophership_lease *lease)
 {
+	unsigned int class = gophership_class(size);
 	struct gophership_loan *loan;
 	bool cleared;
 	int ret;
 
-	loan = gophership_loan_acquire(class);
+	loan = gophership_loan_acquire(class, size, context->account);
 	if (!loan)
 		return -ENOBUFS;
 	cleared = clear_buf(context, loan->buf);
@@ -111,7 +112,7 @@ static int lease_charged(struct gophership_context *context, unsigned int class,
 	return 0;
 
 give_back:
-	gophership_loan_released(loan);
+	gophership_loan_released(loan, context->account);
 	gophership_idle_add(loan);
 	/* The charge bounds the slots, so none is missing; be correct anyway. */
 	return ret == -EBUSY ? -EDQUOT : -ENOBUFS;
@@ -120,7 +121,7 @@ give_back:
 /**
  * gophership_context_lease() - lease one buffer
  * @context: the context that gets it
- * @class: size class of the buffer
+ * @size: bytes it must hold, at most those of the largest class
  * @lease: where to tell of it
  *
  * Idle buffers are no reason to refuse: a cgroup at its limit, or the machine, gets them
@@ -130,17 +131,18 @@ give_back:
  * Return: 0; -EDQUOT if the context's quota or the owner's RLIMIT_MEMLOCK is
  * used up; -ENOMEM if the machine's limit is; -ENOBUFS if there is no memory.
  */
-int gophership_context_lease(struct gophership_context *context, unsigned int class,
+int gophership_context_lease(struct gophership_context *context, size_t size,
 			     struct gophership_lease *lease)
 {
+	unsigned long pages = gophership_class_pages(1, gophership_class(size));
 	int ret;
 
-	ret = gophership_account_charge(context->account, gophership_class_pages(1, class));
+	ret = gophership_account_charge(context->account, pages);
 	if (ret)
 		return ret;
-	ret = lease_charged(context, class, lease);
+	ret = lease_charged(context, size, lease);
 	if (ret)
-		gophership_account_uncharge(context->account, gophership_class_pages(1, class));
+		gophership_account_uncharge(context->account, pages);
 	return ret;
 }
 
@@ -157,7 +159,7 @@ static long give_back(struct gophership_context *context, struct gophership_loan
 {
 	long pages = gophership_class_pages(1, loan->class);
 
-	gophership_loan_released(loan);
+	gophership_loan_released(loan, context->account);
 	if (pinned) {
 		gophership_pinned_add(loan, context->account);
 		return 0;

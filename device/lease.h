@@ -12,7 +12,7 @@
 /* Loans that one call of gophership_context_release() takes. */
 #define GOPHERSHIP_RELEASE_CHUNK	32
 
-int gophership_context_lease(struct gophership_context *context, unsigned int class,
+int gophership_context_lease(struct gophership_context *context, size_t size,
 			     struct gophership_lease *lease);
 int gophership_context_release(struct gophership_context *context, const u64 *handles,
 			       unsigned int nr, unsigned int *done);

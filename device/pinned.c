@@ -21,6 +21,7 @@
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -30,7 +31,9 @@
 #include "device/loan.h"
 #include "device/pinned.h"
 #include "pool/kick.h"
+#include "pool/list.h"
 #include "pool/payload.h"
+#include "pool/trace.h"
 
 /* Loans that are looked at with the lock held. */
 #define LOOK_BATCH	32
@@ -53,6 +56,9 @@ static unsigned long nr_pinned;
  */
 void gophership_pinned_add(struct gophership_loan *loan, struct gophership_account *account)
 {
+	if (trace_gophership_retire_enabled())
+		trace_gophership_retire(gophership_user_pool->name, loan->buf, account->context,
+					pid_nr(account->opener), 0);
 	gophership_account_get(account);
 	loan->account = account;
 	spin_lock(&pinned_lock);

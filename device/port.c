@@ -243,7 +243,7 @@ static int alloc_memory(struct gophership_port *port, u32 count, unsigned int cl
 		return -ENOMEM;
 	gophership_ring_init(&port->deliver, port->deliver_map, entries);
 	gophership_ring_init(&port->submit, port->submit_map, entries);
-	return gophership_bank_fill(&port->bank, count, class);
+	return gophership_bank_fill(&port->bank, count, class, port->account);
 }
 
 /* A dma-buf shows the bank from now on. Context: process; the caller has the file. */

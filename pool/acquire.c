@@ -69,12 +69,14 @@ static struct gophership_buf *acquire_pooled(struct gophership_pool *pool, unsig
 	return buf;
 }
 
-/* A buffer was acquired: check its poison, and tell tracers. */
-struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned long call_site)
+/* A driver got @buf of @pool for @size bytes: check its poison, and tell tracers. */
+struct gophership_buf *gophership_acquired(struct gophership_pool *pool,
+					   struct gophership_buf *buf, size_t size,
+					   unsigned long call_site)
 {
 	if (static_branch_unlikely(&gophership_poison_key))
 		gophership_poison_check(buf);
-	trace_gophership_acquire(buf, call_site);
+	trace_gophership_acquire(pool->name, buf, size, 0, 0, call_site);
 	return buf;
 }
 
@@ -127,7 +129,7 @@ struct gophership_buf *gophership_acquire_slow(size_t size, gfp_t gfp,
 	if (!buf)
 		return NULL;
 	WRITE_ONCE(buf->acquired_by, call_site);
-	gophership_acquired(buf, call_site);
+	gophership_acquired(head->pool, buf, size, call_site);
 	if (gfp & __GFP_ZERO)
 		memset(buf->data, 0, buf->capacity);
 	return buf;

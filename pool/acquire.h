@@ -7,7 +7,9 @@
 
 #include "pool/types.h"
 
-struct gophership_buf *gophership_acquired(struct gophership_buf *buf, unsigned long call_site);
+struct gophership_buf *gophership_acquired(struct gophership_pool *pool,
+					   struct gophership_buf *buf, size_t size,
+					   unsigned long call_site);
 struct gophership_buf *gophership_acquire_slow(size_t size, gfp_t gfp,
 					       const struct gophership_head *head,
 					       unsigned long call_site);

@@ -299,7 +299,7 @@ static unsigned int retire_entries(struct gophership_depot *depot, struct gopher
 	mag->class = depot->class;
 	gophership_magazine_uncharge(mag);
 	this_cpu_add(depot->pool->heads[depot->class].shrunk, nr);
-	trace_gophership_trim(depot->pool->name, depot->class, nr);
+	trace_gophership_trim(depot->pool->name, gophership_class_size(depot->class), nr);
 	return nr;
 }
 

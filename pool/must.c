@@ -33,7 +33,7 @@ static struct gophership_buf *must_try(struct gophership_pool *pool, size_t size
 	if (!buf)
 		return NULL;
 	WRITE_ONCE(buf->acquired_by, call_site);
-	return gophership_acquired(buf, call_site);
+	return gophership_acquired(pool, buf, size, call_site);
 }
 
 static struct gophership_buf *must_wait(struct gophership_pool *pool, size_t size,

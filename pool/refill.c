@@ -210,7 +210,7 @@ struct gophership_buf *gophership_refill(struct gophership_pool *pool, unsigned 
 		keep(pool, class, more, nr);
 	gophership_kick_age();
 	this_cpu_inc(pool->heads[class].misses);
-	trace_gophership_refill(pool->name, class, nr + 1);
+	trace_gophership_refill(pool->name, gophership_class_size(class), nr + 1);
 	return buf;
 }
 

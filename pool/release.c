@@ -167,6 +167,15 @@ static bool wants_claim(const struct gophership_buf *buf)
 	return this_cpu_ptr(READ_ONCE(buf->heads))->pool->flags & GOPHERSHIP_POOL_CLAIMS;
 }
 
+/* Tell tracers. Context: preemption off, so that the pool of @buf, which is leased, stays. */
+static void trace_release(const struct gophership_buf *buf, unsigned long call_site)
+{
+	if (!trace_gophership_release_enabled())
+		return;
+	trace_gophership_release(this_cpu_ptr(READ_ONCE(buf->heads))->pool->name, buf, 0, 0,
+				 call_site);
+}
+
 /* Releases that the hot path cannot do. Context: any. Returns as gophership_buf_release(). */
 int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
 {
@@ -176,7 +185,7 @@ int gophership_release_slow(struct gophership_buf *buf, unsigned long call_site)
 	preempt_disable();
 	leased = gophership_sealed(buf, GOPHERSHIP_SEAL_LEASED);
 	if (leased) {
-		trace_gophership_release(buf, call_site);
+		trace_release(buf, call_site);
 		claim = wants_claim(buf);
 	}
 	preempt_enable();

@@ -21,6 +21,7 @@
 #include "pool/payload.h"
 #include "pool/retire.h"
 #include "pool/seal.h"
+#include "pool/trace.h"
 
 /* Free a buffer that has no owner. It does not come back, so the pages need not wait. */
 static void drop(struct gophership_buf *buf)
@@ -73,6 +74,7 @@ bool gophership_retire_claimed(struct gophership_buf *buf, unsigned long call_si
 		WRITE_ONCE(buf->released_by, call_site);
 		WRITE_ONCE(buf->seal, gophership_seal(buf, GOPHERSHIP_SEAL_RETIRING));
 		count_retired(head);
+		trace_gophership_retire(head->pool->name, buf, 0, 0, call_site);
 	}
 	preempt_enable();
 	if (!keep)
@@ -127,8 +129,11 @@ static int retire(struct gophership_buf *buf, struct gophership_magazine **mag,
 	exact = is_exact(head);
 	if (!exact) {
 		done = retire_carried(head, buf, *mag, call_site);
-		if (done)
-			*mag = NULL;
+		if (!done)
+			goto out;
+		*mag = NULL;
+		/* The descriptor is there until preemption is on. */
+		trace_gophership_retire(head->pool->name, buf, 0, 0, call_site);
 		goto out;
 	}
 	done = gophership_claim(buf, GOPHERSHIP_SEAL_LEASED, GOPHERSHIP_SEAL_RETIRING);
@@ -136,6 +141,7 @@ static int retire(struct gophership_buf *buf, struct gophership_magazine **mag,
 		goto out;
 	WRITE_ONCE(buf->released_by, call_site);
 	count_retired(head);
+	trace_gophership_retire(head->pool->name, buf, 0, 0, call_site);
 	preempt_enable();
 	drop(buf);
 	return 0;

@@ -450,6 +450,8 @@ typedef struct { int unused; } wait_queue_head_t;
 #define pr_err(...)		((void)0)
 #define trace_gophership_acquire(...)	((void)0)
 #define trace_gophership_release(...)	((void)0)
+#define trace_gophership_release_enabled()	false
+#define trace_gophership_retire(...)	((void)0)
 #define trace_gophership_refill(...)	((void)0)
 #define trace_gophership_trim(...)	((void)0)
 #define DEFINE_STATIC_KEY_FALSE(name)	bool name

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * borrower [N]: N (three) buffers of 8 KiB on lease, and a port of four of 4 KiB; prints "held"
- * and its two lists of /proc/self/fdinfo, and waits for the end of its input.
+ * borrower [N [pin]]: N (three) buffers of 8 KiB on lease, for 5000 bytes, and a port of four of
+ * 4 KiB; prints "held" and its two lists of /proc/self/fdinfo, and waits for the end of its input.
+ * With pin, the first one has been given back by then, while a pipe still has a page of it.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <linux/gophership.h>
@@ -27,11 +30,27 @@ static void print_fdinfo(int fd)
 		fclose(file);
 }
 
+/* Returns whether the kernel took the buffer back. */
+static int give_back_pinned(int fd, const struct gophership_lease *lease)
+{
+	struct gophership_release release = {
+		.size = sizeof(release), .count = 1, .handles = (uintptr_t)&lease->handle,
+	};
+	struct iovec page = { .iov_len = 4096 };
+	int ends[2];
+
+	page.iov_base = mmap(NULL, lease->capacity, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			     lease->offset);
+	return page.iov_base != MAP_FAILED && !pipe(ends) &&
+	       vmsplice(ends[1], &page, 1, 0) == 4096 &&
+	       !ioctl(fd, GOPHERSHIP_IOC_RELEASE, &release);
+}
+
 int main(int argc, char **argv)
 {
 	struct gophership_lease leases[GOPHERSHIP_BATCH_MAX];
 	struct gophership_acquire acquire = {
-		.size = sizeof(acquire), .min_size = 8192, .leases = (uintptr_t)leases,
+		.size = sizeof(acquire), .min_size = 5000, .leases = (uintptr_t)leases,
 		.count = argc > 1 ? atoi(argv[1]) : 3,
 	};
 	struct gophership_port_setup setup = {
@@ -44,6 +63,10 @@ int main(int argc, char **argv)
 	    acquire.granted != acquire.count ||
 	    ioctl(fd, GOPHERSHIP_IOC_PORT, &setup)) {
 		perror("borrower");
+		return 1;
+	}
+	if (argc > 2 && !give_back_pinned(fd, leases)) {
+		perror("borrower: pin");
 		return 1;
 	}
 	print_fdinfo(fd);

@@ -9,6 +9,7 @@
  *   abandon=1    forget what it has when it is unloaded
  *   killed=1     have the task that unloads it killed
  *   churn=N      acquire and release, so often
+ *   retire=N     acquire 5000 bytes and retire the buffer, so often
  */
 #include <linux/err.h>
 #include <linux/module.h>
@@ -92,10 +93,27 @@ static int leaky_churn(const char *text, const struct kernel_param *param)
 	return 0;
 }
 
+static noinline int leaky_retire(const char *text, const struct kernel_param *param)
+{
+	struct gophership_buf *buf;
+	unsigned int nr;
+
+	if (kstrtouint(text, 0, &nr) || !pool)
+		return -EINVAL;
+	while (nr--) {
+		buf = gophership_pool_acquire(pool, 5000, GFP_KERNEL);
+		if (!buf)
+			return -ENOMEM;
+		gophership_buf_retire(buf);
+	}
+	return 0;
+}
+
 static const struct kernel_param_ops leak_ops = { .set = leaky_take };
 static const struct kernel_param_ops shared_ops = { .set = leaky_take_shared };
 static const struct kernel_param_ops places_ops = { .set = leaky_take_places };
 static const struct kernel_param_ops churn_ops = { .set = leaky_churn };
+static const struct kernel_param_ops retire_ops = { .set = leaky_retire };
 module_param_cb(leak, &leak_ops, NULL, 0200);
 MODULE_PARM_DESC(leak, "acquire so many of its own pool");
 module_param_cb(shared, &shared_ops, NULL, 0200);
@@ -104,6 +122,8 @@ module_param_cb(places, &places_ops, NULL, 0200);
 MODULE_PARM_DESC(places, "acquire at 300 places of the machine's pool");
 module_param_cb(churn, &churn_ops, NULL, 0200);
 MODULE_PARM_DESC(churn, "acquire and release so often");
+module_param_cb(retire, &retire_ops, NULL, 0200);
+MODULE_PARM_DESC(retire, "acquire and retire so often");
 
 static int __init leaky_init(void)
 {
