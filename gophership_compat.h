@@ -326,7 +326,7 @@ static inline struct mem_cgroup *gophership_memcg_current(void)
 
 /*
  * Whether the cgroup that pays for @page (the head of pages that were allocated
- * with __GFP_ACCOUNT) is the current task's. Nobody pays for the root's pages.
+ * with __GFP_ACCOUNT) is the current task's. The root's pages are not paid for.
  */
 static inline bool gophership_memcg_match(struct page *page)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: /sys/kernel/debug/gophership, its pools and who holds buffers.
+ * GopherShip buffer pool: /sys/kernel/debug/gophership, its pools and the holders of buffers.
  *
  * Nothing is counted for these files: what they tell is there anyway, and is summed up
  * when they are read. An open file holds the module.
@@ -34,7 +34,7 @@ static void print_name(struct seq_file *seq, const char *name)
  * pools: a row for each size class of each pool
  */
 
-/* With gophership_pools_lock held until pools_stop(): for a page of text at a time. */
+/* Holds gophership_pools_lock until pools_stop(): for a page of text at a time. */
 static void *pools_start(struct seq_file *seq, loff_t *pos)
 {
 	mutex_lock(&gophership_pools_lock);
@@ -187,7 +187,7 @@ static const struct seq_operations leased_sops = {
 	.show = leased_show,
 };
 
-/* All of the file tells of one moment, however it is read. */
+/* The whole file tells of one moment, in reads of any size. */
 static int leased_open(struct inode *inode, struct file *file)
 {
 	struct gophership_tally *tally;

@@ -2,13 +2,14 @@
 /*
  * GopherShip buffer pool: mappings for devices.
  *
- * A mapping is made with what it maps, and ends once, by what comes first: the pages go,
- * the pool or port ends, or the driver is unbound. The context that exchanges its mark
- * unmaps; one that comes later waits until that is done, before it gives pages away.
+ * A mapping is made when its pages become a buffer. It ends once, by the first of three
+ * events: the pages go, the pool or port ends, or the driver is unbound. The context that
+ * exchanges its mark unmaps. A later one waits until that is done, before it gives pages away.
  *
- * The end of all (kill()) goes in this order: no new mapping is made and no new sync
- * begins; a grace period, after which none is under way; unmap; wait for the few that
- * others are unmapping or making. Nothing of that waits for the holder of a buffer.
+ * The end of all mappings (kill()) goes in these steps. From "dead" on no mapping is made and
+ * no sync begins. After a grace period no sync is under way. All mappings are unmapped. The
+ * last step waits for the few that other contexts unmap or make at this moment. No step
+ * waits for the holder of a buffer.
  */
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
@@ -99,7 +100,7 @@ int gophership_dma_map(struct gophership_dma *dma, struct gophership_dma_mapping
 	WRITE_ONCE(mapping->mapped, 1);
 	/*
 	 * (K) pairs with (K), the grace period of kill(), which may have looked for this mapping
-	 * before it was there. Then nobody else ends it, and kill() waits for it.
+	 * before it was there. Then this call ends it, and kill() waits for that.
 	 */
 	smp_mb();
 	if (READ_ONCE(dma->dead)) {
@@ -200,7 +201,7 @@ static int is_of(struct device *dev, void *res, void *dma)
 	return *(struct gophership_dma **)res == dma;
 }
 
-/* Have it end with the driver. */
+/* Have the mappings end when the driver is unbound. */
 static int follow(struct gophership_dma *dma)
 {
 	struct gophership_dma **res = devres_alloc(unbound, sizeof(*res), GFP_KERNEL);
@@ -282,7 +283,7 @@ void gophership_dma_end(struct gophership_dma *dma)
 	mutex_unlock(&dma->lock);
 }
 
-/* What another task has begun to unmap is unmapped. Context: process, may sleep. */
+/* Wait until all that another task unmaps is unmapped. Context: process, may sleep. */
 void gophership_dma_wait(struct gophership_dma *dma)
 {
 	mutex_lock(&dma->lock);
@@ -302,7 +303,7 @@ static void unmap_one(struct gophership_buf *buf, void *dma)
 		gophership_dma_unmap(dma, &mapped->mapping, buf->capacity);
 }
 
-/* Of what pool does not matter: a buffer may have lost its own. */
+/* Buffers of any pool: a buffer may have lost its own. */
 static void unmap_bufs(struct gophership_dma *dma)
 {
 	gophership_registry_for_mapped(unmap_one, dma);
@@ -338,8 +339,8 @@ int gophership_dma_buf_map(struct gophership_buf *buf)
 }
 
 /*
- * Came the end before the registry had @buf? Then that did not find it. (The registry's
- * lock orders the two.)
+ * Have the mappings ended before the registry had @buf? Then the end has not found it. (The
+ * registry's lock orders the two.)
  */
 bool gophership_dma_buf_dead(const struct gophership_buf *buf)
 {
@@ -347,8 +348,8 @@ bool gophership_dma_buf_dead(const struct gophership_buf *buf)
 }
 
 /*
- * Before its pages go: unmap them, unless they are. Only the end of all mappings can have
- * been faster, which holds the registry's lock until it is done with a buffer.
+ * Before its pages go: unmap them, unless they are. If the end of all mappings was faster,
+ * wait for it: it holds the registry's lock until it is done with a buffer.
  * Context: where memory may be given back.
  */
 void gophership_dma_buf_unmap(struct gophership_buf *buf)

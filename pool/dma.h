@@ -15,11 +15,11 @@
 #include "pool/types.h"
 
 /**
- * struct gophership_dma - what was mapped for one pool or port, and for which device
- * @dev: the device, with a reference; not to be looked at once @dead is set and a grace
- *	period is over, but for those that count in @users; constant
- * @dir: constant
- * @gfp: what the pages are to be asked for with; constant
+ * struct gophership_dma - the mappings of one pool or port, for one device
+ * @dev: the device, with a reference. Once @dead is set and a grace period is over, only
+ *	contexts that count in @users may look at it; constant
+ * @dir: direction of the transfers; constant
+ * @gfp: flags for the allocation of the pages; constant
  * @dead: the mappings end: written under @lock, read in any context. (J) readers that
  *	sync are in rcu_read_lock(), so that a grace period waits for them
  * @users: 1 until the end, and 1 for each mapping from before it is made until it is
@@ -29,7 +29,7 @@
  * @bounced: those of them with a bounce buffer; by atomics
  * @refs: its owner's, the device's and one of each descriptor
  * @lock: held while all mappings end, and no more than that
- * @unmap_all: unmaps what there is; process context, once
+ * @unmap_all: unmaps all that is mapped; process context, once
  * @owner: for @unmap_all; constant
  */
 struct gophership_dma {

@@ -110,7 +110,7 @@ static struct page *payload_pages(const struct gophership_pool *pool, unsigned i
 	return alloc_pages_node(home_node(pool), page_gfp(pool, gfp), order);
 }
 
-/* Of @page, or if it cannot be, gives that back. */
+/* Make a buffer of @page, or give @page back. */
 static struct gophership_buf *payload_make(struct gophership_pool *pool, unsigned int class,
 					   unsigned int order, gfp_t gfp, struct page *page)
 {
@@ -245,10 +245,9 @@ bool gophership_payload_shared(const struct gophership_buf *buf)
 }
 
 /*
- * Drop the pool's reference to @buf's pages; they go with the last one, and no device
- * reaches them any more. Damaged ones do
- * not go: the page allocator sorts out single pages, but not in each version those in
- * the midst of more. (What cgroup has paid for them goes on paying.)
+ * Drop the pool's reference to @buf's pages. They go with the last reference, and no device
+ * reaches them any more. Damaged pages do not go: the page allocator sorts out single ones,
+ * but not in each version one in the midst of others. (Their cgroup goes on paying.)
  */
 void gophership_payload_drop(struct gophership_buf *buf)
 {

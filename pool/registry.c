@@ -2,7 +2,7 @@
 /*
  * GopherShip buffer pool: the registry of every descriptor there is.
  *
- * From birth to death a descriptor is in here, whatever pool it belongs to, so
+ * From birth to death a descriptor of any pool is in here, so
  * that a pool that goes away can name what was never released. An entry is
  * removed before its descriptor is freed: what is found under the lock is
  * alive until the unlock.
@@ -307,7 +307,7 @@ bool gophership_registry_rename(unsigned long *key, gophership_rename rename, vo
 }
 
 /**
- * gophership_registry_next() - a buffer, whatever its state
+ * gophership_registry_next() - a buffer, in any state
  * @key: where to look from, 0 at first; moves on
  *
  * Context: process; no user of the pool is left.

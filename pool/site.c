@@ -2,10 +2,10 @@
 /*
  * GopherShip buffer pool: names of call sites, also of those that are gone.
  *
- * A buffer may be on loan for longer than the code is there that acquired it: the init
+ * A buffer may be on loan for longer than the code that acquired it is there. The init
  * text of a driver goes when init returns, and all of a driver when it is unloaded. Just
  * before that, descriptors get the address of a name in place of such a call site. So a
- * leak can be told of by name at any later time, and an acquire does nothing for it.
+ * report can name a leak at any later time, and an acquire does nothing for it.
  *
  * Not covered: the call site of the last release, whose word is the holder's cookie while
  * a buffer is on loan; and drivers that found the pool by symbol_get(), which the kernel
@@ -66,8 +66,8 @@ static const struct kept *find_kept(unsigned long call_site)
  * @call_site: as remembered, or what was found in its place
  * @name: where to write the name
  *
- * What has no symbol is not told, as it may be any word of memory: what has become of a
- * descriptor that is gone.
+ * A word without a symbol gets the name "unknown": it may be any word of memory, if the
+ * descriptor that it was read from is gone.
  *
  * Context: any.
  * Return: the name.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GopherShip buffer pool: who holds buffers now, summed up by pool and call site.
+ * GopherShip buffer pool: the holders of buffers now, summed up by pool and call site.
  *
- * A descriptor remembers the call site of its acquire anyway, so nothing is counted
- * while nobody asks: the sums are made from the registry, a few descriptors at a time.
+ * A descriptor remembers the call site of its acquire anyway. So nothing is counted until a
+ * reader asks: the sums are made from the registry then, a few descriptors at a time.
  */
 #include <linux/err.h>
 #include <linux/minmax.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * GopherShip buffer pool: who holds buffers now, summed up.
+ * GopherShip buffer pool: the holders of buffers now, summed up.
  */
 #ifndef GOPHERSHIP_POOL_TALLY_H
 #define GOPHERSHIP_POOL_TALLY_H

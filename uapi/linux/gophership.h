@@ -402,8 +402,8 @@ struct gophership_deliver_map {
  * @reserved: not read
  *
  * The submit ring follows, GOPHERSHIP_PORT_ENTRIES_OFFSET bytes from the start. The
- * kernel trusts nothing here: what is wrong costs this program messages, and nobody
- * else anything.
+ * kernel trusts nothing here: a wrong value costs this program messages, and does no harm
+ * to others.
  */
 struct gophership_submit_map {
 	__u32 wake_at;

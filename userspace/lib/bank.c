@@ -3,13 +3,14 @@
  * Banks: a port without a driver. Its buffers are the program's for as long as it is
  * open, in one piece.
  *
- * A buffer is a bit that says that it is free. To acquire takes a bit away and to
- * release sets it, each by one atomic operation whose result tells whether it was so
- * before: no buffer has two owners, and of two releases one is the second. What is in
- * the buffer is passed on by release and acquire of that bit.
+ * Each buffer has a bit, which is set while it is free. An acquire clears a bit and a
+ * release sets it, each by one atomic operation whose result tells what the bit was
+ * before. So no buffer has two owners, and of two releases one is known to be the second.
+ * The order of the bit (release, acquire) passes on what is in the buffer.
  *
- * @available is taken from before a bit is looked for, and added to after a bit was set.
- * So there is a bit for everybody who looks, and to find nothing is to have had nothing.
+ * An acquire decrements @available before it looks for a bit. A release increments it after
+ * it has set one. So there is a bit for each thread that looks, and a thread that finds
+ * @available 0 has no buffer to find.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,8 +27,8 @@
  * struct gophership_bank - a bank
  * @file: the port's file and its bank
  * @nr_words: words of @free; constant
- * @available: buffers that are free and that nobody looks for; by atomics
- * @hint: a word to look at first; anybody's
+ * @available: buffers that are free and that no thread looks for; by atomics
+ * @hint: a word to look at first; written by any thread
  * @free: a bit for each buffer; by atomics
  */
 struct gophership_bank {
@@ -112,7 +113,7 @@ int gophership_bank_release(struct gophership_bank *bank, void *buf)
 	bit = (bits_t)1 << index % NR_BITS;
 	if (unlikely(atomic_fetch_or_explicit(&bank->free[word], bit, memory_order_release) & bit))
 		return -EALREADY;
-	/* The next one gets what is warm. */
+	/* The next acquire gets the buffer that is still in the CPU's caches. */
 	if (word != peek(bank->hint))
 		poke(bank->hint, word);
 	atomic_fetch_add_explicit(&bank->available, 1, memory_order_release);

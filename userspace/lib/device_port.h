@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Ports, as the kernel makes them: every system call that has to do with them is
- * behind these functions. device_port.c does them, standin_port.c does without a
- * device.
+ * Ports, as the kernel makes them. These functions are the only ones that make system calls
+ * for ports: device_port.c does. standin_port.c does without a device.
  */
 #ifndef DEVICE_PORT_H
 #define DEVICE_PORT_H

@@ -2,14 +2,14 @@
 /*
  * Buffers as dma-bufs.
  *
- * What a dma-buf shows must not be handed out again: a device may write to it, and the
- * kernel does not take it back. So an exported buffer leaves the caches: its bit is
- * absent, as if it were not on lease, and one in gophership.exported says why. A release
- * of it comes to release_verdict() therefore, off the hot path, and goes to the kernel and
- * to no cache: verdict.c.
+ * A buffer that a dma-buf shows must not be handed out again: a device may write to it, and
+ * the kernel does not take it back. So an exported buffer leaves the caches. Its bit is
+ * absent, as if it were not on lease, and a bit in gophership.exported says why. Therefore its
+ * release comes to release_verdict(), off the hot path, and goes to the kernel, not to a
+ * cache: verdict.c.
  *
- * The caller has the buffers during the call. A release of one by another thread at that
- * moment is a mistake like any release of a buffer that is in use.
+ * The caller has the buffers during the call. If another thread releases one at that
+ * moment, that is a mistake like any release of a buffer that is in use.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static void mark(struct gophership *gs, const void *buf)
 	bits_t bit = bit_of(chunk, buf);
 
 	atomic_fetch_or(&words[chunk_index(gs, chunk)], bit);
-	/* (X) pairs with (X) in release_verdict(): what finds it absent finds it exported. */
+	/* (X) pairs with (X) in release_verdict(): a release that finds it absent finds it exported. */
 	atomic_store_explicit(&chunk->absent, peek(chunk->absent) | bit, memory_order_release);
 }
 

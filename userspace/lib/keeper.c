@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The keeper: a thread that looks after a program which does not call us.
+ * The keeper: a thread that gives idle buffers back for a program that makes no calls.
  */
 #include <errno.h>
 #include <signal.h>

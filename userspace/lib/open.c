@@ -202,7 +202,7 @@ static int start(struct gophership *gs, const struct gophership_info *info)
 
 static void finish(struct gophership *gs)
 {
-	/* The kernel takes back whatever is on lease. */
+	/* The kernel takes back all that is on lease. */
 	registry_remove(gs);
 	debug_close(gs);
 	unmap(gs);

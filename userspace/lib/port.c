@@ -9,10 +9,10 @@
  * (B) A sleeper and its waker, each way: the waker publishes, full barrier, reads
  *     wake_at; the sleeper stores wake_at, full barrier, looks at the entry.
  *
- * Who holds a buffer is noted here, in memory of our own: the kernel keeps its own
- * account, and neither believes the other's. An entry for a buffer that we do not hold
- * would be skipped by the kernel; one from the kernel for a buffer that we hold would
- * be handed out twice.
+ * The library notes in its own memory which buffers the program holds. The kernel has its
+ * own notes, and neither side believes the other's. The kernel would skip an entry for a
+ * buffer that the program does not hold. An entry from the kernel for a buffer that the
+ * program holds would hand that buffer out twice.
  */
 #include <errno.h>
 #include <poll.h>
@@ -34,15 +34,15 @@
 /**
  * struct gophership_port - a port
  * @file: the port's file and its maps
- * @submitted: position of the submit ring that is next; the submitter's, others peek
- * @announced: the one up to which the driver's wake_at was looked at; the submitter's
+ * @submitted: the next position of the submit ring; the submitter's, other threads peek
+ * @announced: the position up to which wake_at of the driver was looked at; the submitter's
  * @kicks: KICK calls; as @submitted
- * @kick_owed: there was no driver to kick; anybody kicks again
- * @received: position of the deliver ring that is next; the receiver's, others peek
- * @armed: the one that the kernel was told of last; the receiver's
- * @skipped: entries of the kernel that made no sense; as @received
+ * @kick_owed: there was no driver to kick: the next call of either side kicks again
+ * @received: the next position of the deliver ring; the receiver's, other threads peek
+ * @armed: the position that the kernel was told of last; the receiver's
+ * @skipped: entries of the kernel that were not valid; as @received
  * @held: [index]: the program holds the buffer. Set by the receiver, cleared by the
- *	submitter, who knows of a buffer from the receiver
+ *	submitter, which has the buffer from the receiver
  */
 struct gophership_port {
 	struct port_file file;
@@ -134,7 +134,7 @@ static void write_entry(struct gophership_port *port, uint32_t position, size_t 
 	__atomic_store_n(&entry->seq, position + 1, __ATOMIC_RELEASE);
 }
 
-/* False, and nothing is done, for a message that makes no sense. */
+/* False, and nothing is done, for a message that is not valid. */
 static bool submit_one(struct gophership_port *port, uint32_t position,
 		       const struct gophership_message *message)
 {
@@ -190,8 +190,8 @@ static bool ready(const struct gophership_port *port)
 }
 
 /*
- * Have the kernel wake us for what comes next: us in gophership_port_wait(), or the
- * program in a poll() of its own. Returns whether something came meanwhile.
+ * Have the kernel wake this thread when the next entry comes: in gophership_port_wait(), or
+ * in a poll() of the program's own. Returns true if one has come meanwhile.
  */
 static bool arm(struct gophership_port *port)
 {
@@ -208,7 +208,7 @@ static bool arm(struct gophership_port *port)
 	return ready(port);
 }
 
-/* An entry of the kernel; false if it makes no sense. */
+/* Take an entry of the kernel; false if it is not valid. */
 static bool read_entry(struct gophership_port *port, const struct gophership_entry *entry,
 		       struct gophership_message *message)
 {
@@ -223,7 +223,7 @@ static bool read_entry(struct gophership_port *port, const struct gophership_ent
 	*message = (struct gophership_message) {
 		.data = port_file_buffer(&port->file, index) + offset,
 		.len = len,
-		/* BATCH was about the way here: what is submitted again would leave a KICK out. */
+		/* BATCH was for the way here. A message that is submitted again would leave a KICK out. */
 		.flags = entry->flags & ~GOPHERSHIP_MESSAGE_BATCH,
 		.tag = entry->tag,
 	};
@@ -283,7 +283,7 @@ int gophership_port_wait(struct gophership_port *port, int timeout_ms)
 		kick(port);
 	if (!gone(port))
 		ret = sleep_until(port, timeout_ms);
-	/* In this order: what was delivered before the driver went is received. */
+	/* In this order: buffers that were delivered before the driver went are received. */
 	was_gone = gone(port);
 	if (ready(port))
 		return 1;
@@ -335,7 +335,7 @@ static int start(struct gophership_port *port, const struct gophership_port_opti
 
 	for (i = 0; i < port->file.count; i++)
 		poke(port->held[i], 1);
-	/* Before there is a driver: it may have data at once, and would lose them. */
+	/* Before there is a driver: it may have data at once, and would lose it. */
 	if (options->flags & GOPHERSHIP_PORT_SUBMIT_ALL)
 		submit_all(port);
 	if (!options->endpoint) {

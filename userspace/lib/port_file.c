@@ -3,7 +3,7 @@
  * Files of ports: made, mapped and closed; and what fork() does to them.
  *
  * The child of a fork has no mapping of a port. It closes its copy of the file, so
- * that the driver learns of its parent's death, and every call finds out.
+ * that the driver learns of its parent's death, and every call returns an error.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -90,7 +90,7 @@ static bool setup_fits(const struct gophership_port_setup *setup, uint32_t count
 /* So that the first touch is no page fault. */
 static int populate(void *map, size_t length)
 {
-	/* EINVAL: what does not know the call (Valgrind) has the faults. */
+	/* EINVAL: not known to this kernel, or to Valgrind. Then the first touch is a fault. */
 	if (madvise(map, length, MADV_POPULATE_WRITE) && errno != EINVAL)
 		return -errno;
 	return 0;
@@ -128,7 +128,7 @@ static int map_rings(struct port_file *file, const struct gophership_port_setup 
 	return populate(map, file->ring_length);
 }
 
-/* Whatever there is of it. */
+/* Unmap the parts that are mapped. */
 static void unmap(struct port_file *file)
 {
 	if (file->bank)
@@ -186,7 +186,7 @@ static int open_locked(struct port_file *file, int device, uint32_t buf_size, bo
 /**
  * port_file_open() - make a port
  * @file: to be filled in, zero
- * @gs: the handle whose context pays
+ * @gs: the handle; its context pays
  * @buf_size: bytes that a buffer must hold
  * @count: buffers
  * @rings: map the rings, too

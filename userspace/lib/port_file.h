@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The file of a port and its maps, which ports and banks are made of.
+ * The file of a port and its maps: the common part of ports and banks.
  */
 #ifndef PORT_FILE_H
 #define PORT_FILE_H

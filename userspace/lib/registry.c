@@ -4,7 +4,7 @@
  *
  * The child of a fork has no mapping of the windows. Its copies of the parent's
  * handles are stale: it lets go of the device, so that it does not keep its
- * parent's leases alive, and every call finds out.
+ * parent's leases alive, and every call returns an error.
  */
 #include <errno.h>
 

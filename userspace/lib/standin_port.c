@@ -38,7 +38,7 @@ void gophership_standin_driver(bool there)
 	has_driver = there;
 }
 
-/* The file has all that is to be known of it, at its end. */
+/* The end of the file has the description of the port. */
 static void find_setup(int port, struct gophership_port_setup *setup)
 {
 	off_t end = lseek(port, 0, SEEK_END);

@@ -14,7 +14,7 @@
 
 #include "pool.h"
 
-/* Places to try if what is there is in the way. */
+/* Places to try if something else is mapped there. */
 #define PLACES	16
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -144,7 +144,7 @@ int windows_map(struct gophership *gs)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (gs->base == MAP_FAILED)
 		return errno == EAGAIN ? map_in_pieces(gs) : -ENOMEM;
-	/* A child has none of it, as it has no window. */
+	/* A child inherits neither the range nor the windows. */
 	madvise(gs->base, gs->window_bytes, MADV_DONTFORK);
 	return cover(gs);
 }

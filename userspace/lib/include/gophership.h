@@ -283,7 +283,7 @@ unsigned int gophership_release_bulk(struct gophership *gs, void **bufs, unsigne
  * close. While a device has the buffers, an access goes between two DMA_BUF_IOCTL_SYNC.
  *
  * gophership_release() of such a buffer is -EBUSY until the last user of the dma-buf is
- * gone, in whatever process or driver; then it gives the buffer to the kernel, and not to
+ * gone, in any process or driver; then it gives the buffer to the kernel, and not to
  * the next acquire. A program that does not care closes the handle: what the dma-buf shows
  * stays there, and is paid for, until it is gone.
  *
@@ -330,7 +330,7 @@ struct gophership_port;
 
 /*
  * gophership_message.flags, as in <linux/gophership.h>. MORE: the message goes on in the
- * next buffer. BATCH: another one follows at once, nobody need be woken for this one. LOST:
+ * next buffer. BATCH: another one follows at once, no wake-up for this one. LOST:
  * the driver lost data before this one; ignored in what is submitted.
  */
 #define GOPHERSHIP_MESSAGE_MORE		(1U << 0)
@@ -443,9 +443,9 @@ int gophership_port_fd(const struct gophership_port *port);
  * gophership_port_export() - show all buffers of a port as a dma-buf
  * @port: the port
  *
- * Buffer i lies at i times the capacity in it. It shows them whoever they belong to at the
- * time. The port goes on as before; it may be closed, and the buffers stay, and are paid
- * for, until the last user of the dma-buf is gone.
+ * Buffer i lies at i times the capacity in it. It shows all of them, the driver's too. The
+ * port goes on as before. It may be closed: the buffers stay, and are paid for, until the
+ * last user of the dma-buf is gone.
  *
  * Return: the file descriptor of the dma-buf, close-on-exec, which is the caller's; -EINVAL
  * for NULL; else as gophership_export().
@@ -554,8 +554,8 @@ int gophership_bank_open(struct gophership *gs, size_t buf_size, unsigned int co
  * gophership_bank_close() - give all of a bank back to the kernel
  * @bank: the bank, or NULL: nothing is done
  *
- * Its memory is unmapped. What is in flight to or from it ends in pages that nobody gets
- * any more. No other thread may be in a call with the bank.
+ * Its memory is unmapped. Transfers that are in flight end in its old pages, which no other
+ * user gets before that. No other thread may be in a call with the bank.
  */
 void gophership_bank_close(struct gophership_bank *bank);
 

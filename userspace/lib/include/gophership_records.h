@@ -109,7 +109,7 @@ static inline int gophership_stream_check(const void *data, size_t size,
 
 /**
  * gophership_stream_begin() - begin to read a block
- * @reader: how far it is read; the caller's, who may look at @reader->block then
+ * @reader: how far it is read; the caller's, which may look at @reader->block then
  * @data: the block
  * @size: bytes that are there. What is beyond the block's end is not looked at. If the block
  *	is cut, the records that are whole can be read
