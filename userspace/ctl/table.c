@@ -6,7 +6,6 @@
 
 #include "complain.h"
 #include "table.h"
-#include "text.h"
 
 /* Takes @text, which is from the heap. */
 static void add(struct table *table, char *text)
@@ -44,41 +43,5 @@ void table_cell(struct table *table, const char *format, ...)
 	va_end(arguments);
 	if (length < 0)
 		complain_no_memory();
-	add(table, text_printable(text));
-	free(text);
-}
-
-static int width_of(const struct table *table, unsigned int column)
-{
-	int width = 0, length;
-	size_t i;
-
-	for (i = column; i < table->nr; i += table->columns) {
-		length = strlen(table->cells[i]);
-		if (length > width)
-			width = length;
-	}
-	return width;
-}
-
-void table_print(struct table *table)
-{
-	int width[TABLE_COLUMNS] = { 0 };
-	unsigned int column;
-	size_t i;
-
-	for (column = 0; column < table->columns; column++)
-		width[column] = width_of(table, column);
-	for (i = 0; i < table->nr; i++) {
-		column = i % table->columns;
-		if (!(table->left & 1U << column))
-			printf("%*s", width[column], table->cells[i]);
-		else if (column + 1 < table->columns)
-			printf("%-*s", width[column], table->cells[i]);
-		else
-			fputs(table->cells[i], stdout);
-		fputs(column + 1 < table->columns ? "  " : "\n", stdout);
-		free(table->cells[i]);
-	}
-	free(table->cells);
+	add(table, text);
 }
