@@ -60,7 +60,7 @@ static void mark(struct gophership *gs, const void *buf)
 	bits_t bit = bit_of(chunk, buf);
 
 	atomic_fetch_or(&words[chunk_index(gs, chunk)], bit);
-	/* (X) pairs with (X) in release_verdict(): a release that finds it absent finds it exported. */
+	/* (X) pairs with (X) in release_verdict(): there absent is exported, too. */
 	atomic_store_explicit(&chunk->absent, peek(chunk->absent) | bit, memory_order_release);
 }
 

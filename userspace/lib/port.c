@@ -223,7 +223,7 @@ static bool read_entry(struct gophership_port *port, const struct gophership_ent
 	*message = (struct gophership_message) {
 		.data = port_file_buffer(&port->file, index) + offset,
 		.len = len,
-		/* BATCH was for the way here. A message that is submitted again would leave a KICK out. */
+		/* BATCH was for the way here. Submitted again it would leave a KICK out. */
 		.flags = entry->flags & ~GOPHERSHIP_MESSAGE_BATCH,
 		.tag = entry->tag,
 	};
