@@ -2,13 +2,13 @@
 /*
  * GopherShip buffer pool: acquire and release, exported.
  *
- * The hot path is pool/hot.h. What the exported functions promise their callers is
- * written in gophership_buf.h.
+ * The hot path is pool/hot.h. gophership_buf.h and gophership_pool.h describe the exported
+ * functions.
  */
 #include <linux/export.h>
 #include <linux/preempt.h>
 
-/* The caller's of the exported function that the hot path becomes part of. */
+/* The hot path is inlined into an exported function: its return address is the call site. */
 #define GOPHERSHIP_CALL_SITE	_RET_IP_
 
 #include "pool/hot.h"

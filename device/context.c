@@ -83,7 +83,8 @@ free_context:
  * @context: a context without users: its file is closed for good, so no call
  *	is under way and no mapping is left (each has a reference to the file)
  *
- * But for what dma-bufs show: that is theirs from now on, and so is the context.
+ * Loans that dma-bufs show are not given back: the dma-bufs have them from now on, and hold
+ * the context.
  *
  * Context: process, may sleep.
  */
@@ -123,8 +124,8 @@ void gophership_context_refused(struct gophership_context *context, int error)
 }
 
 /*
- * gophership_context_stats() without waiting for the context's lock, of which another reader
- * may hold up all contexts. What changes meanwhile may be torn on 32 bits. Context: any.
+ * gophership_context_stats() without the context's lock, so that one context holds up no reader
+ * of all. Counters that change meanwhile may be torn on 32 bits. Context: any.
  */
 void gophership_context_peek(const struct gophership_context *context,
 			     struct gophership_stats *stats)

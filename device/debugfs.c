@@ -29,7 +29,7 @@ static void print_opener(struct seq_file *seq, const struct gophership_account *
 	bool there = pid_has_task(account->opener, PIDTYPE_TGID);
 
 	seq_printf(seq, "%d ", there ? pid_nr(account->opener) : 0);
-	/* Any bytes, or none: a reader of columns wants one word, and a terminal no escapes. */
+	/* The name may be any bytes, or none. A column is one word, without escape sequences. */
 	seq_escape(seq, account->comm[0] ? account->comm : "-", " \t\n\v\f\r\033\\");
 }
 

@@ -49,13 +49,13 @@ static_assert(GOPHERSHIP_NR_CLASSES + 1 <= GOPHERSHIP_CLASSES_MAX);
 #define FEW_LEASES		16
 
 /*
- * Buffers that were given back while they were pinned, of which an ACQUIRE looks at so
- * many: at first, and if it would fail otherwise.
+ * How many buffers that were given back while they were pinned an ACQUIRE looks at: at
+ * first, and if it would fail otherwise.
  */
 #define LOOK_FIRST		32
 #define LOOK_LAST		1024
 
-/* Pages of which an ACQUIRE gives back what it can when there is no memory for more. */
+/* Pages that an ACQUIRE gives back, as far as it can, when there is no memory for more. */
 #define SPARE_PAGES		64
 
 static long ioctl_info(void __user *arg)
@@ -98,8 +98,8 @@ static long ioctl_info(void __user *arg)
 
 /*
  * Lease up to @count buffers of @size bytes. Returns how many; *@error is why there are no more. A
- * signal ends the call early, but one that does not kill lets it have one first: it
- * would never get anywhere under a fast timer otherwise. Task work (of an
+ * signal ends the call early. But unless it kills, the call leases one buffer first: under a
+ * fast timer it would never get anywhere otherwise. Task work (of an
  * io_uring that closes, say) is no signal.
  */
 static u32 lease_run(struct gophership_context *context, size_t size, u32 count,
@@ -135,9 +135,9 @@ static void take_back(struct gophership_context *context, const struct gophershi
 }
 
 /*
- * There is no memory for more than these: the caller's cgroup is full to the brim, and
- * if it then needs a page it is killed. Leave some that its reclaim can find. Returns
- * how many remain: one at least.
+ * There is no memory for more than these: the caller's cgroup is full. If a task of it needs
+ * a page now, it is killed. So give some pages back, which its reclaim can find. Returns how
+ * many buffers remain: one at least.
  */
 static u32 leave_some(struct gophership_context *context, unsigned int class,
 		      const struct gophership_lease *leases, u32 granted)
@@ -167,7 +167,7 @@ static int lease_some(struct gophership_context *context, size_t size, u32 count
 	return granted ? granted : error;
 }
 
-/* Make the page at @at writable for us, as it is: what is there is written back. */
+/* Make the page at @at writable: read a byte, and write the same byte back. */
 static void fault_in_page(char __user *at)
 {
 	char byte;
@@ -177,9 +177,9 @@ static void fault_in_page(char __user *at)
 }
 
 /*
- * Have the memory that the caller is told in before the buffers take what there is.
- * Where it is not to be had report_leases() will say so. fault_in_safe_writeable()
- * does this without a write, and takes as long as half of a lease.
+ * Fault in the caller's array of leases before the buffers take the memory that there is.
+ * If that fails, report_leases() returns the error. fault_in_safe_writeable() does this
+ * without a write, but takes as long as half of a lease.
  */
 static void fault_in(struct gophership_acquire __user *arg,
 		     const struct gophership_acquire *acquire)

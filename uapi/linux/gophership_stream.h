@@ -13,7 +13,7 @@
  * numbers have the byte order of the machine that wrote them; @magic tells a reader
  * whether that is its own.
  *
- * A reader trusts none of the numbers: whatever goes past the block's @length, or past
+ * A reader trusts none of the numbers. A record that goes past the block's @length, or past
  * the bytes that there are, ends the block.
  */
 #ifndef _UAPI_LINUX_GOPHERSHIP_STREAM_H
