@@ -24,15 +24,16 @@
 #include "device/account.h"
 #include "device/offsets.h"
 
-static unsigned int quota_mb = 256;
-module_param(quota_mb, uint, 0444);
-MODULE_PARM_DESC(quota_mb, "MiB that one open of the device can lease (default 256)");
-
 static int set_limit(const char *text, const struct kernel_param *param);
 static const struct kernel_param_ops limit_ops = {
 	.set = set_limit,
 	.get = param_get_uint,
 };
+
+static unsigned int quota_mb = 256;
+module_param_cb(quota_mb, &limit_ops, &quota_mb, 0644);
+MODULE_PARM_DESC(quota_mb,
+		 "MiB that one open of the device can lease; a new value is for later opens (default 256)");
 
 static unsigned int user_limit_mb;
 module_param_cb(user_limit_mb, &limit_ops, &user_limit_mb, 0644);
@@ -44,7 +45,8 @@ module_param_cb(memlock_max_mb, &limit_ops, &memlock_max_mb, 0644);
 MODULE_PARM_DESC(memlock_max_mb,
 		 "MiB of locked memory that each user can lease up to where RLIMIT_MEMLOCK is more or unlimited (default 0: RLIMIT_MEMLOCK alone)");
 
-unsigned long gophership_quota_pages __read_mostly;
+/* Of the contexts that are opened next; as gophership_limit_pages. */
+static unsigned long quota_pages __read_mostly;
 /* 0 until the module is loaded; then written by set_limit(), read at any time. */
 unsigned long gophership_limit_pages __read_mostly;
 /* As gophership_limit_pages; LONG_MAX: none. */
@@ -91,7 +93,7 @@ static void uncharge_owner(struct gophership_account *account, long pages)
  */
 int gophership_account_charge(struct gophership_account *account, long pages)
 {
-	if (!charge(&account->pages, pages, gophership_quota_pages))
+	if (!charge(&account->pages, pages, account->quota))
 		return -EDQUOT;
 	if (!charge_owner(account, pages))
 		goto uncharge_account;
@@ -142,6 +144,7 @@ struct gophership_account *gophership_account_new(void)
 	if (!account)
 		return NULL;
 	refcount_set(&account->refs, 1);
+	account->quota = READ_ONCE(quota_pages);
 	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
 		account->owner = get_current_cred();
 	account->opener = get_pid(task_tgid(current));
@@ -190,6 +193,11 @@ static bool limits_fit(void)
 {
 	unsigned long ram_mb = ram_pages() >> (20 - PAGE_SHIFT);
 
+	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
+		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
+		       GOPHERSHIP_QUOTA_MB_MAX);
+		return false;
+	}
 	if (user_limit_mb > ram_mb) {
 		pr_err("user_limit_mb=%u is out of range: 1 to %lu, or 0 for a quarter of that\n",
 		       user_limit_mb, ram_mb);
@@ -205,6 +213,7 @@ static bool limits_fit(void)
 
 static void apply_limits(void)
 {
+	WRITE_ONCE(quota_pages, mb_to_pages(quota_mb));
 	WRITE_ONCE(memlock_max_pages, memlock_max_mb ? mb_to_pages(memlock_max_mb) : LONG_MAX);
 	WRITE_ONCE(gophership_limit_pages,
 		   user_limit_mb ? mb_to_pages(user_limit_mb) : ram_pages() / 4);
@@ -212,8 +221,8 @@ static void apply_limits(void)
 
 /*
  * At load gophership_account_init() judges all of them. Later a value holds from the next
- * charge on: what is on lease stays. The kernel sets and shows one parameter at a time, so
- * that a value which is refused is not seen.
+ * charge on, and a quota from the next open on: what is on lease stays. The kernel sets and
+ * shows one parameter at a time, so that a value which is refused is not seen.
  */
 static int set_limit(const char *text, const struct kernel_param *param)
 {
@@ -236,13 +245,6 @@ static int set_limit(const char *text, const struct kernel_param *param)
 int __init gophership_account_init(void)
 {
 	int ret = 0;
-
-	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
-		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
-		       GOPHERSHIP_QUOTA_MB_MAX);
-		return -EINVAL;
-	}
-	gophership_quota_pages = mb_to_pages(quota_mb);
 
 	/* The files are there already: a value that is written now is judged here or there. */
 	kernel_param_lock(THIS_MODULE);

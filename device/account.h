@@ -20,6 +20,7 @@
  * @opener: the process that opened the device. Constant
  * @comm: its name then. Constant
  * @context: the id of the context, for tracers. Constant from when that is open
+ * @quota: pages that may be; it bounds the windows, too. Constant
  * @pages: pages charged; by atomics
  */
 struct gophership_account {
@@ -28,11 +29,11 @@ struct gophership_account {
 	struct pid *opener;
 	char comm[TASK_COMM_LEN];
 	u32 context;
+	unsigned long quota;
 	atomic_long_t pages;
 };
 
-/* Bounds on charged pages, set before the first account; the limit may change later */
-extern unsigned long gophership_quota_pages;
+/* The bound on all charged pages, set before the first account; it may change later */
 extern unsigned long gophership_limit_pages;
 
 int gophership_account_init(void);

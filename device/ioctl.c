@@ -58,7 +58,7 @@ static_assert(GOPHERSHIP_NR_CLASSES + 1 <= GOPHERSHIP_CLASSES_MAX);
 /* Pages that an ACQUIRE gives back, as far as it can, when there is no memory for more. */
 #define SPARE_PAGES		64
 
-static long ioctl_info(void __user *arg)
+static long ioctl_info(const struct gophership_context *context, void __user *arg)
 {
 	struct gophership_info info;
 	unsigned int class;
@@ -82,14 +82,14 @@ static long ioctl_info(void __user *arg)
 	info.page_size = PAGE_SIZE;
 	info.nr_classes = GOPHERSHIP_NR_CLASSES;
 	info.batch_max = GOPHERSHIP_BATCH_MAX;
-	info.quota = (u64)gophership_quota_pages << PAGE_SHIFT;
+	info.quota = (u64)context->account->quota << PAGE_SHIFT;
 	info.machine_limit = (u64)READ_ONCE(gophership_limit_pages) << PAGE_SHIFT;
 	info.memlock_max = gophership_account_memlock_max();
 	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++) {
 		struct gophership_class_info *row = &info.classes[class];
 
 		row->capacity = gophership_class_size(class);
-		row->slots = gophership_window_slots(class);
+		row->slots = gophership_window_slots(context, class);
 		row->offset = gophership_window_offset(class, 0);
 		row->length = (u64)row->slots * row->capacity;
 	}
@@ -306,7 +306,7 @@ static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long 
 	/* A file that is open for reading only sees statistics, and takes no memory. */
 	switch (GOPHERSHIP_COMMAND(cmd)) {
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_INFO):
-		return ioctl_info((void __user *)arg);
+		return ioctl_info(context, (void __user *)arg);
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_ACQUIRE):
 		return writes ? ioctl_acquire(context, (void __user *)arg) : -EBADF;
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_RELEASE):

@@ -93,7 +93,7 @@ static int lease_charged(struct gophership_context *context, size_t size,
 	cleared = clear_buf(context, loan->buf);
 
 	ret = xa_alloc(&context->loans[class], &loan->slot, loan,
-		       XA_LIMIT(0, gophership_window_slots(class) - 1), GFP_SLOT);
+		       XA_LIMIT(0, gophership_window_slots(context, class) - 1), GFP_SLOT);
 	if (ret)
 		goto give_back;
 

@@ -45,9 +45,9 @@
 static_assert(GOPHERSHIP_QUOTA_MB_MAX <= (1ULL << GOPHERSHIP_STRIDE_SHIFT) >> 20);
 
 /* The slots that a context has in @class: enough for all of its quota. */
-u32 gophership_window_slots(unsigned int class)
+u32 gophership_window_slots(const struct gophership_context *context, unsigned int class)
 {
-	return gophership_quota_pages >> gophership_class_order(class);
+	return context->account->quota >> gophership_class_order(class);
 }
 
 static pgoff_t slot_pgoff(unsigned int class, u32 slot)
@@ -122,7 +122,7 @@ static const struct vm_operations_struct window_vm_ops = {
 };
 
 /* Whether the VMA lies in one window as a whole. */
-static bool window_covers(struct vm_area_struct *vma)
+static bool window_covers(const struct gophership_context *context, struct vm_area_struct *vma)
 {
 	unsigned long class = vma->vm_pgoff / STRIDE_PAGES;
 	unsigned long first = vma->vm_pgoff % STRIDE_PAGES;
@@ -131,7 +131,7 @@ static bool window_covers(struct vm_area_struct *vma)
 	if (class < 1 || class > GOPHERSHIP_NR_CLASSES)
 		return false;
 	class--;
-	length = gophership_class_pages(gophership_window_slots(class), class);
+	length = gophership_class_pages(gophership_window_slots(context, class), class);
 	return first < length && vma_pages(vma) <= length - first;
 }
 
@@ -153,7 +153,7 @@ int gophership_window_mmap(struct file *file, struct vm_area_struct *vma)
 	/* Not VM_SHARED: MAP_SHARED of a file open for reading only lacks it. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
-	if (!window_covers(vma))
+	if (!window_covers(file->private_data, vma))
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;

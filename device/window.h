@@ -9,7 +9,7 @@
 
 struct vm_area_struct;
 
-u32 gophership_window_slots(unsigned int class);
+u32 gophership_window_slots(const struct gophership_context *context, unsigned int class);
 u64 gophership_window_offset(unsigned int class, u32 slot);
 int gophership_window_mmap(struct file *file, struct vm_area_struct *vma);
 void gophership_window_unmap(struct gophership_context *context, struct gophership_loan **loans,

@@ -4,8 +4,10 @@
  */
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -212,11 +214,14 @@ static int use_what_is_left(int tell, int go_on)
 }
 
 /* Whether the module took it. */
-static bool set_memlock_max(const char *mb)
+static bool set_parameter(const char *name, const char *mb)
 {
-	int fd = open("/sys/module/gophership/parameters/memlock_max_mb", O_WRONLY);
+	char path[64];
 	bool taken;
+	int fd;
 
+	snprintf(path, sizeof(path), "/sys/module/gophership/parameters/%s", name);
+	fd = open(path, O_WRONLY);
 	if (fd < 0)
 		return false;
 	taken = write(fd, mb, strlen(mb)) == (ssize_t)strlen(mb);
@@ -264,7 +269,7 @@ TEST_F(limits, many_opens_of_a_user_are_bounded)
 	size_t bytes;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		ASSERT_TRUE(set_memlock_max(cases[i].mb));
+		ASSERT_TRUE(set_parameter("memlock_max_mb", cases[i].mb));
 		EXPECT_EQ(0, device_info(self->fd, &info));
 		EXPECT_EQ(strtoull(cases[i].mb, NULL, 0) * MB, info.memlock_max);
 		child = fork();
@@ -275,10 +280,10 @@ TEST_F(limits, many_opens_of_a_user_are_bounded)
 		}
 	}
 	/* Not of root. */
-	ASSERT_TRUE(set_memlock_max("1"));
+	ASSERT_TRUE(set_parameter("memlock_max_mb", "1"));
 	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, LARGE, &bytes));
 	EXPECT_EQ(4 * MB, bytes);
-	EXPECT_TRUE(set_memlock_max("0"));
+	EXPECT_TRUE(set_parameter("memlock_max_mb", "0"));
 }
 
 TEST_F(limits, memlock_max_that_is_none_changes_nothing)
@@ -286,15 +291,69 @@ TEST_F(limits, memlock_max_that_is_none_changes_nothing)
 	static const char *const wrong[] = { "-1", "999999", "4294967296", "1x", "\n" };
 	struct gophership_info info;
 
-	ASSERT_TRUE(set_memlock_max("2"));
+	ASSERT_TRUE(set_parameter("memlock_max_mb", "2"));
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		EXPECT_FALSE(set_memlock_max(wrong[i])) {
+		EXPECT_FALSE(set_parameter("memlock_max_mb", wrong[i])) {
 			TH_LOG("memlock_max_mb=%s", wrong[i]);
 		}
 		EXPECT_EQ(0, device_info(self->fd, &info));
 		EXPECT_EQ(2 * MB, info.memlock_max);
 	}
-	EXPECT_TRUE(set_memlock_max("0"));
+	EXPECT_TRUE(set_parameter("memlock_max_mb", "0"));
+}
+
+/* Whether the windows of @fd are as long as a quota of @quota bytes wants, and not longer. */
+static bool windows_fit(int fd, size_t quota)
+{
+	struct gophership_info info;
+
+	if (device_info(fd, &info) || info.quota != quota)
+		return false;
+	for (__u32 i = 0; i < info.nr_classes; i++) {
+		const struct gophership_class_info *window = &info.classes[i];
+		void *last;
+
+		if (window->length != quota)
+			return false;
+		last = mmap(NULL, window->capacity, PROT_READ, MAP_SHARED, fd,
+			    window->offset + quota - window->capacity);
+		if (last == MAP_FAILED)
+			return false;
+		munmap(last, window->capacity);
+		if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, window->offset + quota) !=
+		    MAP_FAILED)
+			return false;
+	}
+	return true;
+}
+
+TEST_F(limits, quota_that_changes_is_for_later_opens)
+{
+	static const char *const wrong[] = { "0", "-1", "1025", "1x" };
+	size_t bytes;
+	int fd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		EXPECT_FALSE(set_parameter("quota_mb", wrong[i]));
+	EXPECT_TRUE(set_parameter("quota_mb", "1"));
+	fd = device_open();
+	EXPECT_TRUE(windows_fit(fd, 1 * MB));
+	EXPECT_EQ(-EDQUOT, lease_until_error(fd, LARGE, &bytes));
+	EXPECT_EQ(1 * MB, bytes);
+	close(fd);
+
+	EXPECT_TRUE(set_parameter("quota_mb", "6"));
+	fd = device_open();
+	EXPECT_TRUE(windows_fit(fd, 6 * MB));
+	EXPECT_EQ(-EDQUOT, lease_until_error(fd, LARGE, &bytes));
+	EXPECT_EQ(6 * MB, bytes);
+
+	/* That of what was open before is what it was. */
+	EXPECT_TRUE(windows_fit(self->fd, 4 * MB));
+	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, LARGE, &bytes));
+	EXPECT_EQ(4 * MB, bytes);
+	close(fd);
+	EXPECT_TRUE(set_parameter("quota_mb", "4"));
 }
 
 TEST_F(limits, a_full_machine_costs_an_ordinary_user_nothing)

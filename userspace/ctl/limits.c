@@ -12,7 +12,7 @@ static const struct {
 	const char *remedy;
 } titles[] = {
 	{ "quota", "the quota of one open of the device (quota_mb)",
-	  "Raise it: options gophership quota_mb=... in /etc/modprobe.d, and load it again." },
+	  "Raise it: quota_mb=... in /etc/modprobe.d or /sys/module/gophership/parameters." },
 	{ "memlock", "RLIMIT_MEMLOCK (ulimit -l), for all programs of the user together",
 	  "Raise it: LimitMEMLOCK= of a service, or memlock in /etc/security/limits.d." },
 	{ "memlock_max", "what one user can lock here (memlock_max_mb), for all programs of the user",
