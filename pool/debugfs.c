@@ -17,7 +17,7 @@
 #include "pool/depot.h"
 #include "pool/head.h"
 #include "pool/list.h"
-#include "pool/report.h"
+#include "pool/site.h"
 #include "pool/stock.h"
 #include "pool/tally.h"
 
@@ -51,33 +51,24 @@ static void pools_stop(struct seq_file *seq, void *item)
 	mutex_unlock(&gophership_pools_lock);
 }
 
-/* What lies idle on a memory node, in magazines and inboxes. */
-static u64 cached_on(struct gophership_pool *pool, unsigned int class, int node)
-{
-	u64 cached = gophership_depot_cached(gophership_pool_depot(pool, node, class));
-	const struct gophership_head *head;
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		head = per_cpu_ptr(pool->heads + class, cpu);
-		if (head->node == node)
-			cached += gophership_head_cached(head);
-	}
-	return cached;
-}
-
+/* What lies idle on each memory node: in the depot, in magazines and inboxes. */
 static void print_nodes(struct seq_file *seq, struct gophership_pool *pool, unsigned int class)
 {
-	u64 cached;
-	int node;
+	const struct gophership_head *head;
+	u64 *cached = seq->private;
+	int cpu, node;
 
 	if (class >= GOPHERSHIP_NR_CLASSES)
 		return;
-	for_each_node_state(node, N_MEMORY) {
-		cached = cached_on(pool, class, node);
-		if (cached)
-			seq_printf(seq, " N%d=%llu", node, cached);
+	for (node = 0; node < nr_node_ids; node++)
+		cached[node] = gophership_depot_cached(gophership_pool_depot(pool, node, class));
+	for_each_possible_cpu(cpu) {
+		head = per_cpu_ptr(pool->heads + class, cpu);
+		cached[head->node] += gophership_head_cached(head);
 	}
+	for_each_node_state(node, N_MEMORY)
+		if (cached[node])
+			seq_printf(seq, " N%d=%llu", node, cached[node]);
 }
 
 static void print_row(struct seq_file *seq, struct gophership_pool *pool, unsigned int class,
@@ -86,7 +77,7 @@ static void print_row(struct seq_file *seq, struct gophership_pool *pool, unsign
 	bool pooled = class < GOPHERSHIP_NR_CLASSES;
 	struct gophership_class_stats row = stats->class[class];
 
-	if (pooled && add_lent && pool == gophership_user_pool)
+	if (pooled && pool == gophership_user_pool)
 		add_lent(class, &row);
 	print_name(seq, pool->name);
 	seq_printf(seq, " %u %llu %llu %u %u %d", row.capacity, row.leased, row.cached,
@@ -125,7 +116,20 @@ static const struct seq_operations pools_sops = {
 	.stop = pools_stop,
 	.show = pools_show,
 };
-DEFINE_SEQ_ATTRIBUTE(pools);
+
+/* With a word for each node: see print_nodes(). */
+static int pools_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &pools_sops, nr_node_ids * sizeof(u64));
+}
+
+static const struct file_operations pools_fops = {
+	.owner = THIS_MODULE,
+	.open = pools_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = seq_release_private,
+};
 
 /*
  * leased: a row for each call site that has buffers of a pool

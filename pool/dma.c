@@ -60,7 +60,6 @@ bool gophership_dma_unmap(struct gophership_dma *dma, struct gophership_dma_mapp
 	if (!xchg(&mapping->mapped, 0))
 		return false;
 	dma_unmap_page_attrs(dma->dev, mapping->addr, size, dma->dir, MAPPING_ATTRS);
-	atomic_dec(&dma->mapped);
 	if (mapping->bounced)
 		atomic_dec(&dma->bounced);
 	drop_user(dma);
@@ -94,7 +93,6 @@ int gophership_dma_map(struct gophership_dma *dma, struct gophership_dma_mapping
 	}
 	mapping->sync = dma_need_sync(dma->dev, mapping->addr);
 	mapping->bounced = gophership_dma_bounced(dma->dev, mapping->addr, page);
-	atomic_inc(&dma->mapped);
 	if (mapping->bounced)
 		atomic_inc(&dma->bounced);
 	WRITE_ONCE(mapping->mapped, 1);
@@ -108,6 +106,14 @@ int gophership_dma_map(struct gophership_dma *dma, struct gophership_dma_mapping
 		return -ENODEV;
 	}
 	return 0;
+}
+
+/* Mappings there are, about: each is a user, and so is the owner until the end. Context: any. */
+u32 gophership_dma_nr_mapped(const struct gophership_dma *dma)
+{
+	u32 users = refcount_read(&dma->users);
+
+	return users && !READ_ONCE(dma->dead) ? users - 1 : users;
 }
 
 /* Cuts @len to what lies within. */
@@ -318,11 +324,10 @@ struct gophership_dma *gophership_dma_bind_pool(struct device *dev, enum dma_dat
 /* A descriptor, all zero but for what it is mapped with. It is not mapped yet. */
 struct gophership_buf *gophership_dma_buf_alloc(struct gophership_dma *dma, gfp_t gfp)
 {
-	struct gophership_mapped_buf *mapped = kmem_cache_alloc(descriptors, gfp);
+	struct gophership_mapped_buf *mapped = kmem_cache_zalloc(descriptors, gfp);
 
 	if (!mapped)
 		return NULL;
-	memset(mapped, 0, sizeof(*mapped));
 	kref_get(&dma->refs);
 	mapped->dma = dma;
 	mapped->buf.writer = GOPHERSHIP_WRITER_DEVICE;
@@ -383,8 +388,11 @@ void gophership_buf_sync_device(struct gophership_buf *buf, size_t offset, size_
 }
 EXPORT_SYMBOL_GPL(gophership_buf_sync_device);
 
+/* On a kernel without DMA no pool is bound, so none has such a descriptor. */
 int gophership_dma_init(void)
 {
+	if (!IS_ENABLED(CONFIG_HAS_DMA))
+		return 0;
 	descriptors = kmem_cache_create("gophership_mapped_buf",
 					sizeof(struct gophership_mapped_buf),
 					__alignof__(struct gophership_mapped_buf),

@@ -25,8 +25,7 @@
  * @users: 1 until the end, and 1 for each mapping from before it is made until it is
  *	gone; by atomics
  * @unused: @users is 0
- * @mapped: mappings there are; by atomics
- * @bounced: those of them with a bounce buffer; by atomics
+ * @bounced: mappings with a bounce buffer; by atomics
  * @refs: its owner's, the device's and one of each descriptor
  * @lock: held while all mappings end, and no more than that
  * @unmap_all: unmaps all that is mapped; process context, once
@@ -39,7 +38,6 @@ struct gophership_dma {
 	bool dead;
 	refcount_t users;
 	struct completion unused;
-	atomic_t mapped;
 	atomic_t bounced;
 	struct kref refs;
 	struct mutex lock;	/* see above */
@@ -59,6 +57,7 @@ int gophership_dma_map(struct gophership_dma *dma, struct gophership_dma_mapping
 		       struct page *page, size_t size);
 bool gophership_dma_unmap(struct gophership_dma *dma, struct gophership_dma_mapping *mapping,
 			  size_t size);
+u32 gophership_dma_nr_mapped(const struct gophership_dma *dma);
 void gophership_dma_sync_for_cpu(struct gophership_dma *dma,
 				 const struct gophership_dma_mapping *mapping, size_t size,
 				 size_t offset, size_t len);

@@ -9,7 +9,6 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 
 #include "pool/dma.h"
 #include "pool/list.h"
@@ -49,14 +48,9 @@ static gfp_t page_gfp(const struct gophership_pool *pool, gfp_t gfp)
 /* A descriptor, all zero but for what it knows of a device. */
 static struct gophership_buf *descriptor_alloc(struct gophership_pool *pool, gfp_t gfp)
 {
-	struct gophership_buf *buf;
-
 	if (pool->dma)
 		return gophership_dma_buf_alloc(pool->dma, gfp);
-	buf = kmem_cache_alloc(descriptors, gfp);
-	if (buf)
-		memset(buf, 0, sizeof(*buf));
-	return buf;
+	return kmem_cache_zalloc(descriptors, gfp);
 }
 
 static void descriptor_free(struct gophership_buf *buf)

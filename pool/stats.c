@@ -63,7 +63,7 @@ void gophership_pool_stats(struct gophership_pool *pool, struct gophership_pool_
 		stats->stock += gophership_stock_cached(pool, class);
 	if (!pool->dma)
 		return;
-	stats->mapped = atomic_read(&pool->dma->mapped);
+	stats->mapped = gophership_dma_nr_mapped(pool->dma);
 	stats->bounced = atomic_read(&pool->dma->bounced);
 }
 EXPORT_SYMBOL_GPL(gophership_pool_stats);
