@@ -335,6 +335,20 @@ static int test_contexts(char **arguments)
 	return settle() && all_kinds();
 }
 
+/* The same, until there is a file. */
+static int test_until(char **arguments)
+{
+	begin(64, "1000", arguments[1]);
+	command("start");
+	if (!receive_one(PATIENCE))
+		bail("nothing comes");
+	puts("ready");
+	fflush(stdout);
+	while (access(arguments[0], F_OK))
+		receive_for(0.05);
+	return settle() && all_kinds();
+}
+
 /* The program receives, and gives nothing back until much is lost; and once more. */
 static int test_lag(char **arguments)
 {
@@ -459,6 +473,8 @@ static int test_gone(char **arguments)
 	(void)arguments;
 	begin(64, "1000", "0");
 	command("start");
+	if (!receive_one(PATIENCE))
+		bail("nothing comes");
 	puts("ready");
 	fflush(stdout);
 	do {
@@ -479,6 +495,7 @@ static const struct {
 } tests[] = {
 	{ "sizes", 1, test_sizes, "records of every length" },
 	{ "contexts", 2, test_contexts, "all contexts write at once" },
+	{ "until", 2, test_until, "all contexts write until there is a file" },
 	{ "lag", 0, test_lag, "a reader that lags learns how much it has lost" },
 	{ "flush", 0, test_flush, "a block goes after flush_us" },
 	{ "kick", 0, test_kick, "a block goes with a kick" },
