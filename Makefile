@@ -138,7 +138,7 @@ bench-scale:
 clean:
 	rm -rf build *.ko *.mod *.mod.c Module.symvers modules.order
 	rm -f $(foreach folder,. pool device,$(addprefix $(folder)/,*.o *.s .*.cmd .*.d))
-	rm -f pool/layout_name.h
+	rm -f pool/layout_name.inc
 
 help:
 	@echo "To see it work, on any Debian machine, without touching its kernel:"

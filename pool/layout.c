@@ -3,7 +3,7 @@
  * GopherShip buffer pool: the symbol that drivers with the hot path inline refer to.
  */
 #include "gophership_compat.h"
-#include "pool/layout_name.h"
+#include "pool/layout_name.inc"
 
 extern const char GOPHERSHIP_LAYOUT_NAME;
 

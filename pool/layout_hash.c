@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Compiled to assembly alone: Kbuild reads the number there and makes pool/layout_name.h
+ * Compiled to assembly alone: Kbuild reads the number there and makes pool/layout_name.inc
  * of it.
  */
 #include <linux/kbuild.h>
