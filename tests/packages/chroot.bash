@@ -117,6 +117,7 @@ part_chroot()
 	local before
 	build_packages "$work/debs"
 	build_packages "$work/debs-9.9.9" 9.9.9
+	build_packages "$work/debs-small" 9.9.9 small
 	lay_root
 	before=$(paths)
 	check 'the packages are installed' install_packages "$work/debs"
@@ -142,7 +143,7 @@ part_chroot()
 	check '... and nothing is left' diff <(echo "$before") <(paths)
 
 	check 'a version of make dkms' by_hand_in_root
-	check '... is upgraded by the package' install_packages "$work/debs" gophership-dkms
-	check '... the module' installed_in_root gophership "$version"
+	check '... is upgraded by the package' install_packages "$work/debs-small" gophership-dkms
+	check '... the module' installed_in_root gophership 9.9.9
 	lift_root
 }
