@@ -11,6 +11,7 @@
 #include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -19,7 +20,7 @@
 #include "gophership_dma.h"
 
 #define HELD	6
-#define ROUNDS	200
+#define ROUNDS	64
 
 /**
  * struct worker - a thread, and what it has on loan
@@ -94,8 +95,8 @@ static int work(void *arg)
 
 	for (round = 0; !READ_ONCE(leaving); round++) {
 		exchange(worker, round % HELD, round);
-		/* Some of the mappings end, others are made, all the time. */
-		if (round % 16 == 0)
+		/* Some of the mappings end, others are made. */
+		if (round % ROUNDS == ROUNDS / 2)
 			gophership_pool_trim(pool);
 		if (round == ROUNDS)
 			complete(&worker->warm);
@@ -105,7 +106,8 @@ static int work(void *arg)
 	for (round = 0; !kthread_should_stop(); round++) {
 		if (worker->bufs[round % HELD])
 			sync(worker->bufs[round % HELD]);
-		cond_resched();
+		/* No grace period waits for this thread. */
+		usleep_range(10, 50);
 	}
 	release_all(worker);
 	return 0;
