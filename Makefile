@@ -29,7 +29,7 @@ module_root := $(or $(call absolute,$(INSTALL_MOD_PATH)),$(root))
 MODULESLOADDIR ?= /usr/lib/modules-load.d
 kbuild = $(MAKE) -C $(call quoted,$(KDIR)) M=$(call quoted,$(CURDIR))
 
-.PHONY: all modules user doc modules_install install-user install-driver install load unload \
+.PHONY: all modules user doc in-tree modules_install install-user install-driver install load unload \
 	modules_uninstall uninstall-user uninstall-driver uninstall dkms dkms-remove \
 	dist deb demo check check-full lint bench bench-scale clean help need-kdir
 
@@ -87,6 +87,10 @@ doc: need-kdir
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_port.h build/man9
 	doc/man9 "$(KDIR)/scripts/kernel-doc" gophership_stream.h build/man9
 	doc/rst "$(KDIR)/scripts/kernel-doc" build/doc
+
+# Into the sources of a kernel, to be built and tested with it: LINUX=/path/to/linux
+in-tree:
+	packaging/in-tree $(call quoted,$(LINUX))
 
 # What authors of drivers need: headers, the symbols' versions of this kernel, the pages.
 driver_root = $(call quoted,$(root)$(PREFIX))
@@ -160,6 +164,7 @@ help:
 	@echo "  make deb             Debian packages, into build/deb; they are installed by apt"
 	@echo "  make dist            the sources as one file, into build/dist, to be built without git"
 	@echo "  make doc             man pages and .rst of the public headers, into build/man9, build/doc"
+	@echo "  make in-tree         the module into a kernel's source tree (LINUX=/path/to/linux)"
 	@echo ""
 	@echo "To work on it:"
 	@echo "  make check-full      the same, and what takes hours: sanitizers, faults, fuzz, kills"

@@ -294,12 +294,13 @@ static inline void gophership_vm_flags_mod(struct vm_area_struct *vma, unsigned 
 #endif
 
 /* Memory cgroups charge kernel memory by an option of its own up to 6.10. */
-#if defined(CONFIG_MEMCG) && \
-	(defined(CONFIG_MEMCG_KMEM) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0))
-#define GOPHERSHIP_MEMCG	1
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define GOPHERSHIP_MEMCG	IS_ENABLED(CONFIG_MEMCG)
+#else
+#define GOPHERSHIP_MEMCG	IS_ENABLED(CONFIG_MEMCG_KMEM)
 #endif
 
-#ifdef GOPHERSHIP_MEMCG
+#if GOPHERSHIP_MEMCG
 /* Renamed in 6.3. False until there is a cgroup, and with cgroup.memory=nokmem. */
 static inline bool gophership_memcg_online(void)
 {
