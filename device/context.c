@@ -130,11 +130,11 @@ void gophership_context_refused(struct gophership_context *context, int error)
 void gophership_context_peek(const struct gophership_context *context,
 			     struct gophership_stats *stats)
 {
-	stats->leased = data_race(context->nr_loans);
-	stats->acquires = data_race(context->acquires);
-	stats->releases = data_race(context->releases);
-	stats->cleared = data_race(context->cleared);
-	stats->retired = data_race(context->retired);
+	stats->leased = READ_ONCE(context->nr_loans);
+	stats->acquires = READ_ONCE(context->acquires);
+	stats->releases = READ_ONCE(context->releases);
+	stats->cleared = READ_ONCE(context->cleared);
+	stats->retired = READ_ONCE(context->retired);
 	stats->leased_bytes = (u64)atomic_long_read(&context->account->pages) << PAGE_SHIFT;
 	stats->foreign = atomic64_read(&context->foreign);
 	stats->doubled = atomic64_read(&context->doubled);

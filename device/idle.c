@@ -273,7 +273,7 @@ static struct gophership_loan *take_idle(unsigned int class)
  * Return: the loan, or NULL without memory.
  */
 struct gophership_loan *gophership_loan_acquire(unsigned int class, size_t size,
-					       const struct gophership_account *account)
+						const struct gophership_account *account)
 {
 	struct gophership_loan *loan = take_idle(class);
 

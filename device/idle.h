@@ -10,7 +10,7 @@
 #include "device/types.h"
 
 struct gophership_loan *gophership_loan_acquire(unsigned int class, size_t size,
-					       const struct gophership_account *account);
+						const struct gophership_account *account);
 void gophership_loan_released(struct gophership_loan *loan,
 			      const struct gophership_account *account);
 void gophership_idle_add(struct gophership_loan *loan);

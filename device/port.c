@@ -7,7 +7,6 @@
  * A driver has a reference to the port and none to its file. The file is closed when
  * its last mapping is gone; so when the closer frees buffers, no program maps them.
  */
-#include <linux/cpuhotplug.h>
 #include <linux/export.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
@@ -111,68 +110,6 @@ static void kick_again(struct work_struct *work)
 	gophership_port_kick(container_of(work, struct gophership_port, again));
 }
 
-/* For debugfs; one that is in the list has all its fields. */
-static LIST_HEAD(all_ports);
-static DEFINE_MUTEX(all_ports_lock);
-
-/* Ports hear of CPUs that came and went by these; constant after init. */
-static enum cpuhp_state came_state __ro_after_init;
-static enum cpuhp_state went_state __ro_after_init;
-
-/* All ports, which stay until gophership_ports_unlock(). Context: process. */
-struct list_head *gophership_ports_lock(void)
-{
-	mutex_lock(&all_ports_lock);
-	return &all_ports;
-}
-
-void gophership_ports_unlock(void)
-{
-	mutex_unlock(&all_ports_lock);
-}
-
-/*
- * Do the work that a CPU asked for while it came or went, when it was not online. Context:
- * process; @cpu is online now, or dead.
- */
-static int ports_of_cpu(unsigned int cpu)
-{
-	struct gophership_port *port;
-
-	mutex_lock(&all_ports_lock);
-	list_for_each_entry(port, &all_ports, everywhere)
-		if (test_and_clear_bit(GOPHERSHIP_PORT_STRANDED, &port->flags))
-			irq_work_queue(&port->wake);
-	mutex_unlock(&all_ports_lock);
-	return 0;
-}
-
-/* Context: process. Return: 0, or a negative errno. */
-int __init gophership_ports_init(void)
-{
-	int ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "gophership/port:dead", NULL,
-					    ports_of_cpu);
-
-	if (ret < 0)
-		return ret;
-	went_state = ret;
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "gophership/port:online",
-					ports_of_cpu, NULL);
-	if (ret < 0) {
-		cpuhp_remove_state_nocalls(went_state);
-		return ret;
-	}
-	came_state = ret;
-	return 0;
-}
-
-/* No port is left. Context: process. */
-void gophership_ports_exit(void)
-{
-	cpuhp_remove_state_nocalls(came_state);
-	cpuhp_remove_state_nocalls(went_state);
-}
-
 static void name_driver(struct gophership_port *port, char *name, size_t size)
 {
 	/* A callback may take long, and a reader of statistics does not wait for the lock. */
@@ -204,9 +141,7 @@ void gophership_port_state(struct gophership_port *port, struct gophership_port_
  */
 static void free_port(struct gophership_port *port)
 {
-	mutex_lock(&all_ports_lock);
-	list_del(&port->everywhere);
-	mutex_unlock(&all_ports_lock);
+	gophership_ports_remove(port);
 	irq_work_sync(&port->wake);
 	cancel_work_sync(&port->rouse);
 	cancel_work_sync(&port->reap);
@@ -326,9 +261,7 @@ struct gophership_port *gophership_port_new(struct gophership_account *account, 
 		free_port(port);
 		return ERR_PTR(ret);
 	}
-	mutex_lock(&all_ports_lock);
-	list_add_tail(&port->everywhere, &all_ports);
-	mutex_unlock(&all_ports_lock);
+	gophership_ports_add(port);
 	return port;
 }
 

@@ -2,7 +2,8 @@
 /*
  * GopherShip buffer pool: ports, inside.
  *
- * exchange.c is how buffers change sides, port.c the life of a port, port_file.c the
+ * exchange.c is how buffers change sides, port.c the life of a port, ports.c the list of
+ * all, port_file.c the
  * program's side, endpoint.c brings the two together.
  * device/types.h has the order of the locks.
  */
@@ -122,10 +123,6 @@ struct gophership_port_state {
 
 /* port.c */
 void gophership_port_state(struct gophership_port *port, struct gophership_port_state *state);
-int gophership_ports_init(void);
-void gophership_ports_exit(void);
-struct list_head *gophership_ports_lock(void);
-void gophership_ports_unlock(void);
 struct gophership_port *gophership_port_new(struct gophership_account *account, u32 count,
 					    unsigned int class);
 void gophership_port_unref(struct gophership_port *port);
@@ -137,6 +134,14 @@ void gophership_port_export(struct gophership_port *port);
 void gophership_port_unexport(struct gophership_port *port);
 int gophership_port_kick(struct gophership_port *port);
 struct gophership_port *gophership_port_pop(struct gophership_endpoint *endpoint);
+
+/* ports.c */
+int gophership_ports_init(void);
+void gophership_ports_exit(void);
+void gophership_ports_add(struct gophership_port *port);
+void gophership_ports_remove(struct gophership_port *port);
+struct list_head *gophership_ports_lock(void);
+void gophership_ports_unlock(void);
 
 /* exchange.c */
 bool gophership_port_starved(const struct gophership_port *port);

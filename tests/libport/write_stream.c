@@ -58,7 +58,7 @@ static void write_untimed(struct blocks *blocks)
 static void write_control(struct blocks *blocks)
 {
 	begin(blocks, TIMES, 0, 0, 0, 90);
-	put(blocks, "\033[2Jred \033[31m\t\xc3\xa9 \xc2\x9b" "5m \x7f \xff\n", 100);
+	put(blocks, "\033[2Jred \033[31m\t\xc3\xa9 \302\2335m \x7f \xff\n", 100);
 	put(blocks, "plain\n", 200);
 }
 

@@ -24,6 +24,6 @@ void advise(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain_quietly(void);
 /* Complains that there is no memory, and ends the program with STATUS_FAILED. */
-void complain_no_memory(void) __attribute__((noreturn));
+__attribute__((noreturn)) void complain_no_memory(void);
 
 #endif /* COMPLAIN_H */

@@ -257,7 +257,7 @@ static int going_step(struct kprobe *probe, struct pt_regs *regs)
 
 	if (cpu_online(raw_smp_processor_id()))
 		mistake("a CPU that goes is online", raw_smp_processor_id());
-	if (pulse && smp_load_acquire(&pulse->held))
+	if (pulse && smp_load_acquire(&pulse->held)) /* pairs with keep() */
 		give_held_back(pulse);
 	return 0;
 }
@@ -299,7 +299,7 @@ static bool keep(struct pulse *pulse, struct gophership_buf *buf, unsigned int n
 	/* Pairs with give_held_back(). */
 	if (smp_load_acquire(&pulse->held))
 		return false;
-	smp_store_release(&pulse->held, buf);
+	smp_store_release(&pulse->held, buf); /* pairs with going_step() */
 	if (pulse->going)
 		return true;
 	schedule_delayed_work(&pulse->late, msecs_to_jiffies(pulse->hold_ms));
