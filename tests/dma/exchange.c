@@ -132,20 +132,25 @@ static int hold(const char *endpoint)
 	return 0;
 }
 
+static void write_register(__u32 *regs, unsigned int offset, __u32 value)
+{
+	__atomic_store_n(&regs[offset / 4], value, __ATOMIC_RELEASE);
+}
+
 /* The IOMMU may tell of it after this program's end. */
 static int wild(const char *resource, unsigned long address)
 {
 	int fd = open(resource, O_RDWR | O_CLOEXEC), left = PATIENCE;
-	volatile __u32 *regs;
+	__u32 *regs;
 
 	regs = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (regs == MAP_FAILED)
 		return fail("no registers", errno);
-	regs[0x80 / 4] = 0x40000;	/* from its memory */
-	regs[0x88 / 4] = address;
-	regs[0x90 / 4] = 8;
-	regs[0x98 / 4] = 3;		/* start, to RAM, no interrupt */
-	for (; regs[0x98 / 4] & 1; left -= 10) {
+	write_register(regs, 0x80, 0x40000);	/* from its memory */
+	write_register(regs, 0x88, address);
+	write_register(regs, 0x90, 8);
+	write_register(regs, 0x98, 3);		/* start, to RAM, no interrupt */
+	for (; __atomic_load_n(&regs[0x98 / 4], __ATOMIC_RELAXED) & 1; left -= 10) {
 		if (left <= 0)
 			return fail("the device does not end", PATIENCE);
 		usleep(10000);
