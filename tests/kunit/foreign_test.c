@@ -158,7 +158,9 @@ static void foreign_static(struct kunit *test)
 	expect_foreign(test, raw_cpu_ptr(&percpu_buf));
 	expect_foreign(test, (const void __force *)&percpu_buf);
 	expect_foreign(test, &init_task);
+#ifdef MODULE
 	expect_foreign(test, THIS_MODULE);
+#endif
 }
 
 static void foreign_text(struct kunit *test)

@@ -151,6 +151,7 @@ static void reclaim_shrinker(struct kunit *test)
 	struct gophership_class_stats before, after;
 	unsigned int i;
 
+	gk_skip_without_shell(test);
 	fill(test, GK_MACHINE, 3, 300);
 	before = gk_stats(GK_MACHINE, 3);
 	for (i = 0; i < 20; i++) {
@@ -352,6 +353,7 @@ static void reclaim_needs_no_grace_period(struct kunit *test)
 
 	if (gk_loaded_with("poison", "Y"))
 		kunit_skip(test, "with poison=1 all lies on inboxes, and waits");
+	gk_skip_without_shell(test);
 	init_completion(&stall.begun);
 	fill(test, GK_MACHINE, 4, 256);
 	synchronize_rcu();

@@ -337,6 +337,12 @@ bool gk_shell(const char *command)
 				   UMH_WAIT_PROC) == 0;
 }
 
+void gk_skip_without_shell(struct kunit *test)
+{
+	if (!gk_shell("true"))
+		kunit_skip(test, "there is no user space");
+}
+
 bool gk_loaded_with(const char *name, const char *value)
 {
 	char command[100];

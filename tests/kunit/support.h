@@ -114,6 +114,7 @@ unsigned int gk_log_count(u64 mark, const char *one, const char *other);
  * has no file system of its own to find a path in.)
  */
 bool gk_shell(const char *command);
+void gk_skip_without_shell(struct kunit *test);
 /* Was gophership.ko loaded with that parameter? */
 bool gk_loaded_with(const char *name, const char *value);
 
