@@ -30,7 +30,7 @@
 /**
  * struct kept - a name that outlives its call site
  * @next: the one before; constant
- * @call_site: that the name is given for now; 0: none. Under kept_lock
+ * @call_site: what the name stands for while code goes, 0 if for nothing. Under kept_lock
  * @name: constant
  */
 struct kept {

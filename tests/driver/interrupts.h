@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For test drivers that are at work in every context: NMIs on top of whatever a CPU does,
- * and timers in hard interrupts. Included by one file of a module, which has nmi_visit().
+ * For test drivers that are at work in every context: NMIs on top of what a CPU does.
+ * Included by one file of a module, which has nmi_visit().
  */
 #ifndef GOPHERSHIP_TESTS_INTERRUPTS_H
 #define GOPHERSHIP_TESTS_INTERRUPTS_H
 
 #include <linux/delay.h>
-#include <linux/hrtimer.h>
 #include <linux/percpu.h>
-#include <linux/version.h>
 
 #ifdef CONFIG_X86_LOCAL_APIC
 #include <asm/apic.h>
@@ -77,17 +75,5 @@ static inline void nmi_send(void)
 {
 }
 #endif
-
-static inline void setup_timer(struct hrtimer *timer,
-			       enum hrtimer_restart (*function)(struct hrtimer *timer),
-			       enum hrtimer_mode mode)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
-#else
-	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
-	timer->function = function;
-#endif
-}
 
 #endif /* GOPHERSHIP_TESTS_INTERRUPTS_H */

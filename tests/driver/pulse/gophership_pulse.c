@@ -33,6 +33,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "gophership_compat.h"
 #include "gophership_port.h"
 #include "tests/driver/interrupts.h"
 
@@ -202,7 +203,7 @@ static int start_timers(struct pulse *pulse)
 		struct pulse_timer *t = per_cpu_ptr(timers, cpu);
 
 		t->pulse = pulse;
-		setup_timer(&t->timer, tick, HRTIMER_MODE_REL_PINNED_HARD);
+		gophership_hrtimer_setup(&t->timer, tick, HRTIMER_MODE_REL_PINNED_HARD);
 	}
 	pulse->timers = timers;
 	rcu_assign_pointer(nmi_pulse, pulse);

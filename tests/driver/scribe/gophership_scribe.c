@@ -22,6 +22,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "gophership_compat.h"
 #include "gophership_stream.h"
 #include "scribe.h"
 #include "tests/driver/interrupts.h"
@@ -238,8 +239,8 @@ static int start(void)
 	}
 	for_each_possible_cpu(cpu) {
 		state = per_cpu_ptr(&scribe_cpus, cpu);
-		setup_timer(&state->hard, hard_tick, HRTIMER_MODE_REL_PINNED_HARD);
-		setup_timer(&state->soft, soft_tick, HRTIMER_MODE_REL_PINNED_SOFT);
+		gophership_hrtimer_setup(&state->hard, hard_tick, HRTIMER_MODE_REL_PINNED_HARD);
+		gophership_hrtimer_setup(&state->soft, soft_tick, HRTIMER_MODE_REL_PINNED_SOFT);
 	}
 	running = true;
 	on_each_cpu(start_timers, NULL, true);
