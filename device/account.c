@@ -12,6 +12,7 @@
 #include <linux/capability.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -188,39 +189,41 @@ static unsigned long mb_to_pages(unsigned int mb)
 	return (unsigned long)mb << (20 - PAGE_SHIFT);
 }
 
-/* Whether the limits are in range; the log is told of one that is not. Only root asks. */
-static bool limits_fit(void)
+/* Whether the limit that @mb is may be so; the log is told of one that may not. Only root asks. */
+static bool limit_fits(const unsigned int *mb)
 {
 	unsigned long ram_mb = ram_pages() >> (20 - PAGE_SHIFT);
 
-	if (quota_mb < 1 || quota_mb > GOPHERSHIP_QUOTA_MB_MAX) {
-		pr_err("quota_mb=%u is out of range: 1 to %u\n", quota_mb,
-		       GOPHERSHIP_QUOTA_MB_MAX);
+	if (mb == &quota_mb) {
+		if (*mb >= 1 && *mb <= GOPHERSHIP_QUOTA_MB_MAX)
+			return true;
+		pr_err("quota_mb=%u is out of range: 1 to %u\n", *mb, GOPHERSHIP_QUOTA_MB_MAX);
 		return false;
 	}
-	if (user_limit_mb > ram_mb) {
+	if (*mb <= ram_mb)
+		return true;
+	if (mb == &user_limit_mb)
 		pr_err("user_limit_mb=%u is out of range: 1 to %lu, or 0 for a quarter of that\n",
-		       user_limit_mb, ram_mb);
-		return false;
-	}
-	if (memlock_max_mb > ram_mb) {
+		       *mb, ram_mb);
+	else
 		pr_err("memlock_max_mb=%u is out of range: 1 to %lu, or 0 for no limit but RLIMIT_MEMLOCK\n",
-		       memlock_max_mb, ram_mb);
-		return false;
-	}
-	return true;
+		       *mb, ram_mb);
+	return false;
 }
 
-static void apply_limits(void)
+static void apply_limit(const unsigned int *mb)
 {
-	WRITE_ONCE(quota_pages, mb_to_pages(quota_mb));
-	WRITE_ONCE(memlock_max_pages, memlock_max_mb ? mb_to_pages(memlock_max_mb) : LONG_MAX);
-	WRITE_ONCE(gophership_limit_pages,
-		   user_limit_mb ? mb_to_pages(user_limit_mb) : ram_pages() / 4);
+	if (mb == &quota_mb)
+		WRITE_ONCE(quota_pages, mb_to_pages(*mb));
+	else if (mb == &memlock_max_mb)
+		WRITE_ONCE(memlock_max_pages, *mb ? mb_to_pages(*mb) : LONG_MAX);
+	else
+		WRITE_ONCE(gophership_limit_pages, *mb ? mb_to_pages(*mb) : ram_pages() / 4);
 }
 
 /*
- * At load gophership_account_init() judges all of them. Later a value holds from the next
+ * At load gophership_account_init() judges all of them. Later this judges the one that is
+ * written, and leaves the others, which may be more than there is memory by now. Its value holds from the next
  * charge on, and a quota from the next open on: what is on lease stays. The kernel sets and
  * shows one parameter at a time, so that a value which is refused is not seen.
  */
@@ -233,25 +236,28 @@ static int set_limit(const char *text, const struct kernel_param *param)
 	ret = param_set_uint(text, param);
 	if (ret || !gophership_limit_pages)
 		return ret;
-	if (!limits_fit()) {
+	if (!limit_fits(mb)) {
 		*mb = before;
 		return -EINVAL;
 	}
-	apply_limits();
+	apply_limit(mb);
 	return 0;
 }
 
 /* The bounds, from the parameters. 0, or -EINVAL for one that is out of range. */
 int __init gophership_account_init(void)
 {
-	int ret = 0;
+	static const unsigned int * const limits[] = { &quota_mb, &memlock_max_mb, &user_limit_mb };
+	unsigned int i;
+	bool fit = true;
 
 	/* The files are there already: a value that is written now is judged here or there. */
 	kernel_param_lock(THIS_MODULE);
-	if (limits_fit())
-		apply_limits();
-	else
-		ret = -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(limits) && fit; i++) {
+		fit = limit_fits(limits[i]);
+		if (fit)
+			apply_limit(limits[i]);
+	}
 	kernel_param_unlock(THIS_MODULE);
-	return ret;
+	return fit ? 0 : -EINVAL;
 }

@@ -143,9 +143,14 @@ static void arm(struct gophership_stream *stream)
 {
 	if (!stream->flush_ns || this_cpu_read(stream->cpu->armed))
 		return;
-	/* A CPU that goes runs no irq_work any more: left_behind() takes the block. */
-	if (unlikely(!cpu_online(raw_smp_processor_id())))
+	/*
+	 * A CPU that goes runs no irq_work any more, and left_behind() takes the block. One
+	 * that comes runs none yet: the driver is asked to flush when it has come.
+	 */
+	if (unlikely(!cpu_online(raw_smp_processor_id()))) {
+		gophership_port_again(stream->port);
 		return;
+	}
 	this_cpu_write(stream->cpu->armed, true);
 	irq_work_queue(this_cpu_ptr(&stream->cpu->arm));
 }

@@ -23,9 +23,11 @@ void gophership_blocks_drain(struct gophership_stream *stream, struct gophership
 static inline void gophership_stream_kick(struct gophership_stream *stream)
 {
 	preempt_disable_notrace();
-	/* On a CPU that goes it would wait until that comes back. */
+	/* A CPU that comes or goes runs no irq_work: the driver is asked again when it has. */
 	if (likely(cpu_online(raw_smp_processor_id())))
 		irq_work_queue(&stream->kick);
+	else
+		gophership_port_again(stream->port);
 	preempt_enable_notrace();
 }
 

@@ -49,10 +49,10 @@ static gfp_t page_gfp(const struct gophership_pool *pool, gfp_t gfp)
 /* A descriptor, all zero but for what it knows of a device. */
 static struct gophership_buf *descriptor_alloc(struct gophership_pool *pool, gfp_t gfp)
 {
-	if (pool->dma)
-		return gophership_dma_buf_alloc(pool->dma, gfp);
 	struct gophership_buf *buf;
 
+	if (pool->dma)
+		return gophership_dma_buf_alloc(pool->dma, gfp);
 	/* A few stores; kmem_cache_zalloc() would call memset(), and a miss take 7 % more. */
 	buf = kmem_cache_alloc(descriptors, gfp);
 	if (buf)

@@ -188,11 +188,11 @@ static void keep_names(const struct module *module, unsigned long state)
 /*
  * Can @module import from this one? Else it has acquired nothing. It may have another
  * reason to import something; then the registry is looked at in vain. The list does not
- * change while the module is told of.
+ * change while the module is told of. It has no users of a pool that is built in.
  */
 static bool may_import(const struct module *module)
 {
-#ifdef CONFIG_MODULE_UNLOAD
+#if defined(CONFIG_MODULE_UNLOAD) && defined(MODULE)
 	return !list_empty(&module->target_list) && module_refcount(THIS_MODULE) > 0;
 #else
 	return true;

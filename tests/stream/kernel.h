@@ -126,6 +126,7 @@ struct gophership_buf *gophership_port_take(struct gophership_port *port,
 int gophership_port_deliver(struct gophership_port *port, struct gophership_buf *buf,
 			    const struct gophership_message *message);
 void gophership_port_lost(struct gophership_port *port, u32 nr);
+void gophership_port_again(struct gophership_port *port);
 bool gophership_port_starved(const struct gophership_port *port);
 
 #endif /* STREAM_MODEL_KERNEL_H */
