@@ -102,7 +102,8 @@ install-driver: need-kdir
 	install -m 0644 build/man9/gophership_*.9 $(driver_root)/share/man/man9
 
 uninstall-driver:
-	rm -rf $(driver_root)/lib/gophership
+	rm -rf $(driver_root)/lib/gophership/[0-9]*
+	-[ ! -d $(driver_root)/lib/gophership ] || rmdir --ignore-fail-on-non-empty $(driver_root)/lib/gophership
 	rm -f $(driver_root)/share/man/man9/gophership_*.9
 
 install: modules_install install-user
@@ -141,8 +142,8 @@ bench-scale:
 
 clean:
 	rm -rf build *.ko *.mod *.mod.c Module.symvers modules.order
-	rm -f $(foreach folder,. pool device,$(addprefix $(folder)/,*.o *.s .*.cmd .*.d))
-	rm -f pool/layout_name.inc
+	rm -f $(foreach folder,. pool device,$(addprefix $(folder)/,*.o .*.o *.s .*.cmd .*.d))
+	rm -f pool/layout_name.inc pool/layout_name.h
 
 help:
 	@echo "To see it work, on any Debian machine, without touching its kernel:"

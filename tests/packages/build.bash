@@ -99,6 +99,16 @@ all_man_pages()
 	return "$status"
 }
 
+build_needs_are_told()
+{
+	local package status=0 told
+	told=$(sed -n '/^## Debian packages/,/make deb/p' doc/install.md)
+	for package in $(sed -n '/^Build-Depends:/,/^[^ B]/p' packaging/debian/control | grep -oE '[a-z0-9-]+-dev|pkg-config'); do
+		grep -qw -- "$package" <<<"$told" || { echo "$package is not named"; status=1; }
+	done
+	return "$status"
+}
+
 part_build()
 {
 	local tree=$work/clone tarball
@@ -108,12 +118,16 @@ part_build()
 	check '... leaves nothing in the tree' unchanged "$tree"
 	tar -C "$work" -xf "$tree/build/dist/$tarball" || true
 	tree=$work/gophership-$version
+	# Others' files beside the packages.
+	mkdir -p "$tree/build/deb"
+	touch "$tree/build/deb/gophership_buf.c" "$tree/build/deb/gophership_"
 	own "$tree"
 	check 'make dist without git' make_in "$tree" dist
 	check '... makes the same file' cmp "$work/clone/build/dist/$tarball" "$tree/build/dist/$tarball"
 	check 'make deb without git' make_in "$tree" deb
 	debs=$tree/build/deb
 	check '... changes nothing but build' diff -r --exclude=build --exclude=.git --exclude=MANIFEST "$work/clone" "$tree"
+	check '... and takes nothing away' test -e "$debs/gophership_buf.c" -a -e "$debs/gophership_"
 	check '... and leaves nothing elsewhere' test -z "$(ls -A "$work/home" "$work/tmp" | grep -v :)"
 	check '... of the same sources' cmp "$work/clone/build/dist/$tarball" "$debs/gophership_$version.orig.tar.xz"
 	check 'lintian has no complaint' lint_packages
@@ -125,6 +139,7 @@ part_build()
 	check 'the headers have all for a program' has libgophership-dev usr/include/gophership.h \
 		usr/include/linux/gophership.h 'usr/lib/[^/]*/pkgconfig/gophership.pc' 'usr/lib/[^/]*/libgophership.a'
 	check 'every manual page is in a package' all_man_pages
+	check 'doc/install.md names what a build needs' build_needs_are_told
 	tree=$work/clone
 	raise_version "$tree" 9.8.7
 	check 'the version is that of dkms.conf' make_in "$tree" dist

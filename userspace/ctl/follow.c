@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,8 +145,7 @@ enum status follow(const struct transfer *transfer, struct printer *printer,
 	enum status status;
 
 	interrupt_catch();
-	/* "| head" ends us as it ends other programs. */
-	signal(SIGPIPE, SIG_DFL);
+	interrupt_leave_pipe();
 	status = flow_find(&pursuit.flow, transfer->from);
 	if (status != STATUS_OK)
 		return status;

@@ -41,6 +41,11 @@ void interrupt_catch(void)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
+void interrupt_leave_pipe(void)
+{
+	signal(SIGPIPE, SIG_DFL);
+}
+
 void interrupt_after(uint64_t seconds)
 {
 	struct itimerval timer = {

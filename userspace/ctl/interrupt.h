@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 void interrupt_catch(void);
+/* After that: "| head" ends us as it ends other programs. For those that only show something. */
+void interrupt_leave_pipe(void);
 /*
  * As if one came after so many seconds, and again and again after that: a write to a pipe
  * that nobody reads does not last longer, also where it begins at that moment.

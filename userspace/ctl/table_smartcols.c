@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <libsmartcols.h>
@@ -49,11 +50,28 @@ static void add_rows(struct libscols_table *scols, const struct table *table)
 	}
 }
 
+/* Of a table without rows libsmartcols prints nothing. */
+static void print_head(const struct table *table)
+{
+	unsigned int column;
+
+	for (column = 0; column < table->columns; column++) {
+		printf("%s%s", column ? "  " : "", table->cells[column]);
+		free(table->cells[column]);
+	}
+	putchar('\n');
+	free(table->cells);
+}
+
 void table_print(struct table *table)
 {
 	struct libscols_table *scols;
 	int error;
 
+	if (table->nr == table->columns) {
+		print_head(table);
+		return;
+	}
 	/* How wide a character is depends on that. */
 	setlocale(LC_CTYPE, "");
 	scols = make();

@@ -75,8 +75,10 @@ enum status watch_run(const struct watch *watch, enum status (*look)(void *priv)
 	uint64_t round;
 
 	/* Ctrl-C is the usual end here, so it is a good one. */
-	if (watch->seconds)
+	if (watch->seconds) {
 		interrupt_catch();
+		interrupt_leave_pipe();
+	}
 	for (round = 1;; round++) {
 		if (terminal && watch->seconds)
 			fputs("\033[H\033[2J", stdout);
