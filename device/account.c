@@ -223,9 +223,10 @@ static void apply_limit(const unsigned int *mb)
 
 /*
  * At load gophership_account_init() judges all of them. Later this judges the one that is
- * written, and leaves the others, which may be more than there is memory by now. Its value holds from the next
- * charge on, and a quota from the next open on: what is on lease stays. The kernel sets and
- * shows one parameter at a time, so that a value which is refused is not seen.
+ * written, and leaves the others, which may be more than there is memory by now. A value
+ * holds from the next charge on, and a quota from the next open on: what is on lease stays.
+ * The kernel sets and shows one parameter at a time, so that a value which is refused is
+ * not seen.
  */
 static int set_limit(const char *text, const struct kernel_param *param)
 {
