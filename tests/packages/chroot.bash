@@ -20,7 +20,10 @@ lay_root()
 
 lift_root()
 {
-	umount "$root/dev" "$root/proc" "$root"
+	local mounted
+	for mounted in "$root/dev" "$root/proc" "$root"; do
+		! mountpoint -q "$mounted" || umount "$mounted" || return
+	done
 	rm -rf "$root" "$work/upper" "$work/overlay"
 }
 
