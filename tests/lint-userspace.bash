@@ -99,6 +99,9 @@ check_headers()
 {
 	header_in c linux/gophership.h -std=c99 -Wpedantic &&
 		header_in c linux/gophership_stream.h -std=c99 -Wpedantic &&
+		header_in c gophership_ports.h -std=c99 -Wpedantic &&
+		header_in c++ gophership_ports.h -std=c++11 -Wpedantic &&
+		header_in c linux/gophership_ring.h -std=c99 -Wpedantic &&
 		header_in c gophership_records.h -std=c99 -Wpedantic &&
 		header_in c++ gophership_records.h -std=c++11 -Wpedantic -Wshadow &&
 		header_in c++ linux/gophership.h &&
