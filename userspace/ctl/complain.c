@@ -8,17 +8,20 @@
 #include "text.h"
 
 static bool quiet;
+/* Where it is said; NULL: stderr. */
+static FILE *place;
 
 static void say(const char *prefix, const char *format, va_list arguments)
 {
+	FILE *file = place ? place : stderr;
 	char *text;
 
 	/* Better the half of it than nothing. */
 	if (vasprintf(&text, format, arguments) < 0)
 		text = NULL;
-	fputs(prefix, stderr);
-	text_print(stderr, text ? text : format);
-	fputc('\n', stderr);
+	fputs(prefix, file);
+	text_print(file, text ? text : format);
+	fputc('\n', file);
 	free(text);
 }
 
@@ -51,8 +54,14 @@ void note(const char *format, ...)
 	va_end(arguments);
 }
 
+void complain_to(FILE *file)
+{
+	place = file;
+}
+
 void complain_no_memory(void)
 {
+	place = NULL;
 	complain("out of memory");
 	exit(STATUS_FAILED);
 }

@@ -5,6 +5,8 @@
 #ifndef COMPLAIN_H
 #define COMPLAIN_H
 
+#include <stdio.h>
+
 /* Exit codes; gophershipctl(8) documents them. 128 + N: ended by signal N. */
 enum status {
 	STATUS_OK = 0,
@@ -23,6 +25,8 @@ void advise(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Something to know that is no failure. Silent after complain_quietly(). */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain_quietly(void);
+/* From here on all of it goes there; NULL: to stderr again. */
+void complain_to(FILE *file);
 /* Complains that there is no memory, and ends the program with STATUS_FAILED. */
 __attribute__((noreturn)) void complain_no_memory(void);
 

@@ -1,30 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "command.h"
 #include "device.h"
+#include "exposition.h"
+#include "loopback.h"
 #include "pools.h"
-#include "text.h"
+#include "server.h"
 
 /**
  * struct options - what was asked for
  * @common: device
  * @open: OpenMetrics instead of the text format of Prometheus
+ * @listen: serve them, at
+ * @address
  */
 struct options {
 	struct common common;
-	bool open;
+	bool open, listen;
+	union loopback address;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *options = state->input;
 
-	(void)argument;
+	const char *wrong;
+
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->common;
@@ -32,7 +35,15 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'o':
 		options->open = true;
 		return 0;
+	case 'l':
+		wrong = loopback_parse(argument, &options->address);
+		if (wrong)
+			argp_error(state, "--listen: %s", wrong);
+		options->listen = true;
+		return 0;
 	case ARGP_KEY_END:
+		if (options->listen && options->open)
+			argp_error(state, "with --listen each reader says which format it wants");
 		if (options->common.json)
 			argp_error(state, "metrics have a format of their own; with --json there are "
 				   "list and stat");
@@ -46,157 +57,42 @@ static const struct argp_option argp_options[] = {
 	{ "openmetrics", 'o', NULL, 0,
 	  "OpenMetrics, instead of the text format that node_exporter's textfile collector reads",
 	  0 },
+	{ "listen", 'l', "[ADDRESS:]PORT", 0,
+	  "Serve OpenMetrics at http://127.0.0.1:PORT/metrics until Ctrl-C; ADDRESS is another of "
+	  "loopback", 0 },
 	{ 0 }
 };
 
-/* Both formats want UTF-8, and these two escaped. */
-static void print_pool(const char *name)
-{
-	char *printable = text_printable(name);
-	const char *at;
-
-	if (!printable)
-		complain_no_memory();
-	fputs("pool=\"", stdout);
-	for (at = printable; *at; at++) {
-		if (*at == '"' || *at == '\\')
-			putchar('\\');
-		putchar(*at);
-	}
-	putchar('"');
-	free(printable);
-}
-
-/* The names of a counter's samples end in _total; OpenMetrics leaves that out before them. */
-static void print_head(const struct options *options, const char *name, bool counter,
-		       const char *help)
-{
-	const char *end = counter && !options->open ? "_total" : "";
-
-	printf("# HELP gophership_%s%s %s\n# TYPE gophership_%s%s %s\n", name, end, help, name, end,
-	       counter ? "counter" : "gauge");
-}
-
-static void print_machine(const struct options *options, const char *name, bool counter,
-			  const char *help, uint64_t value)
-{
-	print_head(options, name, counter, help);
-	printf("gophership_%s%s %" PRIu64 "\n", name, counter ? "_total" : "", value);
-}
-
 /**
- * struct class_metric - what there is of each size class of each pool
- * @name: without the prefix and the end
- * @help: for people
- * @offset: of the counter
- * @counter: it only rises
+ * struct look - one look at the counters
+ * @common: the device
+ * @to: where they go, and how
  */
-struct class_metric {
-	const char *name;
-	const char *help;
-	size_t offset;
-	bool counter;
+struct look {
+	struct common common;
+	struct exposition to;
 };
 
-#define AT(field) offsetof(struct gophership_class_counters, field)
-
-static const struct class_metric class_metrics[] = {
-	{ "leased_buffers", "Buffers on loan now.", AT(leased), false },
-	{ "cached_buffers", "Idle buffers kept for the next acquire.", AT(cached), false },
-	{ "acquires", "Buffers handed out.", AT(acquires), true },
-	{ "hits", "Acquires that the CPU's own store served.", AT(hits), true },
-	{ "misses", "Requests that went to the page allocator.", AT(misses), true },
-	{ "releases", "Buffers taken back.", AT(releases), true },
-	{ "shrunk", "Idle buffers given back to the page allocator.", AT(shrunk), true },
-};
-
-#define NR_CLASS_METRICS (sizeof(class_metrics) / sizeof(class_metrics[0]))
-
-static void print_samples(const struct class_metric *metric, const struct gophership_stats *stats)
+static enum status look(struct device *device, void *priv)
 {
-	const struct gophership_class_counters *class = stats->classes;
-
-	for (; class < stats->classes + stats->nr_classes; class++) {
-		printf("gophership_%s%s{", metric->name, metric->counter ? "_total" : "");
-		print_pool(stats->name);
-		if (class->capacity)
-			printf(",size=\"%u\"} ", class->capacity);
-		else
-			fputs(",size=\"larger\"} ", stdout);
-		printf("%" PRIu64 "\n",
-		       (uint64_t)*(const __u64 *)((const char *)class + metric->offset));
-	}
-}
-
-static void print_classes(const struct options *options, const struct pools *pools)
-{
-	const struct class_metric *metric = class_metrics;
-	size_t i;
-
-	for (; metric < class_metrics + NR_CLASS_METRICS; metric++) {
-		print_head(options, metric->name, metric->counter, metric->help);
-		for (i = 0; i < pools->nr; i++)
-			print_samples(metric, &pools->list[i]);
-	}
-}
-
-static void print_pools(const struct options *options, const struct pools *pools)
-{
-	size_t i;
-
-	print_head(options, "reserve_buffers", false, "Buffers that the reserve of a pool holds.");
-	for (i = 0; i < pools->nr; i++) {
-		fputs("gophership_reserve_buffers{", stdout);
-		print_pool(pools->list[i].name);
-		printf("} %u\n", pools->list[i].reserve);
-	}
-	print_head(options, "waiters", false, "Tasks that wait for a buffer of a pool.");
-	for (i = 0; i < pools->nr; i++) {
-		fputs("gophership_waiters{", stdout);
-		print_pool(pools->list[i].name);
-		printf("} %u\n", pools->list[i].waiters);
-	}
-}
-
-static void print_all(const struct options *options, const struct device *device,
-		      const struct pools *pools)
-{
-	const struct gophership_stats *any = pools->list;
-
-	print_classes(options, pools);
-	print_pools(options, pools);
-	/* This tool's own open is not the machine's. */
-	print_machine(options, "contexts", false, "Opens of the device.", any->contexts - 1);
-	print_machine(options, "device_bytes", false, "Bytes that programs have on loan.",
-		      any->machine_bytes);
-	print_machine(options, "device_limit_bytes", false, "Bytes that programs can have.",
-		      device->info.machine_limit);
-	print_machine(options, "cleared", true, "Buffers zeroed for programs.",
-		      any->machine_cleared);
-	print_machine(options, "retired", true, "Buffers given back by programs while pinned.",
-		      any->machine_retired);
-	print_machine(options, "faults", true, "Page faults of programs served.",
-		      any->machine_faults);
-	print_machine(options, "foreign_releases", true,
-		      "Releases by drivers of what is no buffer.", any->pool_foreign);
-	print_machine(options, "double_releases", true,
-		      "Releases by drivers of what was not leased.", any->pool_doubled);
-	print_machine(options, "poison_hits", true, "Writes after release found.",
-		      any->pool_poisoned);
-	if (options->open)
-		puts("# EOF");
-}
-
-static enum status look(struct device *device, void *options)
-{
+	const struct look *look = priv;
 	enum status status;
 	struct pools pools;
 
 	status = pools_read(&pools, device);
-	if (status == STATUS_OK && pools.nr)
-		print_all(options, device, &pools);
+	if (status == STATUS_OK)
+		exposition_print(&look->to, device, &pools);
 	pools_free(&pools);
 	return status;
+}
+
+/* The device is open for as long as that takes, so that the module can be unloaded. */
+static enum status make(FILE *file, bool open, void *priv)
+{
+	const struct options *options = priv;
+	struct look once = { options->common, { file, open } };
+
+	return command_with_device(&once.common, look);
 }
 
 int command_metrics(int argc, char **argv)
@@ -205,12 +101,16 @@ int command_metrics(int argc, char **argv)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse,
-		.doc = "Print all counters for a monitoring system.\v"
+		.doc = "Print all counters for a monitoring system, or serve them by HTTP.\v"
 		       "For node_exporter, by a timer: gophershipctl metrics >DIR/gophership.prom.new "
 		       "&& mv DIR/gophership.prom.new DIR/gophership.prom",
 		.children = children,
 	};
 	struct options options = { .common.device = DEVICE_PATH };
+	struct page page = { make, &options };
 
-	return command_look(&argp, argc, argv, &options.common, look);
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	if (options.listen)
+		return server_run(&options.address.any, &page);
+	return make(stdout, options.open, &options);
 }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A device for gophershipctl where there is none: with LD_PRELOAD, any file answers INFO and
+ * STATS. Three pools, one of whose names a terminal would obey: each is the first by another
+ * column.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <linux/gophership.h>
+
+static const struct gophership_stats pools[] = {
+	{ .name = "a\033[2J\"\\\xff", .nr_classes = 1,
+	  .classes = { { .capacity = 4096, .cached = 9 } } },
+	{ .name = "kernel", .nr_classes = 1, .classes = { { .capacity = 4096, .leased = 77 } } },
+	{ .name = "user", .nr_classes = 2, .classes = { { .capacity = 4096 }, { .leased = 1 } } },
+};
+
+#define NR_POOLS	(sizeof(pools) / sizeof(pools[0]))
+
+static int answer_info(struct gophership_info *info)
+{
+	info->nr_classes = 1;
+	info->features = GOPHERSHIP_FEATURE_POOLS;
+	return 0;
+}
+
+/* What each look finds more of. */
+static void count(struct gophership_stats *stats, size_t pool)
+{
+	static const unsigned int acquires[] = { 1000, 20, 3 }, misses[] = { 1, 2, 500 };
+	static __u64 looks[NR_POOLS];
+	__u64 nr = ++looks[pool];
+
+	stats->classes[0].acquires = nr * acquires[pool];
+	stats->classes[0].misses = nr * misses[pool];
+	stats->contexts = 1;
+}
+
+static int answer_stats(struct gophership_stats *stats)
+{
+	size_t i;
+
+	for (i = 0; i < NR_POOLS; i++) {
+		if (strcmp(pools[i].name, stats->name) > 0) {
+			*stats = pools[i];
+			count(stats, i);
+			return 0;
+		}
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	int (*next)(int fd, unsigned long request, void *argument);
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, request);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	if (request == GOPHERSHIP_IOC_INFO)
+		return answer_info(argument);
+	if (request == GOPHERSHIP_IOC_STATS)
+		return answer_stats(argument);
+	next = dlsym(RTLD_NEXT, "ioctl");
+	return next(fd, request, argument);
+}
