@@ -99,7 +99,33 @@ compiles_hello()
 		in_root ldd /tmp/a.out | grep 'libgophership.so.0 => /'
 }
 
-# As 0.1.0 was installed, before there were packages.
+# first_release DIR: 0.1.0 as it was, if its history is here
+first_release()
+{
+	local commit
+	# The newest commit that changes this line ends it.
+	commit=$(git log -1 --format=%H -S'PACKAGE_VERSION="0.1.0"' -- dkms.conf 2>/dev/null)
+	mkdir "$1"
+	[[ -n $commit ]] && git archive "$commit^" 2>/dev/null | tar -x -C "$1" 2>/dev/null &&
+		grep -q '^PACKAGE_VERSION="0.1.0"$' "$1/dkms.conf"
+}
+
+# As its README had it: its module by DKMS, its programs by make.
+first_in_root()
+{
+	cp -r "$work/first" "$root/var/tmp/gophership" &&
+		in_root dkms add /var/tmp/gophership && in_root dkms install gophership/0.1.0 -k "$kernel" &&
+		make --no-print-directory -s -C "$work/first" install-user DESTDIR="$root" &&
+		rm -rf "$root/var/tmp/gophership" && test -x "$root/usr/local/bin/gophershipctl"
+}
+
+uninstall_first()
+{
+	make --no-print-directory -s uninstall DESTDIR="$root" &&
+		! (cd "$root" && find usr/local usr/lib/udev usr/lib/sysusers.d -name '*gophership*') | grep .
+}
+
+# What stands in for it where there is no history.
 by_hand_in_root()
 {
 	local tree=$work/by-hand
@@ -145,8 +171,15 @@ part_chroot()
 	check '... and purged' purge_in_root
 	check '... and nothing is left' diff <(echo "$before") <(paths)
 
-	check 'a version of make dkms' by_hand_in_root
-	check '... is upgraded by the package' install_packages "$work/debs-small" gophership-dkms
+	if first_release "$work/first"; then
+		check 'the first release, as it was' first_in_root
+		check '... its programs go by make uninstall' uninstall_first
+	else
+		check 'what stands in for the first release, whose history is not here' by_hand_in_root
+	fi
+	check '... its module is installed' installed_in_root gophership 0.1.0
+	check '... and is upgraded by the packages' install_packages "$work/debs-small"
 	check '... the module' installed_in_root gophership 9.9.9
+	check '... the tool' in_root sh -c 'gophershipctl --version | grep -w 9.9.9'
 	lift_root
 }
