@@ -10,20 +10,6 @@
 /* As many as max_cached_mb would hold, and more. */
 #define MANY	(6 * MB / LARGE)
 
-/* Bytes idle behind the device; -1 if STATS fails. */
-static long long idle_bytes(int fd)
-{
-	struct gophership_stats stats;
-	long long bytes = 0;
-	int class;
-
-	if (device_stats(fd, &stats) < 0)
-		return -1;
-	for (class = 0; class < NR_CLASSES; class++)
-		bytes += (long long)stats.classes[class].cached << (12 + class);
-	return bytes;
-}
-
 /* The rest is for the pools of drivers, however much programs give back. */
 TEST(the_device_keeps_three_quarters_at_most)
 {
@@ -34,9 +20,9 @@ TEST(the_device_keeps_three_quarters_at_most)
 	for (round = 0; round < 3; round++) {
 		ASSERT_EQ(MANY, device_acquire(fd, LARGE, MANY, leases));
 		ASSERT_EQ(0, device_release_leases(fd, leases, MANY));
-		EXPECT_GE(3 * MB, idle_bytes(fd));
+		EXPECT_GE(3 * MB, device_idle_bytes(fd));
 		/* What ages meanwhile is gone; what was just given back is not. */
-		EXPECT_LT(0, idle_bytes(fd));
+		EXPECT_LT(0, device_idle_bytes(fd));
 	}
 	close(fd);
 }

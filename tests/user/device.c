@@ -114,6 +114,18 @@ long device_retired(int fd)
 	return device_stats(fd, &stats) ? -1 : (long)stats.retired;
 }
 
+long long device_idle_bytes(int fd)
+{
+	struct gophership_stats stats;
+	long long bytes = 0;
+
+	if (device_stats(fd, &stats) < 0)
+		return -1;
+	for (int class = 0; class < NR_CLASSES; class++)
+		bytes += (long long)stats.classes[class].cached << (12 + class);
+	return bytes;
+}
+
 long long device_machine_bytes(int fd)
 {
 	struct gophership_stats stats;

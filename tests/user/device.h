@@ -27,6 +27,8 @@ void *device_map_lease(int fd, const struct gophership_lease *lease);
 /* Counters; -1 if STATS fails. */
 long device_leased(int fd);
 long device_retired(int fd);
+/* Bytes idle behind the device, of all contexts. */
+long long device_idle_bytes(int fd);
 long long device_machine_bytes(int fd);
 
 /* A lease with its mapping. */
