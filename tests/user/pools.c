@@ -2,10 +2,11 @@
 /*
  * A device for gophershipctl where there is none: with LD_PRELOAD, any file answers INFO and
  * STATS. Three pools, one of whose names a terminal would obey: each is the first by another
- * column.
+ * column. SIGUSR2: from then on STATS fails.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -19,6 +20,14 @@ static const struct gophership_stats pools[] = {
 };
 
 #define NR_POOLS	(sizeof(pools) / sizeof(pools[0]))
+
+static volatile sig_atomic_t is_broken;
+
+static void break_it(int number)
+{
+	(void)number;
+	is_broken = 1;
+}
 
 static int answer_info(struct gophership_info *info)
 {
@@ -43,14 +52,16 @@ static int answer_stats(struct gophership_stats *stats)
 {
 	size_t i;
 
-	for (i = 0; i < NR_POOLS; i++) {
+	/* The tool's own handler is there by then, and would end it. */
+	signal(SIGUSR2, break_it);
+	for (i = 0; i < NR_POOLS && !is_broken; i++) {
 		if (strcmp(pools[i].name, stats->name) > 0) {
 			*stats = pools[i];
 			count(stats, i);
 			return 0;
 		}
 	}
-	errno = ENOENT;
+	errno = is_broken ? EIO : ENOENT;
 	return -1;
 }
 

@@ -45,6 +45,7 @@ _gophershipctl_values()
 	*:-D | *:--device | leaks:-t | leaks:--table) compgen -f -- "$current" ;;
 	ship:-e | ship:--engine) compgen -W 'auto uring threads' -- "$current" ;;
 	records:--order) compgen -W 'time arrival' -- "$current" ;;
+	top:-s | top:--sort) compgen -W 'pool acquires hits misses leased bytes cached waiters' -- "$current" ;;
 	esac
 }
 

@@ -82,14 +82,34 @@ void interrupt_unblock(void)
 	mask(SIG_UNBLOCK, NULL);
 }
 
+/* From the look at @pending on, a signal waits for ppoll(), which it ends. */
+static int wait_for(struct pollfd *fds, nfds_t nr, const struct timespec *period)
+{
+	sigset_t before, during;
+	int ready = 0;
+
+	mask(SIG_BLOCK, &before);
+	during = before;
+	sigdelset(&during, SIGWINCH);
+	if (!pending)
+		ready = ppoll(fds, nr, period, &during);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ready;
+}
+
 void interrupt_sleep(uint64_t seconds)
 {
 	struct timespec period = { .tv_sec = seconds };
-	sigset_t before;
 
-	/* From the look at @pending on, a signal waits for ppoll(), which it ends. */
-	mask(SIG_BLOCK, &before);
-	if (!pending)
-		ppoll(NULL, 0, &period, &before);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	wait_for(NULL, 0, &period);
+}
+
+int interrupt_poll(int fd, double seconds)
+{
+	double whole = seconds > 0 ? seconds : 0;
+	struct timespec period = { .tv_sec = whole };
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+
+	period.tv_nsec = (whole - period.tv_sec) * 1e9;
+	return wait_for(&input, 1, &period) > 0 ? input.revents : 0;
 }

@@ -22,5 +22,10 @@ void interrupt_block(void);
 void interrupt_unblock(void);
 /* Until the time is over, or one of them comes or has come. */
 void interrupt_sleep(uint64_t seconds);
+/*
+ * So, too, until @fd can be read, or SIGWINCH comes, which may be blocked: it waits for that.
+ * What poll() says of @fd, or 0.
+ */
+int interrupt_poll(int fd, double seconds);
 
 #endif /* INTERRUPT_H */

@@ -45,3 +45,8 @@ void table_cell(struct table *table, const char *format, ...)
 		complain_no_memory();
 	add(table, text);
 }
+
+void table_print(struct table *table)
+{
+	table_print_to(table, stdout);
+}

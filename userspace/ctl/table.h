@@ -6,6 +6,7 @@
 #define TABLE_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #define TABLE_COLUMNS	12
 
@@ -28,7 +29,8 @@ void table_begin(struct table *table, unsigned int left, const char *header);
 /* The next cell, as printf() writes it; what a terminal might obey is shown as text. */
 void table_cell(struct table *table, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Prints the table and gives it up. */
+/* Prints the table and gives it up: on stdout, or wherever. */
 void table_print(struct table *table);
+void table_print_to(struct table *table, FILE *file);
 
 #endif /* TABLE_H */

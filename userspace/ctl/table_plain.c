@@ -41,20 +41,21 @@ static void make_printable(char **cell)
 	*cell = printable;
 }
 
-static void print_cell(const struct table *table, const char *text, unsigned int column, int width)
+static void print_cell(const struct table *table, FILE *file, const char *text,
+		       unsigned int column, int width)
 {
 	bool is_last = column + 1 == table->columns, is_left = table->left & 1U << column;
 	int padding = width - width_of(text);
 
 	if (!is_left)
-		printf("%*s", padding, "");
-	fputs(text, stdout);
+		fprintf(file, "%*s", padding, "");
+	fputs(text, file);
 	if (is_left && !is_last)
-		printf("%*s", padding, "");
-	fputs(is_last ? "\n" : "  ", stdout);
+		fprintf(file, "%*s", padding, "");
+	fputs(is_last ? "\n" : "  ", file);
 }
 
-void table_print(struct table *table)
+void table_print_to(struct table *table, FILE *file)
 {
 	int widths[TABLE_COLUMNS] = { 0 };
 	unsigned int column;
@@ -66,7 +67,7 @@ void table_print(struct table *table)
 		widths[column] = widest_of(table, column);
 	for (i = 0; i < table->nr; i++) {
 		column = i % table->columns;
-		print_cell(table, table->cells[i], column, widths[column]);
+		print_cell(table, file, table->cells[i], column, widths[column]);
 		free(table->cells[i]);
 	}
 	free(table->cells);

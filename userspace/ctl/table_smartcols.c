@@ -51,25 +51,25 @@ static void add_rows(struct libscols_table *scols, const struct table *table)
 }
 
 /* Of a table without rows libsmartcols prints nothing. */
-static void print_head(const struct table *table)
+static void print_head(const struct table *table, FILE *file)
 {
 	unsigned int column;
 
 	for (column = 0; column < table->columns; column++) {
-		printf("%s%s", column ? "  " : "", table->cells[column]);
+		fprintf(file, "%s%s", column ? "  " : "", table->cells[column]);
 		free(table->cells[column]);
 	}
-	putchar('\n');
+	putc('\n', file);
 	free(table->cells);
 }
 
-void table_print(struct table *table)
+void table_print_to(struct table *table, FILE *file)
 {
 	struct libscols_table *scols;
 	int error;
 
 	if (table->nr == table->columns) {
-		print_head(table);
+		print_head(table, file);
 		return;
 	}
 	/* How wide a character is depends on that. */
@@ -77,6 +77,10 @@ void table_print(struct table *table)
 	scols = make();
 	add_columns(scols, table);
 	add_rows(scols, table);
+	scols_table_set_stream(scols, file);
+	/* It would make lines as short as those of the terminal that is stdout. */
+	if (file != stdout)
+		scols_table_set_termforce(scols, SCOLS_TERMFORCE_NEVER);
 	error = scols_print_table(scols);
 	if (error == -ENOMEM)
 		complain_no_memory();

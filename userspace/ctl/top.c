@@ -12,6 +12,8 @@
 #include "pools.h"
 #include "progress.h"
 #include "quantity.h"
+#include "rates.h"
+#include "screen.h"
 #include "table.h"
 #include "text.h"
 #include "watch.h"
@@ -20,69 +22,55 @@
 #define MOST_HOLDERS	10
 
 /**
- * struct span - the time that rates are taken over
+ * struct top - what is shown, and of what time
  * @watch: what was asked for
+ * @order: so, too; keys change it
+ * @plain: no screen
  * @device: the device
- * @before: the pools at its beginning
+ * @pools: at the end of the last span, which is where the next one begins
  * @since: when that was
+ * @list: what each of @pools did in that span; NULL: there was none yet
  */
-struct span {
+struct top {
 	struct watch watch;
+	const struct order *order;
+	bool plain;
 	struct device *device;
-	struct pools before;
+	struct pools pools;
 	double since;
+	struct rates *list;
 };
 
-/**
- * struct rates - what a pool did
- * @stats: its counters now
- * @sum: of its classes now
- * @acquires: a second
- * @misses: a second
- * @hits: of each hundred acquires since
- */
-struct rates {
-	const struct gophership_stats *stats;
-	struct pool_sum sum;
-	double acquires;
-	double misses;
-	double hits;
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct top *top = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &top->watch;
+		return 0;
+	case 's':
+		top->order = rates_order(argument);
+		if (!top->order)
+			argp_error(state, "--sort wants a column: " RATES_ORDERS);
+		return 0;
+	case 'p':
+		top->plain = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option argp_options[] = {
+	{ "sort", 's', "COLUMN", 0,
+	  "The largest first by that: " RATES_ORDERS " (acquires); on a screen, its first letter "
+	  "is the key", 0 },
+	{ "plain", 'p', NULL, 0, "No screen, also on a terminal: tables follow one another", 0 },
+	{ 0 }
 };
 
-/* A pool that was made anew under the same name begins at 0. */
-static double rate(uint64_t before, uint64_t after, double seconds)
-{
-	return (after - (after >= before ? before : 0)) / seconds;
-}
-
-static struct rates rates_of(const struct gophership_stats *stats, const struct pools *before,
-			     double seconds)
-{
-	const struct gophership_stats *old = pools_find(before, stats->name);
-	struct rates rates = { .stats = stats, .sum = pools_sum(stats) };
-	struct pool_sum sum = { 0 };
-	double hits;
-
-	if (old)
-		sum = pools_sum(old);
-	rates.acquires = rate(sum.acquires, rates.sum.acquires, seconds);
-	rates.misses = rate(sum.misses, rates.sum.misses, seconds);
-	hits = rate(sum.hits, rates.sum.hits, seconds);
-	rates.hits = rates.acquires > 0 ? 100 * hits / rates.acquires : 0;
-	return rates;
-}
-
-static int busiest_first(const void *left, const void *right)
-{
-	const struct rates *a = left, *b = right;
-
-	if (a->acquires != b->acquires)
-		return a->acquires < b->acquires ? 1 : -1;
-	return (a->sum.leased_bytes < b->sum.leased_bytes) -
-	       (a->sum.leased_bytes > b->sum.leased_bytes);
-}
-
-static void print_text(const struct rates *list, size_t nr)
+static void print_text(FILE *file, const struct rates *list, size_t nr)
 {
 	const struct rates *rates;
 	struct table table;
@@ -98,11 +86,11 @@ static void print_text(const struct rates *list, size_t nr)
 		table_cell(&table, "%s", quantity_bytes(rates->sum.cached_bytes).text);
 		table_cell(&table, "%u", rates->stats->waiters);
 	}
-	table_print(&table);
+	table_print_to(&table, file);
 }
 
 /* For root: others see the pools alone. */
-static void print_holders(void)
+static void print_holders(FILE *file)
 {
 	struct holders holders;
 	struct table table;
@@ -110,7 +98,7 @@ static void print_holders(void)
 
 	if (access(HOLDERS_PATH, R_OK) || holders_read(&holders, HOLDERS_PATH) != STATUS_OK)
 		return;
-	putchar('\n');
+	putc('\n', file);
 	table_begin(&table, 1 | 1 << 3, "pool|buffers|bytes|call site");
 	for (i = 0; i < holders.nr && i < MOST_HOLDERS; i++) {
 		table_cell(&table, "%s", holders.list[i].pool);
@@ -118,7 +106,7 @@ static void print_holders(void)
 		table_cell(&table, "%s", quantity_bytes(holders.list[i].bytes).text);
 		table_cell(&table, "%s", holders.list[i].site);
 	}
-	table_print(&table);
+	table_print_to(&table, file);
 	holders_free(&holders);
 }
 
@@ -147,62 +135,149 @@ static void print_json(const struct rates *list, size_t nr)
 	output_json(stdout, array, JSON_C_TO_STRING_PLAIN);
 }
 
-static enum status print(const struct span *span, const struct pools *after, double seconds)
+static void print(const struct top *top, FILE *file)
 {
-	struct rates *list = calloc(after->nr ? after->nr : 1, sizeof(*list));
+	rates_sort(top->list, top->pools.nr, top->order);
+	if (top->watch.common.json) {
+		print_json(top->list, top->pools.nr);
+	} else {
+		print_text(file, top->list, top->pools.nr);
+		print_holders(file);
+	}
+}
+
+/* At the end of a span. */
+static enum status look(struct top *top)
+{
+	double now = progress_clock();
+	struct pools pools;
+	enum status status;
 	size_t i;
 
-	if (!list) {
-		complain("there is no memory for %zu pools", after->nr);
-		return STATUS_FAILED;
-	}
-	for (i = 0; i < after->nr; i++)
-		list[i] = rates_of(&after->list[i], &span->before, seconds);
-	qsort(list, after->nr, sizeof(*list), busiest_first);
-	if (span->watch.common.json) {
-		print_json(list, after->nr);
-	} else {
-		print_text(list, after->nr);
-		print_holders();
-	}
-	free(list);
+	status = pools_read(&pools, top->device);
+	if (status != STATUS_OK)
+		return status;
+	free(top->list);
+	top->list = calloc(pools.nr ? pools.nr : 1, sizeof(*top->list));
+	if (!top->list)
+		complain_no_memory();
+	for (i = 0; i < pools.nr; i++)
+		top->list[i] = rates_of(&pools.list[i], &top->pools, now - top->since);
+	pools_free(&top->pools);
+	top->pools = pools;
+	top->since = now;
 	return STATUS_OK;
 }
 
-/* At the end of a span, which is where the next one begins. */
-static enum status look_once(void *priv)
+static enum status look_and_print(void *priv)
 {
-	struct span *span = priv;
-	struct pools after;
+	struct top *top = priv;
 	enum status status;
-	double now;
 
-	status = pools_read(&after, span->device);
-	if (status != STATUS_OK)
-		return status;
-	now = progress_clock();
-	status = print(span, &after, now - span->since);
-	pools_free(&span->before);
-	span->before = after;
-	span->since = now;
+	status = look(top);
+	if (status == STATUS_OK)
+		print(top, stdout);
 	return status;
 }
 
-static enum status look(struct device *device, void *options)
+static enum status run_plain(struct top *top)
 {
-	struct span *span = options;
+	interrupt_sleep(top->watch.seconds);
+	return interrupt_pending() ? STATUS_OK : watch_run(&top->watch, look_and_print, top);
+}
+
+static void show(const struct top *top)
+{
+	char *text = NULL, head[128];
+	size_t length;
+	FILE *file;
+
+	snprintf(head, sizeof(head), "%zu pools, by %s, every %" PRIu64 " s. Keys: p a h m l b c w "
+		 "sort by that column, q ends", top->pools.nr, top->order->name,
+		 top->watch.seconds);
+	file = open_memstream(&text, &length);
+	if (!file)
+		complain_no_memory();
+	if (top->list)
+		print(top, file);
+	else
+		fprintf(file, "The first rates come after %" PRIu64 " s.\n", top->watch.seconds);
+	if (fclose(file))
+		complain_no_memory();
+	screen_show(head, text);
+	free(text);
+}
+
+/* Until the end of a span; false: there shall be no more. */
+static bool wait_on_screen(struct top *top)
+{
+	double left;
+	int key;
+
+	for (;;) {
+		show(top);
+		left = top->since + top->watch.seconds - progress_clock();
+		if (left <= 0)
+			return true;
+		key = screen_key(left);
+		if (interrupt_pending() || key == 'q' || key == SCREEN_GONE)
+			return false;
+		if (rates_order_of_key(key))
+			top->order = rates_order_of_key(key);
+	}
+}
+
+static enum status run_on_screen(struct top *top)
+{
+	enum status status = STATUS_OK;
+	uint64_t round;
+
+	for (round = 0; status == STATUS_OK; round++) {
+		if ((top->watch.rounds && round > top->watch.rounds) || !wait_on_screen(top))
+			break;
+		status = look(top);
+	}
+	return status;
+}
+
+/* What is complained of is said when the terminal is itself again. */
+static enum status run(struct top *top)
+{
+	enum status status;
+	char *why = NULL;
+	size_t length;
+	FILE *file;
+
+	top->watch.keep = true;
+	if (top->watch.common.json || top->plain || !isatty(STDOUT_FILENO) || !screen_open())
+		return run_plain(top);
+	file = open_memstream(&why, &length);
+	if (!file)
+		complain_no_memory();
+	complain_to(file);
+	status = run_on_screen(top);
+	complain_to(NULL);
+	screen_close();
+	if (!fclose(file))
+		fputs(why, stderr);
+	free(why);
+	return status;
+}
+
+static enum status begin(struct device *device, void *options)
+{
+	struct top *top = options;
 	enum status status;
 
-	span->device = device;
-	status = pools_read(&span->before, device);
+	top->device = device;
+	status = pools_read(&top->pools, device);
 	if (status != STATUS_OK)
 		return status;
-	span->since = progress_clock();
+	top->since = progress_clock();
 	interrupt_catch();
-	interrupt_sleep(span->watch.seconds);
-	if (!interrupt_pending())
-		status = watch_run(&span->watch, look_once, span);
-	pools_free(&span->before);
+	status = run(top);
+	pools_free(&top->pools);
+	free(top->list);
 	return status;
 }
 
@@ -210,11 +285,14 @@ int command_top(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &delay_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
-		.doc = "Show what the pools do, the busiest first, every second, until Ctrl-C; for "
-		       "root, also which call sites hold most. With --json: an array a line.",
+		.options = argp_options,
+		.parser = parse,
+		.doc = "Show what the pools do, the busiest first, every second, until q or Ctrl-C; "
+		       "for root, also which call sites hold most. With --json: an array a line.",
 		.children = children,
 	};
-	struct span span = { .watch = { .common.device = DEVICE_PATH, .seconds = 1 } };
+	struct top top = { .watch = { .common.device = DEVICE_PATH, .seconds = 1 } };
 
-	return command_look(&argp, argc, argv, &span.watch.common, look);
+	top.order = rates_order("acquires");
+	return command_look(&argp, argc, argv, &top.watch.common, begin);
 }

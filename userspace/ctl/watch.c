@@ -70,7 +70,8 @@ int watch_json_flags(const struct watch *watch)
 
 enum status watch_run(const struct watch *watch, enum status (*look)(void *priv), void *priv)
 {
-	bool text = !watch->common.json, terminal = text && isatty(STDOUT_FILENO);
+	bool text = !watch->common.json;
+	bool terminal = text && !watch->keep && isatty(STDOUT_FILENO);
 	enum status status;
 	uint64_t round;
 

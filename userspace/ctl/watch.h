@@ -15,11 +15,13 @@
  * @common: device and json
  * @seconds: between two looks; 0: look once
  * @rounds: look so often; 0: until interrupted
+ * @keep: what a terminal shows stays there when another look follows
  */
 struct watch {
 	struct common common;
 	uint64_t seconds;
 	uint64_t rounds;
+	bool keep;
 };
 
 /*
