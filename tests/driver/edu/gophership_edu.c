@@ -13,13 +13,9 @@
 #include "gophership_dma.h"
 #include "gophership_port.h"
 
-#define EDU_IRQ_STATUS	0x24
-#define EDU_IRQ_ACK	0x64
-#define EDU_DMA_SRC	0x80
-#define EDU_DMA_DST	0x88
-#define EDU_DMA_COUNT	0x90
-#define EDU_DMA_CMD	0x98
-enum { EDU_START = 1, EDU_TO_RAM = 2, EDU_INTERRUPT = 4 };
+enum { EDU_IRQ_STATUS = 0x24, EDU_IRQ_ACK = 0x64 }; /* registers */
+enum { EDU_DMA_SRC = 0x80, EDU_DMA_DST = 0x88, EDU_DMA_COUNT = 0x90, EDU_DMA_CMD = 0x98 };
+enum { EDU_START = 1, EDU_TO_RAM = 2, EDU_INTERRUPT = 4 }; /* of EDU_DMA_CMD */
 #define EDU_MEMORY	0x40000
 #define EDU_SIZE	4096U
 
