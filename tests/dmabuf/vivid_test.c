@@ -7,9 +7,9 @@
 #include <fcntl.h>
 #include <linux/videodev2.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "camera.h"
 #include "fixture.h"
 
 #define FRAMES	4
@@ -20,50 +20,6 @@
 static int call(int fd, unsigned long command, void *argument)
 {
 	return ioctl(fd, command, argument) ? -errno : 0;
-}
-
-/* A node of vivid that captures video; -1: there is none. */
-static int camera_open(void)
-{
-	for (int i = 0; i < 16; i++) {
-		struct v4l2_capability capability = { 0 };
-		char path[32];
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/video%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!call(fd, VIDIOC_QUERYCAP, &capability) &&
-		    !strcmp((char *)capability.driver, "vivid") &&
-		    capability.device_caps & V4L2_CAP_VIDEO_CAPTURE)
-			return fd;
-		close(fd);
-	}
-	return -1;
-}
-
-/* The number of the control whose name is @name, and of its menu's entry @entry. */
-static int control_set(int camera, const char *name, const char *entry)
-{
-	struct v4l2_queryctrl query = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
-	struct v4l2_control control;
-
-	for (; !call(camera, VIDIOC_QUERYCTRL, &query); query.id |= V4L2_CTRL_FLAG_NEXT_CTRL) {
-		struct v4l2_querymenu menu = { .id = query.id };
-
-		if (strcmp((char *)query.name, name))
-			continue;
-		for (; (int)menu.index <= query.maximum; menu.index++) {
-			if (call(camera, VIDIOC_QUERYMENU, &menu) ||
-			    strcmp((char *)menu.name, entry))
-				continue;
-			control.id = query.id;
-			control.value = menu.index;
-			return call(camera, VIDIOC_S_CTRL, &control);
-		}
-	}
-	return -ENOENT;
 }
 
 FIXTURE(vivid)
@@ -81,11 +37,12 @@ FIXTURE_SETUP(vivid)
 		.count = FRAMES, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_DMABUF,
 	};
 	struct v4l2_format format = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
+	char path[32];
 
 	self->fd = device_open();
 	self->watch = device_open();
 	self->before = device_machine_bytes(self->watch);
-	self->camera = camera_open();
+	self->camera = camera_open(path, sizeof(path));
 	ASSERT_LE(0, self->camera);
 	format.fmt.pix.width = WIDTH;
 	format.fmt.pix.height = HEIGHT;
@@ -96,7 +53,7 @@ FIXTURE_SETUP(vivid)
 	self->image = format.fmt.pix.sizeimage;
 	ASSERT_EQ((__u32)WIDTH, format.fmt.pix.width);
 	ASSERT_GE(LARGE, self->image);
-	ASSERT_EQ(0, control_set(self->camera, "OSD Text Mode", "None"));
+	ASSERT_EQ(0, camera_control(self->camera, "OSD Text Mode", "None"));
 	ASSERT_EQ(0, call(self->camera, VIDIOC_REQBUFS, &request));
 	ASSERT_EQ((__u32)FRAMES, request.count);
 	for (int i = 0; i < FRAMES; i++) {
@@ -165,7 +122,7 @@ TEST_F(vivid, captures_plain_frames)
 	int shades[2], index, shade;
 
 	for (int pattern = 0; pattern < 2; pattern++) {
-		ASSERT_EQ(0, control_set(self->camera, "Test Pattern", patterns[pattern]));
+		ASSERT_EQ(0, camera_control(self->camera, "Test Pattern", patterns[pattern]));
 		for (int i = 0; i < FRAMES; i++) {
 			memset(self->buffers[i].data, 0xee, LARGE);
 			ASSERT_EQ(0, queue(self->camera, i, self->dmabufs[i]));
@@ -199,7 +156,7 @@ TEST_F(vivid, captures_colour_bars)
 	const unsigned char *data;
 	int index, bars = 1;
 
-	ASSERT_EQ(0, control_set(self->camera, "Test Pattern", "100% Colorbar"));
+	ASSERT_EQ(0, camera_control(self->camera, "Test Pattern", "100% Colorbar"));
 	for (int i = 0; i < FRAMES; i++)
 		ASSERT_EQ(0, queue(self->camera, i, self->dmabufs[i]));
 	ASSERT_EQ(0, stream(self->camera, true));
@@ -222,7 +179,7 @@ TEST_F(vivid, captures_colour_bars)
 /* The lender and the dma-bufs are closed while the camera is at work. */
 TEST_F(vivid, outlives_the_exporter)
 {
-	ASSERT_EQ(0, control_set(self->camera, "Test Pattern", "100% White"));
+	ASSERT_EQ(0, camera_control(self->camera, "Test Pattern", "100% White"));
 	for (int i = 0; i < FRAMES; i++) {
 		ASSERT_EQ(0, queue(self->camera, i, self->dmabufs[i]));
 		munmap(self->buffers[i].data, LARGE);
