@@ -31,7 +31,7 @@ kbuild = $(MAKE) -C $(call quoted,$(KDIR)) M=$(call quoted,$(CURDIR))
 
 .PHONY: all modules user doc in-tree modules_install install-user install-driver install load unload \
 	modules_uninstall uninstall-user uninstall-driver uninstall dkms dkms-remove \
-	dist deb demo check check-full lint bench bench-scale clean help need-kdir
+	dist deb rpm demo check check-full lint bench bench-scale clean help need-kdir
 
 all: modules
 
@@ -78,6 +78,9 @@ dist:
 
 deb:
 	packaging/deb
+
+rpm:
+	packaging/rpm/build
 
 # Man pages of section 9, and reStructuredText, from the headers, by the kernel's own tool.
 doc: need-kdir
@@ -163,6 +166,7 @@ help:
 	@echo "  make dkms            the module under DKMS, or an upgrade of it (KERNELS=...)"
 	@echo "  make dkms-remove     away from DKMS"
 	@echo "  make deb             Debian packages, into build/deb; they are installed by apt"
+	@echo "  make rpm             RPM packages, into build/rpm, for Fedora-like systems"
 	@echo "  make dist            the sources as one file, into build/dist, to be built without git"
 	@echo "  make doc             man pages and .rst of the public headers, into build/man9, build/doc"
 	@echo "  make in-tree         the module into a kernel's source tree (LINUX=/path/to/linux)"
