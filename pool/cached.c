@@ -14,6 +14,7 @@
 #include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
@@ -41,15 +42,31 @@ struct idle_node {
 
 static struct idle_node *idle_nodes;
 
+static int set_max_cached(const char *text, const struct kernel_param *param);
+static const struct kernel_param_ops max_cached_ops = {
+	.set = set_max_cached,
+	.get = param_get_ulong,
+};
+
 static unsigned long max_cached_mb;
-module_param(max_cached_mb, ulong, 0444);
+module_param_cb(max_cached_mb, &max_cached_ops, &max_cached_mb, 0644);
 MODULE_PARM_DESC(max_cached_mb,
 		 "MiB of idle payload that the magazines of all CPUs, the depots, the inboxes and the device may keep together (0, the default: 1/16 of memory)");
 
-/* The same in pages; constant after init. */
-static unsigned long max_cached __ro_after_init;
-/* The share of these that users other than the pools may have. */
-static unsigned long max_others __ro_after_init;
+/*
+ * The same in pages: 0 until the module is loaded, never 0 again. Written under the lock of
+ * the module's parameters, read at any time. It is the only word of its kind: what follows
+ * from it is computed by the reader.
+ */
+static unsigned long max_cached __read_mostly;
+/* Is told that the bound is lower than before, or NULL; as max_cached, and read there only. */
+static void (*is_lower)(void);
+
+/* The share of the bound that users other than the pools may have. */
+static unsigned long max_others(void)
+{
+	return READ_ONCE(max_cached) / 4 * 3;
+}
 
 /* Pages charged on all nodes. */
 static unsigned long charged_pages(void)
@@ -95,7 +112,7 @@ bool gophership_cached_charge(int nid, unsigned long pages)
 	struct idle_node *idle = &idle_nodes[nid];
 	long charged = atomic_long_add_return(pages, &idle->charged);
 
-	if (charged_pages() > max_cached) {
+	if (charged_pages() > READ_ONCE(max_cached)) {
 		atomic_long_sub(pages, &idle->charged);
 		return false;
 	}
@@ -118,7 +135,7 @@ void gophership_cached_force(int nid, unsigned long pages)
 	struct idle_node *idle = &idle_nodes[nid];
 
 	tell_later(idle, atomic_long_add_return(pages, &idle->charged));
-	if (charged_pages() > max_cached)
+	if (charged_pages() > READ_ONCE(max_cached))
 		gophership_kick_limit();
 }
 
@@ -159,7 +176,7 @@ bool gophership_cached_add(int nid, long pages)
 		gophership_cached_uncharge(nid, -pages);
 		return true;
 	}
-	if (others_pages() <= max_others && gophership_cached_charge(nid, pages))
+	if (others_pages() <= max_others() && gophership_cached_charge(nid, pages))
 		return true;
 	atomic_long_sub(pages, others);
 	return false;
@@ -174,9 +191,9 @@ bool gophership_cached_add(int nid, long pages)
  */
 unsigned long gophership_cached_excess(unsigned long room)
 {
-	unsigned long pages = charged_pages() + room;
+	unsigned long pages = charged_pages() + room, bound = READ_ONCE(max_cached);
 
-	return pages > max_cached ? pages - max_cached : 0;
+	return pages > bound ? pages - bound : 0;
 }
 
 /**
@@ -186,7 +203,7 @@ unsigned long gophership_cached_excess(unsigned long room)
  */
 unsigned long gophership_cached_headroom(void)
 {
-	return max_cached / 8;
+	return READ_ONCE(max_cached) / 8;
 }
 
 /**
@@ -225,18 +242,69 @@ void gophership_cached_tell(int nid, unsigned long pages)
 	idle->told = now;
 }
 
-/* 0, -EINVAL for a parameter that is out of range, or -ENOMEM. */
-int __init gophership_cached_init(void)
+/* The bound, from the parameter. False for one that is out of range; the log is told. */
+static bool apply_max_cached(void)
 {
 	unsigned long ram_mb = (totalram_pages() - totalhigh_pages()) >> (20 - PAGE_SHIFT);
 
 	if (max_cached_mb > ram_mb) {
 		pr_err("max_cached_mb=%lu is out of range: 0 to %lu (all memory)\n",
 		       max_cached_mb, ram_mb);
+		return false;
+	}
+	WRITE_ONCE(max_cached, (max_cached_mb ?: max(ram_mb / 16, 1UL)) << (20 - PAGE_SHIFT));
+	return true;
+}
+
+/*
+ * At load gophership_cached_init() judges the value. A later one holds from the next charge
+ * on. What lies idle above it goes soon, by a work: this does not wait. The kernel sets and
+ * shows one parameter at a time, so that a value which is refused is not seen.
+ */
+static int set_max_cached(const char *text, const struct kernel_param *param)
+{
+	unsigned long before_mb = max_cached_mb, before = max_cached;
+	int ret;
+
+	ret = param_set_ulong(text, param);
+	if (ret || !before)
+		return ret;
+	if (!apply_max_cached()) {
+		max_cached_mb = before_mb;
 		return -EINVAL;
 	}
-	max_cached = (max_cached_mb ?: max(ram_mb / 16, 1UL)) << (20 - PAGE_SHIFT);
-	max_others = max_cached / 4 * 3;
+	if (max_cached < before && is_lower)
+		is_lower();
+	return 0;
+}
+
+/**
+ * gophership_cached_watch() - ask to be told when the bound is lowered
+ * @lower: called under the lock of the module's parameters, and must not wait; NULL: none
+ *
+ * The file of the parameter is there before the module is loaded, and still there when it
+ * goes. With NULL no call is under way any more when this returns.
+ *
+ * Context: process, may sleep.
+ */
+void gophership_cached_watch(void (*lower)(void))
+{
+	kernel_param_lock(THIS_MODULE);
+	is_lower = lower;
+	kernel_param_unlock(THIS_MODULE);
+}
+
+/* 0, -EINVAL for a parameter that is out of range, or -ENOMEM. */
+int __init gophership_cached_init(void)
+{
+	bool fits;
+
+	/* The file is there already: a value that is written now is judged here or there. */
+	kernel_param_lock(THIS_MODULE);
+	fits = apply_max_cached();
+	kernel_param_unlock(THIS_MODULE);
+	if (!fits)
+		return -EINVAL;
 	idle_nodes = kvcalloc(nr_node_ids, sizeof(*idle_nodes), GFP_KERNEL);
 	return idle_nodes ? 0 : -ENOMEM;
 }

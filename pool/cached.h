@@ -15,6 +15,7 @@ unsigned long gophership_cached_excess(unsigned long room);
 unsigned long gophership_cached_headroom(void);
 unsigned long gophership_cached_pages(int nid);
 void gophership_cached_tell(int nid, unsigned long pages);
+void gophership_cached_watch(void (*lower)(void));
 int gophership_cached_init(void);
 void gophership_cached_exit(void);
 

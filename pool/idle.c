@@ -240,6 +240,25 @@ void gophership_pool_flush(struct gophership_pool *pool, unsigned int class)
 	on_each_cpu_cond(cpu_has_any, flush_cpu, &flush, true);
 }
 
+static bool cpu_is_equipped(int cpu, void *data)
+{
+	const struct flush *flush = data;
+	unsigned int class;
+
+	for (class = flush->class; class < GOPHERSHIP_NR_CLASSES; class++)
+		if (gophership_head_equipped(per_cpu_ptr(flush->pool->heads + class, cpu)))
+			return true;
+	return false;
+}
+
+/* All classes, and empty magazines, too: each counts as if it were full. */
+void gophership_pool_unequip(struct gophership_pool *pool)
+{
+	struct flush flush = { .pool = pool, .nid = NUMA_NO_NODE };
+
+	on_each_cpu_cond(cpu_is_equipped, flush_cpu, &flush, true);
+}
+
 /* All classes, for the CPUs whose buffers are of one memory node. */
 void gophership_pool_flush_node(struct gophership_pool *pool, int nid)
 {

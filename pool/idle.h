@@ -14,6 +14,7 @@ unsigned int gophership_depot_age(struct gophership_depot *depot);
 void gophership_depot_limit(struct gophership_depot *depot, unsigned long room);
 void gophership_pool_flush(struct gophership_pool *pool, unsigned int class);
 void gophership_pool_flush_node(struct gophership_pool *pool, int nid);
+void gophership_pool_unequip(struct gophership_pool *pool);
 void gophership_pool_flush_unused(struct gophership_pool *pool);
 unsigned long gophership_pool_trim_all(struct gophership_pool *pool);
 unsigned long gophership_pool_cached_pages(struct gophership_pool *pool, int node);

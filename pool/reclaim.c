@@ -30,6 +30,10 @@
 /* An idle magazine goes at the second look of the ageing. */
 #define AGE_QUIET	2
 
+/* When the bound was lowered: looks at the heads, for those that are at work, and how often. */
+#define UNEQUIP_TRIES	8
+#define UNEQUIP_JIFFIES	max(HZ / 10, 1)
+
 static void age_pools(struct work_struct *work);
 static void limit_pools(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(age_work, age_pools);
@@ -38,6 +42,12 @@ static DECLARE_DELAYED_WORK(limit_work, limit_pools);
 static DECLARE_DELAYED_WORK(tell_work, tell_pools);
 static struct shrinker *shrinker;
 static int hotplug_state;
+
+/*
+ * Looks at the heads that are left since the bound was lowered; by atomics. bound_is_lower()
+ * sets it, limit_pools() takes it.
+ */
+static atomic_t unequip_tries;
 
 /* Is told when reclaim looks for memory, or NULL; constant while the shrinker is there. */
 static void (*notify)(void);
@@ -81,25 +91,61 @@ static bool cpu_ages(int cpu, void *data)
 	return ages;
 }
 
+/* Context: pools_lock. */
+static void limit_depots(unsigned long room)
+{
+	struct gophership_pool *pool;
+	unsigned int i;
+
+	list_for_each_entry(pool, &gophership_pools, entry)
+		for (i = 0; i < gophership_pool_nr_depots(); i++)
+			gophership_depot_limit(&pool->depots[i], room);
+}
+
+/*
+ * The heads got their magazines below the bound as it was; now they give all of them, and get
+ * as many as the new one allows. One that is at work keeps its magazines until the next look.
+ * Context: pools_lock.
+ */
+static void unequip_heads(void)
+{
+	int left = atomic_xchg(&unequip_tries, 0);
+	struct gophership_pool *pool;
+
+	if (!left || !gophership_cached_excess(0))
+		return;
+	list_for_each_entry(pool, &gophership_pools, entry)
+		gophership_pool_unequip(pool);
+	limit_depots(0);
+	if (left == 1 || !gophership_cached_excess(0))
+		return;
+	/* Unless the bound was lowered once more meanwhile. */
+	atomic_cmpxchg(&unequip_tries, 0, left - 1);
+	queue_delayed_work(gophership_reclaim_wq, &limit_work, UNEQUIP_JIFFIES);
+}
+
 /*
  * More buffers lie idle than max_cached_mb, or a head got no magazine for that reason. The
  * depots give first: so a CPU that begins to use a pool gets its share.
  */
 static void limit_pools(struct work_struct *work)
 {
-	unsigned long room = gophership_cached_headroom();
-	struct gophership_pool *pool;
-	unsigned int i;
-
 	/* Memory is allocated under the lock, and may have to wait for this very worker. */
 	if (!mutex_trylock(&gophership_pools_lock)) {
 		queue_delayed_work(gophership_reclaim_wq, &limit_work, 1);
 		return;
 	}
-	list_for_each_entry(pool, &gophership_pools, entry)
-		for (i = 0; i < gophership_pool_nr_depots(); i++)
-			gophership_depot_limit(&pool->depots[i], room);
+	limit_depots(gophership_cached_headroom());
+	unequip_heads();
 	mutex_unlock(&gophership_pools_lock);
+}
+
+/* Context: process, under the lock of the module's parameters. */
+static void bound_is_lower(void)
+{
+	/* Fully ordered: a work that is still pending sees it. */
+	atomic_xchg(&unequip_tries, UNEQUIP_TRIES);
+	gophership_kick_limit();
 }
 
 /* Bring the machine's counter up to date. */
@@ -299,8 +345,10 @@ int __init gophership_reclaim_init(void)
 		goto exit_kick;
 	hotplug_state = ret;
 	shrinker = gophership_shrinker_register(&shrinker_model, "gophership");
-	if (shrinker)
+	if (shrinker) {
+		gophership_cached_watch(bound_is_lower);
 		return 0;
+	}
 	ret = -ENOMEM;
 	cpuhp_remove_state_nocalls(hotplug_state);
 exit_kick:
@@ -310,6 +358,7 @@ exit_kick:
 
 void gophership_reclaim_exit(void)
 {
+	gophership_cached_watch(NULL);
 	gophership_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	/* No pool is left, so from here on no work starts anything. */

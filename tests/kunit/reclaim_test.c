@@ -297,6 +297,60 @@ static void reclaim_max_cached(struct kunit *test)
 	gk_expect_sound(test, GK_MACHINE, gk_capacity(4));
 }
 
+static bool set_bound(const char *mb)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command),
+		 "echo %s 2>/dev/null >/sys/module/gophership/parameters/max_cached_mb", mb);
+	return gk_shell(command);
+}
+
+static void use_one_of_each(unsigned int id, void *unused)
+{
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		gophership_buf_release(gophership_buf_acquire(gk_capacity(class), GFP_KERNEL));
+}
+
+/* Idle bytes of CPUs that are in use: nothing of theirs grows old. */
+static u64 idle_bytes_in_use(struct kunit *test)
+{
+	gk_run(test, GK_CPUS, use_one_of_each, NULL);
+	return idle_bytes();
+}
+
+/* max_cached_mb while buffers lie idle, in the depots and with the CPUs. */
+static void reclaim_bound_changes(struct kunit *test)
+{
+	static const char * const wrong[] = { "-1", "1x", "99999999999" };
+	struct gophership_buf **bufs;
+	unsigned int i;
+
+	gk_skip_without_shell(test);
+	bufs = kunit_kcalloc(test, GK_CPUS * MOST, sizeof(*bufs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bufs);
+	KUNIT_EXPECT_TRUE(test, set_bound("8"));
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		KUNIT_EXPECT_FALSE(test, set_bound(wrong[i]));
+	KUNIT_EXPECT_TRUE(test, gk_loaded_with("max_cached_mb", "8"));
+	gk_run(test, GK_CPUS, fill_all_classes, bufs);
+	KUNIT_EXPECT_TRUE(test, gk_eventually(idle_bytes() <= SZ_8M));
+	KUNIT_EXPECT_GT(test, idle_bytes_in_use(test), SZ_1M);
+	/* Lower: also from the CPUs, which are in use. */
+	KUNIT_EXPECT_TRUE(test, set_bound("1"));
+	KUNIT_EXPECT_TRUE(test, gk_eventually(idle_bytes_in_use(test) <= SZ_1M));
+	gk_run(test, GK_CPUS, fill_all_classes, bufs);
+	KUNIT_EXPECT_TRUE(test, gk_eventually(idle_bytes() <= SZ_1M));
+	/* Higher: at once. */
+	KUNIT_EXPECT_TRUE(test, set_bound("16"));
+	fill(test, GK_MACHINE, 4, 128);
+	KUNIT_EXPECT_GE(test, idle_bytes(), SZ_8M);
+	KUNIT_EXPECT_TRUE(test, set_bound("0"));
+	gk_expect_sound(test, GK_MACHINE, gk_capacity(4));
+}
+
 static long reclaimable(void)
 {
 	return global_node_page_state_pages(NR_KERNEL_MISC_RECLAIMABLE);
@@ -389,6 +443,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(reclaim_under_pressure),
 	KUNIT_CASE_SLOW(reclaim_ageing),
 	KUNIT_CASE(reclaim_max_cached),
+	KUNIT_CASE(reclaim_bound_changes),
 	KUNIT_CASE(reclaim_is_available),
 	KUNIT_CASE(reclaim_needs_no_grace_period),
 	{}

@@ -64,6 +64,19 @@ typedef unsigned int gfp_t;
 #define EXPORT_SYMBOL_GPL(x)
 #define EXPORT_SYMBOL_GPL_INLINE(x)
 #define module_param(...)
+#define module_param_cb(...)
+#define THIS_MODULE		NULL
+#define kernel_param_lock(mod)	do {} while (0)
+#define kernel_param_unlock(mod) do {} while (0)
+struct kernel_param;
+struct kernel_param_ops {
+	int (*set)(const char *text, const struct kernel_param *param);
+	int (*get)(char *text, const struct kernel_param *param);
+};
+
+/* No parameter is written. */
+#define param_get_ulong		NULL
+#define param_set_ulong(text, param) (-EINVAL)
 #define MODULE_PARM_DESC(...)
 #define KBUILD_MODNAME		"gophership"
 #define IS_ENABLED(x)		0
