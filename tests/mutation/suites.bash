@@ -13,12 +13,12 @@
 #   ship [NAME]                  tests/user/test-ship, or its checks with that in their name
 #   tool                         tests/user/tool, without a device
 #   pressure                     tests/pressure
-#   watch CHECK                  a check of tests/watch
+#   watch [CHECK]                tests/watch, or a check of it
 #   driver late|lend|numa        of tests/driver, on debian-6.1
-#   port TEST                    a test of tests/port
+#   port TEST                    a test of tests/port, or a program of them
 #   stream SCENARIO              of the model of tests/stream; "stream guest TEST": of listen there
 #   dma MODE                     tests/dma, in one of its modes
-#   dmabuf PROGRAM TEST          of tests/dmabuf, with swiotlb=force
+#   dmabuf PROGRAM [TEST]        of tests/dmabuf, with swiotlb=force
 #   libport PROGRAM TEST         of tests/libport, on this machine, where the test is the driver
 #   libguest PROGRAM             of tests/libgophership, on the device
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
@@ -42,7 +42,7 @@ run_lib()
 	timeout 200 "$copy/build/tests/standin/$program" ${1:+-t "$1"}
 }
 
-# run_watch COPY CHECK: what does not compile, or does not run to the end, is status 97.
+# run_watch COPY [CHECK]: what does not compile, or does not run to the end, is status 97.
 run_watch()
 {
 	local output status=0
@@ -50,8 +50,8 @@ run_watch()
 	printf '%s\n' "$output"
 	# The kernel complained.
 	! grep -q 'ended with 99$' <<<"$output" || return 99
-	grep -qE '^(not )?ok .*'"$2" <<<"$output" || return 97
-	! grep -q "^not ok .*$2" <<<"$output" || status=1
+	grep -qE '^(not )?ok .*'"${2-}" <<<"$output" || return 97
+	! grep -q "^not ok .*${2-}" <<<"$output" || status=1
 	return "$status"
 }
 
@@ -117,7 +117,7 @@ run_dmabuf()
 	"$1/tests/vm/run" --kernel "$kernel" --cpus 2 --append init_on_alloc=0 \
 		--append swiotlb=force --build "$1/tests/dmabuf/dmabuf_importer" \
 		--with "$repository/build/tests/dmabuf/$2" --timeout 300 -- \
-		sh -c "insmod /t/gophership_importer.ko; BOUNCED=1 $2 -t $3"
+		sh -c "insmod /t/gophership_importer.ko; BOUNCED=1 $2 ${3:+-t $3}"
 }
 
 run_tool()
