@@ -47,15 +47,6 @@ static long read_event(const char *name, const char *key)
 	return found;
 }
 
-static int status_of(pid_t child)
-{
-	int status;
-
-	if (waitpid(child, &status, 0) != child)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 /* What @work says in the cgroup: its status, 1000 and more if it was killed. */
 static int in_cgroup(const char *name, int (*work)(void))
 {
@@ -63,7 +54,7 @@ static int in_cgroup(const char *name, int (*work)(void))
 
 	if (!child)
 		_exit(write_cgroup(name, "cgroup.procs", "0") ? 100 : work());
-	return status_of(child);
+	return device_status_of(child);
 }
 
 FIXTURE(cgroup)

@@ -79,7 +79,7 @@ TEST_F(limits, what_is_pinned_is_paid_for)
 
 	if (!child)
 		_exit(pin_beyond_memlock());
-	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, device_status_of(child));
 }
 
 TEST_F(limits, what_is_pinned_counts_in_the_quota)
@@ -152,7 +152,7 @@ static int in_cgroup(int (*work)(void))
 
 	if (!child)
 		_exit(write_file(CGROUP "/cgroup.procs", "0") ? 100 : work());
-	status = status_of(child);
+	status = device_status_of(child);
 	return rmdir(CGROUP) ? -errno : status;
 }
 

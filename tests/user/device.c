@@ -2,9 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "device.h"
 
@@ -131,6 +135,30 @@ long long device_machine_bytes(int fd)
 	struct gophership_stats stats;
 
 	return device_stats(fd, &stats) ? -1 : (long long)stats.machine_bytes;
+}
+
+bool device_set_parameter(const char *name, const char *value)
+{
+	char path[64];
+	bool taken;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/gophership/parameters/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	taken = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return taken;
+}
+
+int device_status_of(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
 int buffer_acquire(int fd, __u64 min_size, struct buffer *buffer)

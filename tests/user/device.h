@@ -8,6 +8,7 @@
 #include <linux/gophership.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define DEVICE		"/dev/gophership"
 #define NR_CLASSES	5
@@ -30,6 +31,11 @@ long device_retired(int fd);
 /* Bytes idle behind the device, of all contexts. */
 long long device_idle_bytes(int fd);
 long long device_machine_bytes(int fd);
+
+/* Write a parameter of the module: whether it was taken. */
+bool device_set_parameter(const char *name, const char *value);
+/* What a child has ended with; 1000 and more: a signal; -1: it is none. */
+int device_status_of(pid_t child);
 
 /* A lease with its mapping. */
 struct buffer {

@@ -59,13 +59,4 @@ static inline int become_nobody(rlim_t memlock)
 	return setrlimit(RLIMIT_MEMLOCK, &limit) || setgid(NOBODY) || setuid(NOBODY);
 }
 
-static inline int status_of(pid_t child)
-{
-	int status;
-
-	if (waitpid(child, &status, 0) != child)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 #endif /* TESTS_LIMITS_FIXTURE_H */

@@ -184,7 +184,7 @@ TEST_F(limits, memlock_is_EDQUOT_for_an_ordinary_user)
 
 		if (!child)
 			_exit(use_memlock());
-		EXPECT_EQ(0, status_of(child));
+		EXPECT_EQ(0, device_status_of(child));
 	}
 	EXPECT_EQ(0, device_machine_bytes(self->fd));
 }
@@ -211,22 +211,6 @@ static int use_what_is_left(int tell, int go_on)
 	if (lease_until_error(fd, LARGE, &bytes) != -EDQUOT || bytes != 1 * MB)
 		return 6;
 	return 0;
-}
-
-/* Whether the module took it. */
-static bool set_parameter(const char *name, const char *mb)
-{
-	char path[64];
-	bool taken;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/module/gophership/parameters/%s", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return false;
-	taken = write(fd, mb, strlen(mb)) == (ssize_t)strlen(mb);
-	close(fd);
-	return taken;
 }
 
 /* Lease all that @memlock leaves, by as many opens as it takes; 0 if that is @wanted. */
@@ -269,21 +253,21 @@ TEST_F(limits, many_opens_of_a_user_are_bounded)
 	size_t bytes;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		ASSERT_TRUE(set_parameter("memlock_max_mb", cases[i].mb));
+		ASSERT_TRUE(device_set_parameter("memlock_max_mb", cases[i].mb));
 		EXPECT_EQ(0, device_info(self->fd, &info));
 		EXPECT_EQ(strtoull(cases[i].mb, NULL, 0) * MB, info.memlock_max);
 		child = fork();
 		if (!child)
 			_exit(use_many_opens(cases[i].memlock, cases[i].wanted));
-		EXPECT_EQ(0, status_of(child)) {
+		EXPECT_EQ(0, device_status_of(child)) {
 			TH_LOG("memlock_max_mb=%s", cases[i].mb);
 		}
 	}
 	/* Not of root. */
-	ASSERT_TRUE(set_parameter("memlock_max_mb", "1"));
+	ASSERT_TRUE(device_set_parameter("memlock_max_mb", "1"));
 	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, LARGE, &bytes));
 	EXPECT_EQ(4 * MB, bytes);
-	EXPECT_TRUE(set_parameter("memlock_max_mb", "0"));
+	EXPECT_TRUE(device_set_parameter("memlock_max_mb", "0"));
 }
 
 TEST_F(limits, memlock_max_that_is_none_changes_nothing)
@@ -291,15 +275,15 @@ TEST_F(limits, memlock_max_that_is_none_changes_nothing)
 	static const char *const wrong[] = { "-1", "999999", "4294967296", "1x", "\n" };
 	struct gophership_info info;
 
-	ASSERT_TRUE(set_parameter("memlock_max_mb", "2"));
+	ASSERT_TRUE(device_set_parameter("memlock_max_mb", "2"));
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		EXPECT_FALSE(set_parameter("memlock_max_mb", wrong[i])) {
+		EXPECT_FALSE(device_set_parameter("memlock_max_mb", wrong[i])) {
 			TH_LOG("memlock_max_mb=%s", wrong[i]);
 		}
 		EXPECT_EQ(0, device_info(self->fd, &info));
 		EXPECT_EQ(2 * MB, info.memlock_max);
 	}
-	EXPECT_TRUE(set_parameter("memlock_max_mb", "0"));
+	EXPECT_TRUE(device_set_parameter("memlock_max_mb", "0"));
 }
 
 /* Whether the windows of @fd are as long as a quota of @quota bytes wants, and not longer. */
@@ -334,15 +318,15 @@ TEST_F(limits, quota_that_changes_is_for_later_opens)
 	int fd;
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
-		EXPECT_FALSE(set_parameter("quota_mb", wrong[i]));
-	EXPECT_TRUE(set_parameter("quota_mb", "1"));
+		EXPECT_FALSE(device_set_parameter("quota_mb", wrong[i]));
+	EXPECT_TRUE(device_set_parameter("quota_mb", "1"));
 	fd = device_open();
 	EXPECT_TRUE(windows_fit(fd, 1 * MB));
 	EXPECT_EQ(-EDQUOT, lease_until_error(fd, LARGE, &bytes));
 	EXPECT_EQ(1 * MB, bytes);
 	close(fd);
 
-	EXPECT_TRUE(set_parameter("quota_mb", "6"));
+	EXPECT_TRUE(device_set_parameter("quota_mb", "6"));
 	fd = device_open();
 	EXPECT_TRUE(windows_fit(fd, 6 * MB));
 	EXPECT_EQ(-EDQUOT, lease_until_error(fd, LARGE, &bytes));
@@ -353,7 +337,7 @@ TEST_F(limits, quota_that_changes_is_for_later_opens)
 	EXPECT_EQ(-EDQUOT, lease_until_error(self->fd, LARGE, &bytes));
 	EXPECT_EQ(4 * MB, bytes);
 	close(fd);
-	EXPECT_TRUE(set_parameter("quota_mb", "4"));
+	EXPECT_TRUE(device_set_parameter("quota_mb", "4"));
 }
 
 TEST_F(limits, a_full_machine_costs_an_ordinary_user_nothing)
@@ -383,7 +367,7 @@ TEST_F(limits, a_full_machine_costs_an_ordinary_user_nothing)
 	close(full[0]);
 	close(full[1]);
 	EXPECT_EQ(1, write(go_on[1], "x", 1));
-	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, device_status_of(child));
 	EXPECT_EQ(0, device_machine_bytes(self->fd));
 	close(told[0]);
 	close(go_on[0]);
@@ -414,7 +398,7 @@ TEST_F(limits, no_memlock_at_all)
 
 	if (!child)
 		_exit(use_no_memlock());
-	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, device_status_of(child));
 }
 
 /* Take back what could not be reported: from the user's account as well. */
@@ -442,7 +426,7 @@ TEST_F(limits, memlock_is_not_used_up_by_failures)
 
 	if (!child)
 		_exit(fail_to_report());
-	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, device_status_of(child));
 }
 
 static int keep_only_ipc_lock(void)
@@ -477,7 +461,7 @@ TEST_F(limits, CAP_IPC_LOCK_exempts_from_memlock)
 
 	if (!child)
 		_exit(use_ipc_lock());
-	EXPECT_EQ(0, status_of(child));
+	EXPECT_EQ(0, device_status_of(child));
 }
 
 /* Twenty processes, on a machine that may be busy. */
@@ -504,7 +488,7 @@ TEST_F_TIMEOUT(limits, killed_process_gives_its_share_back, 150)
 		ASSERT_EQ(1, read(ends[0], &byte, 1));
 		EXPECT_EQ(4 * MB, device_machine_bytes(self->fd));
 		kill(child, SIGKILL);
-		EXPECT_EQ(1000 + SIGKILL, status_of(child));
+		EXPECT_EQ(1000 + SIGKILL, device_status_of(child));
 		EXPECT_EQ(0, device_machine_bytes(self->fd));
 		close(ends[0]);
 		close(ends[1]);
