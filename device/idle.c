@@ -344,10 +344,11 @@ void gophership_idle_add(struct gophership_loan *loan)
  * Memory goes back
  */
 
-/* All of @class that was idle before @before, a bounded number at a time. */
-static void free_aged(unsigned int class, unsigned long before)
+/* All of @class that was idle before @before, a bounded number at a time. Returns the pages. */
+static unsigned long free_aged(unsigned int class, unsigned long before)
 {
 	struct walk walk = { .before = before };
+	unsigned long pages = 0;
 	int node;
 
 	for_each_node_state(node, N_MEMORY) {
@@ -357,10 +358,11 @@ static void free_aged(unsigned int class, unsigned long before)
 			INIT_LIST_HEAD(&walk.loans);
 			walk.left = GOPHERSHIP_LRU_WALK;
 			list_lru_walk_node(&idle[class], node, take_aged, &walk, &steps);
-			free_loans(&walk.loans);
+			pages += free_loans(&walk.loans);
 			cond_resched();
 		} while (!walk.left);
 	}
+	return pages;
 }
 
 static void age_idle(struct work_struct *work)
@@ -371,6 +373,22 @@ static void age_idle(struct work_struct *work)
 		free_aged(class, jiffies - AGE_QUIET * AGE_JIFFIES);
 	if (atomic_long_read(&idle_pages))
 		queue_delayed_work(system_power_efficient_wq, &age_work, AGE_JIFFIES);
+}
+
+/**
+ * gophership_idle_trim() - give back all that lies idle
+ *
+ * Context: process, may sleep.
+ * Return: pages.
+ */
+unsigned long gophership_idle_trim(void)
+{
+	unsigned long pages = 0;
+	unsigned int class;
+
+	for (class = 0; class < GOPHERSHIP_NR_CLASSES; class++)
+		pages += free_aged(class, jiffies);
+	return pages;
 }
 
 static unsigned long count_objects(struct shrinker *unused, struct shrink_control *sc)

@@ -15,6 +15,7 @@ void gophership_loan_released(struct gophership_loan *loan,
 			      const struct gophership_account *account);
 void gophership_idle_add(struct gophership_loan *loan);
 void gophership_idle_stats(unsigned int class, struct gophership_class_counters *row);
+unsigned long gophership_idle_trim(void);
 int gophership_idle_init(void);
 void gophership_idle_exit(void);
 

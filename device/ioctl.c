@@ -30,6 +30,7 @@
 #include "device/port.h"
 #include "device/pressure.h"
 #include "device/stats.h"
+#include "device/trim.h"
 #include "device/window.h"
 #include "gophership_compat.h"
 #include "pool/list.h"
@@ -75,7 +76,7 @@ static long ioctl_info(const struct gophership_context *context, void __user *ar
 	if (gophership_memcg_charges())
 		info.features |= GOPHERSHIP_FEATURE_MEMCG;
 	info.features |= GOPHERSHIP_FEATURE_PRESSURE | GOPHERSHIP_FEATURE_PORT |
-			 GOPHERSHIP_FEATURE_POOLS;
+			 GOPHERSHIP_FEATURE_POOLS | GOPHERSHIP_FEATURE_TRIM;
 	if (GOPHERSHIP_HAS_DMABUF)
 		info.features |= GOPHERSHIP_FEATURE_DMABUF;
 	info.pressure_offset = GOPHERSHIP_PRESSURE_OFFSET;
@@ -318,6 +319,8 @@ static long gophership_ioctl(struct file *file, unsigned int cmd, unsigned long 
 				-EBADF;
 	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_EXPORT):
 		return writes ? gophership_export_leases(context, (void __user *)arg) : -EBADF;
+	case GOPHERSHIP_COMMAND(GOPHERSHIP_IOC_TRIM):
+		return writes ? gophership_ioctl_trim((void __user *)arg) : -EBADF;
 	default:
 		return -ENOTTY;
 	}

@@ -286,6 +286,30 @@ static unsigned long scan_objects(struct shrinker *unused, struct shrink_control
 	return pages ?: SHRINK_STOP;
 }
 
+/**
+ * gophership_reclaim_trim() - give back all that lies idle in the pools
+ *
+ * But for what a pool keeps by promise: its reserve and its stock. A head that is at work at
+ * this moment keeps its magazines. Only the destruction of a pool waits for this.
+ *
+ * Context: process; waits for grace periods.
+ * Return: pages that are free now.
+ */
+unsigned long gophership_reclaim_trim(void)
+{
+	struct gophership_pool *pool;
+	unsigned long pages = 0;
+	int idx;
+
+	idx = srcu_read_lock(&gophership_pools_srcu);
+	gophership_for_each_pool(pool)
+		gophership_pool_trim_all(pool, &pages);
+	srcu_read_unlock(&gophership_pools_srcu, idx);
+	gophership_retiring_settle();
+	rcu_barrier();
+	return pages;
+}
+
 static struct shrinker shrinker_model = {
 	.count_objects = count_objects,
 	.scan_objects = scan_objects,

@@ -21,6 +21,7 @@ union call {
 	struct gophership_release release;
 	struct gophership_stats stats;
 	struct gophership_export export;
+	struct gophership_trim trim;
 	unsigned char bytes[sizeof(struct gophership_stats) + TAIL];
 };
 
@@ -40,6 +41,8 @@ static const struct command {
 	  offsetof(struct gophership_stats, name) },
 	{ "EXPORT", GOPHERSHIP_IOC_EXPORT, sizeof(struct gophership_export),
 	  sizeof(struct gophership_export) },
+	{ "TRIM", GOPHERSHIP_IOC_TRIM, sizeof(struct gophership_trim),
+	  sizeof(struct gophership_trim) },
 	{ 0 }
 };
 
@@ -123,7 +126,7 @@ TEST_F(abi, unknown_command_is_ENOTTY)
 		0, ~0UL,
 		_IO('G', 0x50), _IOR('G', 0x50, struct gophership_info),
 		_IOWR('G', 0x4f, struct gophership_info),
-		_IOWR('G', 0x59, struct gophership_info),
+		_IOWR('G', 0x5a, struct gophership_info),
 		_IOWR('G', 0xff, struct gophership_info),
 		_IOWR('g', 0x50, struct gophership_info),
 		0x5401 /* TCGETS */,

@@ -51,6 +51,8 @@
 #define GOPHERSHIP_FEATURE_DMABUF	(1ULL << 3)
 /* POOLS: STATS tells of any pool, by name. */
 #define GOPHERSHIP_FEATURE_POOLS	(1ULL << 4)
+/* TRIM: there is GOPHERSHIP_IOC_TRIM. */
+#define GOPHERSHIP_FEATURE_TRIM		(1ULL << 5)
 
 /**
  * struct gophership_class_info - a size class and its window
@@ -439,6 +441,27 @@ struct gophership_export {
 	__u64 length;
 };
 
+/**
+ * struct gophership_trim - GOPHERSHIP_IOC_TRIM: give all that lies idle back
+ * @size: in: sizeof the structure
+ * @flags: 0
+ * @bytes: out: payload that went back to the page allocator
+ *
+ * Idle buffers of all pools of the machine, those of the device included, but for reserves
+ * and stocks. The call waits until the memory is free. Whoever acquires next waits for the
+ * page allocator: this is for a machine that is about to need the memory, and for
+ * measurements.
+ *
+ * Errors: EFAULT, EINVAL, E2BIG as above.
+ *  EBADF: the file is not open for writing.
+ *  EPERM: the caller has not CAP_SYS_ADMIN in the initial user namespace.
+ */
+struct gophership_trim {
+	__u32 size;
+	__u32 flags;
+	__u64 bytes;
+};
+
 #define GOPHERSHIP_IOC_MAGIC	'G'
 #define GOPHERSHIP_IOC_INFO	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x50, struct gophership_info)
 #define GOPHERSHIP_IOC_ACQUIRE	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x51, struct gophership_acquire)
@@ -455,5 +478,6 @@ struct gophership_export {
 #define GOPHERSHIP_IOC_ENDPOINT	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x57, struct gophership_endpoint_info)
 /* On the device and on a port. */
 #define GOPHERSHIP_IOC_EXPORT	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x58, struct gophership_export)
+#define GOPHERSHIP_IOC_TRIM	_IOWR(GOPHERSHIP_IOC_MAGIC, 0x59, struct gophership_trim)
 
 #endif /* _UAPI_LINUX_GOPHERSHIP_H */

@@ -48,6 +48,7 @@ int command_list(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_leaks(int argc, char **argv);
 int command_metrics(int argc, char **argv);
+int command_trim(int argc, char **argv);
 int command_ship(int argc, char **argv);
 int command_receive(int argc, char **argv);
 int command_send(int argc, char **argv);

@@ -117,3 +117,19 @@ enum status device_stats_after(struct device *device, const char *name,
 	strncpy(stats->name, name, sizeof(stats->name) - 1);
 	return read_stats(device, stats);
 }
+
+enum status device_trim(struct device *device, uint64_t *bytes)
+{
+	struct gophership_trim trim = { .size = sizeof(trim) };
+
+	if (!ioctl(device->fd, GOPHERSHIP_IOC_TRIM, &trim)) {
+		*bytes = trim.bytes;
+		return STATUS_OK;
+	}
+	complain("cannot trim the pools of %s: %s", device->path, strerror(errno));
+	if (errno == EPERM)
+		advise("It slows every user of the machine, and so wants CAP_SYS_ADMIN: try sudo.");
+	else if (errno == ENOTTY)
+		advise("The loaded module is older than this tool.");
+	return STATUS_DEVICE;
+}

@@ -34,5 +34,7 @@ enum status device_stats(struct device *device, uint32_t pool, struct gophership
 /* Of the next pool by name; nr_classes 0: there is none. */
 enum status device_stats_after(struct device *device, const char *name,
 			       struct gophership_stats *stats);
+/* Give back what lies idle; *@bytes: so much went. */
+enum status device_trim(struct device *device, uint64_t *bytes);
 
 #endif /* DEVICE_H */

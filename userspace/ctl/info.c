@@ -26,6 +26,7 @@ static const struct feature features[] = {
 	{ GOPHERSHIP_FEATURE_PRESSURE, "pressure", "a page tells of memory pressure" },
 	{ GOPHERSHIP_FEATURE_PORT, "port", "programs and drivers share buffers" },
 	{ GOPHERSHIP_FEATURE_POOLS, "pools", "counters of any pool, by name" },
+	{ GOPHERSHIP_FEATURE_TRIM, "trim", "all that lies idle can be asked back" },
 	{ GOPHERSHIP_FEATURE_DMABUF, "dmabuf", "buffers can be shown to drivers as dma-bufs" },
 };
 

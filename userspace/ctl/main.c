@@ -25,6 +25,7 @@ static const struct command commands[] = {
 	{ "top", command_top },
 	{ "leaks", command_leaks },
 	{ "metrics", command_metrics },
+	{ "trim", command_trim },
 	{ "ship", command_ship },
 	{ "receive", command_receive },
 	{ "send", command_send },
@@ -44,6 +45,7 @@ static const char doc[] =
 	"  top                    what the pools do, the busiest first\n"
 	"  leaks                  which call sites of drivers hold buffers\n"
 	"  metrics                all counters, for a monitoring system\n"
+	"  trim                   give all that lies idle back to the machine\n"
 	"  ship FILE DEST         copy a file through borrowed buffers, and prove the copy\n"
 	"  receive ENDPOINT DEST  write what a driver delivers to a file or a pipe\n"
 	"  send FILE ENDPOINT     give a file to a driver\n"
@@ -103,7 +105,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which command? There are info, stat, list, top, leaks, "
-			   "metrics, ship, receive, send, records, bench and doctor");
+			   "metrics, trim, ship, receive, send, records, bench and doctor");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
