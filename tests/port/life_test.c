@@ -26,6 +26,36 @@ TEST_F(ports, charge_is_exact_and_ends_with_the_port)
 	ASSERT_EQ(0, port_open(self->device, PAGE, 8, &self->port));
 }
 
+/* A lease that was pinned when it was given back, and is not any more. False if it cannot be. */
+static bool leave_unpinned(int device)
+{
+	struct buffer buffer;
+	struct iovec iov = { .iov_len = PAGE };
+	int fds[2];
+	bool ok;
+
+	if (pipe(fds) || buffer_acquire(device, PAGE, &buffer))
+		return false;
+	buffer.data[0] = 1;
+	iov.iov_base = buffer.data;
+	ok = vmsplice(fds[1], &iov, 1, 0) == PAGE && !buffer_release(device, &buffer);
+	close(fds[0]);
+	close(fds[1]);
+	return ok;
+}
+
+/* A look for what is pinned no more is no reason to pay a second time. */
+TEST_F(ports, a_port_is_paid_for_once)
+{
+	long long before = device_machine_bytes(self->device);
+	struct port port;
+
+	ASSERT_TRUE(leave_unpinned(self->device));
+	ASSERT_EQ(0, port_open(self->device, PAGE, 4, &port));
+	port_close(&port);
+	EXPECT_TRUE(machine_bytes_become(self->device, before));
+}
+
 TEST_F(ports, port_outlives_its_context)
 {
 	int device = device_open();

@@ -66,6 +66,12 @@ TEST_F(ports, bad_entries_are_skipped_and_counted)
 	EXPECT_EQ(8, entry.tag);
 	EXPECT_EQ(7, self->port.deliver->bad);
 	EXPECT_FALSE(port_receive(&self->port, &entry));
+	/* An operator sees the same. */
+	EXPECT_TRUE(port_tells(&self->port, "driver:\tgophership_echo"));
+	EXPECT_TRUE(port_tells(&self->port, "bad:\t7"));
+	EXPECT_TRUE(port_tells(&self->port, "lost:\t0"));
+	EXPECT_TRUE(port_tells(&self->port, "program:\t8"));
+	EXPECT_TRUE(port_tells(&self->port, "at-driver:\t0"));
 }
 
 TEST_F(ports, driver_is_called_again_behind_bad_entries)

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -118,6 +120,22 @@ int port_submit(struct port *port, __u32 index, __u32 offset, __u32 len, __u32 f
 int port_kick(const struct port *port)
 {
 	return ioctl(port->fd, GOPHERSHIP_IOC_KICK) ? -errno : 0;
+}
+
+bool port_tells(const struct port *port, const char *line)
+{
+	char path[64], want[64], text[256];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", port->fd);
+	snprintf(want, sizeof(want), "gophership-port-%s\n", line);
+	file = fopen(path, "re");
+	while (file && !found && fgets(text, sizeof(text), file))
+		found = !strcmp(text, want);
+	if (file)
+		fclose(file);
+	return found;
 }
 
 bool port_receive(struct port *port, struct gophership_entry *entry)

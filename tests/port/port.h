@@ -35,6 +35,8 @@ void port_write(struct port *port, __u32 index, __u32 offset, __u32 len, __u32 f
 /* The same, and a KICK if the driver wants one. */
 int port_submit(struct port *port, __u32 index, __u32 offset, __u32 len, __u32 flags, __u64 tag);
 int port_kick(const struct port *port);
+/* Is that a line of its fdinfo, behind "gophership-port-"? */
+bool port_tells(const struct port *port, const char *line);
 bool port_receive(struct port *port, struct gophership_entry *entry);
 /* Sleeps until something can be received; 1, 0 after so long, or -EPIPE. */
 int port_wait(struct port *port, int milliseconds);

@@ -302,4 +302,27 @@ TEST_F(ports, attach_refuses_what_is_no_free_port)
 	close(node);
 }
 
+/* No fewest number of buffers, so that the bounds are told apart. */
+TEST_F(ports, attach_takes_what_the_endpoint_tells)
+{
+	struct gophership_endpoint_info info = { .size = sizeof(info) };
+	int node = open(PULSE, O_RDWR);
+	struct port port;
+
+	ASSERT_GE(node, 0);
+	ASSERT_EQ(0, device_call(node, GOPHERSHIP_IOC_ENDPOINT, &info));
+	close(node);
+	EXPECT_EQ(PAGE, info.buf_size_min);
+	EXPECT_EQ(1, info.count_min);
+	ASSERT_EQ(0, port_open(self->device, info.buf_size_min, info.count_max + 1, &port));
+	EXPECT_EQ(-EINVAL, port_attach(&port, PULSE));
+	port_close(&port);
+	ASSERT_EQ(0, port_open(self->device, info.buf_size_min, info.count_max, &port));
+	EXPECT_EQ(0, port_attach(&port, PULSE));
+	port_close(&port);
+	ASSERT_EQ(0, port_open(self->device, info.buf_size_min, info.count_min, &port));
+	EXPECT_EQ(0, port_attach(&port, PULSE));
+	port_close(&port);
+}
+
 TEST_HARNESS_MAIN

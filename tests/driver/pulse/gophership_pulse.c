@@ -485,7 +485,8 @@ static int attach(struct gophership_endpoint *unused, struct gophership_port *po
 static struct gophership_endpoint endpoint = {
 	.name = "pulse",
 	.owner = THIS_MODULE,
-	.count_max = 4096,
+	.buf_size_min = 4096,
+	.count_max = 1024,
 	.attach = attach,
 };
 
