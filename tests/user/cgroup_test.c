@@ -250,6 +250,74 @@ TEST_F(cgroup, a_full_cgroup_is_told_so)
 	EXPECT_EQ(0, read_event(names[0], "oom_kill"));
 }
 
+/* What the cgroup pays for, in bytes. */
+static long read_current(const char *name)
+{
+	char path[128];
+	long bytes = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), ROOT "/%s/memory.current", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &bytes) != 1)
+		bytes = -1;
+	fclose(file);
+	return bytes;
+}
+
+/* Nothing lies idle any more. */
+static int trim(int fd)
+{
+	struct gophership_trim trim = { .size = sizeof(trim) };
+
+	return device_call(fd, GOPHERSHIP_IOC_TRIM, &trim);
+}
+
+static int make_port(int fd, __u32 count, struct gophership_port_setup *setup)
+{
+	*setup = (struct gophership_port_setup){ .size = sizeof(*setup), .count = count };
+	return device_call(fd, GOPHERSHIP_IOC_PORT, setup);
+}
+
+/* One that is too large costs nothing; one that fits can be used to the last byte. */
+static int make_ports(void)
+{
+	long long before;
+	struct gophership_port_setup setup;
+	int fd = device_open(), i;
+	char *bank;
+
+	before = device_machine_bytes(fd);
+	for (i = 0; i < 10; i++) {
+		if (make_port(fd, 4096, &setup) != -ENOMEM)
+			return 2;
+		if (device_machine_bytes(fd) != before)
+			return 3;
+	}
+	if (make_port(fd, 512, &setup))
+		return 4;
+	bank = mmap(NULL, setup.bank_length, PROT_READ | PROT_WRITE, MAP_SHARED, setup.fd, 0);
+	if (bank == MAP_FAILED)
+		return 5;
+	memset(bank, 1, setup.bank_length);
+	/* The pages and the rings are the cgroup's. */
+	if (read_current(names[0]) < (long)(setup.bank_length + setup.deliver_length))
+		return 6;
+	return touch(16 * PAGE);
+}
+
+TEST_F(cgroup, a_bank_that_does_not_fit_is_refused)
+{
+	ASSERT_EQ(0, write_cgroup(names[0], "memory.max", "8M"));
+	EXPECT_EQ(0, in_cgroup(names[0], make_ports));
+	EXPECT_EQ(0, read_event(names[0], "oom_kill"));
+	/* All of it went back; the kernel keeps a stock of charges, a quarter MiB a CPU. */
+	EXPECT_EQ(0, trim(self->fd));
+	EXPECT_GT((long)MB, read_current(names[0]));
+}
+
 static int read_file_through(void)
 {
 	static char bytes[65536];
