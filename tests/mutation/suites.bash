@@ -24,11 +24,12 @@
 #   PROGRAM[,PROGRAM]... [PARAMETER]...
 #                                of tests/user, with parameters for the module
 
-# make_copy DIR: all that is no product, so that a test works there as here.
+# make_copy DIR: all that is no product, so that a test works there as here. The files are
+# new: what was compiled there of a mistake, in an earlier run, is compiled again.
 make_copy()
 {
 	mkdir -p "$1"
-	tar -C "${repository:?}" --exclude=./build --exclude=./.git -c . | tar -x -C "$1"
+	tar -C "${repository:?}" --exclude=./build --exclude=./.git -c . | tar -x --touch -C "$1"
 }
 
 # run_lib COPY PROGRAM [TEST]: what does not compile is status 97.
