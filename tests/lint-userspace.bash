@@ -129,8 +129,8 @@ links_as_installed()
 names_agree()
 {
 	local root=$1 library=$1/usr/lib/libgophership.so.0 name
-	sed -n 's/.*[ *]\(gophership_[a-z_]*\)(\(const \)\{0,1\}struct.*/\1/p' "$root/usr/include/gophership.h" |
-		sort >"$root/declared"
+	sed -n 's/.*[ *]\(gophership_[a-z_]*\)(\(const \)\{0,1\}struct.*/\1/p' \
+		"$root"/usr/include/gophership{,_ports}.h | sort >"$root/declared"
 	nm -D --defined-only "$library" |
 		sed -n 's/.* T \(gophership_.*\)@@GOPHERSHIP_0\.[12]$/\1/p' | sort >"$root/shown"
 	diff "$root/declared" "$root/shown" || return

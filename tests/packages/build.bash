@@ -137,7 +137,8 @@ part_build()
 		usr/lib/modules-load.d/gophership.conf usr/share/man/man4/gophership.4.gz
 	check 'the library has its version' has libgophership0 "usr/lib/[^/]*/libgophership\.so\.$version"
 	check 'the headers have all for a program' has libgophership-dev usr/include/gophership.h \
-		usr/include/linux/gophership.h 'usr/lib/[^/]*/pkgconfig/gophership.pc' 'usr/lib/[^/]*/libgophership.a'
+		usr/include/gophership_ports.h usr/include/linux/gophership.h \
+		usr/include/linux/gophership_ring.h 'usr/lib/[^/]*/pkgconfig/gophership.pc' 'usr/lib/[^/]*/libgophership.a'
 	check 'every manual page is in a package' all_man_pages
 	check 'doc/install.md names what a build needs' build_needs_are_told
 	tree=$work/clone
