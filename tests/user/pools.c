@@ -13,7 +13,7 @@
 #include <linux/gophership.h>
 
 static const struct gophership_stats pools[] = {
-	{ .name = "a\033[2J\"\\\xff", .nr_classes = 1,
+	{ .name = "a\342\202\254\303\251\033[2J\"\\\xff", .nr_classes = 1,
 	  .classes = { { .capacity = 4096, .cached = 9 } } },
 	{ .name = "kernel", .nr_classes = 1, .classes = { { .capacity = 4096, .leased = 77 } } },
 	{ .name = "user", .nr_classes = 2, .classes = { { .capacity = 4096 }, { .leased = 1 } } },

@@ -80,18 +80,28 @@ bool screen_open(void)
 	return true;
 }
 
-/* Inserted text does not go on in the next line. */
-static void show_line(int row, const char *text, int length, attr_t attributes)
+/*
+ * Inserted text does not go on in the next line. The length that insnstr() takes counts
+ * characters, not bytes, so that it would read on beyond a line that has longer ones.
+ */
+static void show_line(int row, const char *text, size_t length, attr_t attributes)
 {
+	char *line;
+
 	if (!length)
 		return;
+	line = strndup(text, length);
+	if (!line)
+		complain_no_memory();
 	attrset(attributes);
-	mvinsnstr(row, 0, text, length);
+	mvinsstr(row, 0, line);
+	free(line);
 }
 
 void screen_show(const char *head, const char *text)
 {
-	int row, length;
+	size_t length;
+	int row;
 
 	erase();
 	show_line(0, head, strlen(head), A_REVERSE);
