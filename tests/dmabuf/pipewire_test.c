@@ -26,10 +26,6 @@
 #include "fixture.h"
 
 #define PLUGIN		"/t/libspa-v4l2.so"
-#define FRAMES		4
-/* What fits into a buffer: vivid's smallest webcam frame, in grey. */
-#define WIDTH		320
-#define HEIGHT		180
 #define PATIENCE	60000	/* milliseconds, for a guest whose machine is busy */
 
 /* The element's loop: it has one source of events, the camera. */
@@ -142,10 +138,7 @@ static int element_command(struct spa_node *node, uint32_t id)
 
 FIXTURE(pipewire)
 {
-	int fd, watch, camera;
-	long long before;
-	struct buffer buffers[FRAMES];
-	int dmabufs[FRAMES];
+	struct camera camera;
 	struct spa_buffer frames[FRAMES];
 	struct spa_data datas[FRAMES];
 	struct spa_chunk chunks[FRAMES];
@@ -157,17 +150,11 @@ FIXTURE(pipewire)
 FIXTURE_SETUP(pipewire)
 {
 	struct spa_buffer *all[FRAMES];
-	char path[32];
 	void *node;
 
-	self->fd = device_open();
-	self->watch = device_open();
-	self->before = device_machine_bytes(self->watch);
-	/* For the test pattern alone. */
-	self->camera = camera_open(path, sizeof(path));
-	ASSERT_LE(0, self->camera);
-	ASSERT_EQ(0, camera_control(self->camera, "OSD Text Mode", "None"));
-	self->handle = element_new(path);
+	/* What it opens is for the test pattern alone. */
+	ASSERT_EQ(0, camera_begin(&self->camera));
+	self->handle = element_new(self->camera.path);
 	ASSERT_NE(NULL, self->handle);
 	ASSERT_EQ(0, spa_handle_get_interface(self->handle, SPA_TYPE_INTERFACE_Node, &node));
 	self->node = node;
@@ -177,12 +164,9 @@ FIXTURE_SETUP(pipewire)
 	ASSERT_LE(0, spa_node_port_set_io(self->node, SPA_DIRECTION_OUTPUT, 0, SPA_IO_Buffers,
 					  &self->io, sizeof(self->io)));
 	for (int i = 0; i < FRAMES; i++) {
-		ASSERT_EQ(0, acquire_filled(self->fd, LARGE, 0xee, &self->buffers[i]));
-		self->dmabufs[i] = dmabuf_export(self->fd, &self->buffers[i].lease, 1, NULL);
-		ASSERT_LE(0, self->dmabufs[i]);
 		self->datas[i] = (struct spa_data){
 			.type = SPA_DATA_DmaBuf, .flags = SPA_DATA_FLAG_READWRITE,
-			.fd = self->dmabufs[i], .maxsize = LARGE, .chunk = &self->chunks[i],
+			.fd = self->camera.dmabufs[i], .maxsize = LARGE, .chunk = &self->chunks[i],
 		};
 		self->frames[i] = (struct spa_buffer){ .n_datas = 1, .datas = &self->datas[i] };
 		all[i] = &self->frames[i];
@@ -199,14 +183,7 @@ FIXTURE_TEARDOWN(pipewire)
 	EXPECT_LE(0, element_format(self->node, false));
 	spa_handle_clear(self->handle);
 	free(self->handle);
-	for (int i = 0; i < FRAMES; i++) {
-		munmap(self->buffers[i].data, LARGE);
-		close(self->dmabufs[i]);
-	}
-	close(self->camera);
-	close(self->fd);
-	EXPECT_EQ(self->before, device_machine_bytes(self->watch));
-	close(self->watch);
+	EXPECT_EQ(0, camera_end(&self->camera));
 }
 
 /* The index of a buffer that has a frame, or -errno. It is the element's again afterwards. */
@@ -262,15 +239,15 @@ TEST_F(pipewire, captures_into_our_buffers)
 	int index;
 
 	for (int i = 0; i < 2; i++) {
-		ASSERT_EQ(0, camera_control(self->camera, "Test Pattern", "100% White"));
-		index = until_shade(self->node, &self->io, self->buffers, 201, 255);
+		ASSERT_EQ(0, camera_control(self->camera.fd, "Test Pattern", "100% White"));
+		index = until_shade(self->node, &self->io, self->camera.buffers, 201, 255);
 		ASSERT_LE(0, index);
 		EXPECT_EQ((__u32)WIDTH * HEIGHT, self->chunks[index].size);
 		/* Nothing after the frame. */
-		EXPECT_TRUE(memory_is(self->buffers[index].data + WIDTH * HEIGHT, 0xee,
+		EXPECT_TRUE(memory_is(self->camera.buffers[index].data + WIDTH * HEIGHT, 0xee,
 				      LARGE - WIDTH * HEIGHT));
-		ASSERT_EQ(0, camera_control(self->camera, "Test Pattern", "100% Black"));
-		ASSERT_LE(0, until_shade(self->node, &self->io, self->buffers, 0, 39));
+		ASSERT_EQ(0, camera_control(self->camera.fd, "Test Pattern", "100% Black"));
+		ASSERT_LE(0, until_shade(self->node, &self->io, self->camera.buffers, 0, 39));
 	}
 }
 
