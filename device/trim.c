@@ -43,7 +43,6 @@ long gophership_ioctl_trim(void __user *arg)
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
-	/* What the device's lists give comes free at once, or by way of the pools. */
 	pages = gophership_idle_trim();
 	pages += gophership_reclaim_trim();
 	trim = (struct gophership_trim) {

@@ -286,15 +286,8 @@ void gophership_pool_flush_unused(struct gophership_pool *pool)
 			gophership_head_flush(per_cpu_ptr(pool->heads + class, cpu));
 }
 
-/**
- * gophership_pool_trim_all() - everything idle back to the page allocator
- * @pool: the pool
- * @freed: so many pages are added to it
- *
- * Context: process, may sleep.
- * Return: the number of buffers.
- */
-unsigned long gophership_pool_trim_all(struct gophership_pool *pool, unsigned long *freed)
+/* Everything idle back to the page allocator. Returns the number of buffers. */
+unsigned long gophership_pool_trim_all(struct gophership_pool *pool)
 {
 	struct gophership_depot *depot;
 	unsigned long nr = 0, pages;
@@ -304,7 +297,6 @@ unsigned long gophership_pool_trim_all(struct gophership_pool *pool, unsigned lo
 	for (i = 0; i < gophership_pool_nr_depots(); i++) {
 		depot = &pool->depots[i];
 		pages = gophership_depot_trim(depot, ULONG_MAX, NULL);
-		*freed += pages;
 		nr += pages >> gophership_class_order(depot->class);
 		cond_resched();
 	}
@@ -313,9 +305,8 @@ unsigned long gophership_pool_trim_all(struct gophership_pool *pool, unsigned lo
 
 unsigned long gophership_pool_trim(struct gophership_pool *pool)
 {
-	unsigned long pages = 0, nr;
+	unsigned long nr = gophership_pool_trim_all(pool ?: gophership_kernel_pool);
 
-	nr = gophership_pool_trim_all(pool ?: gophership_kernel_pool, &pages);
 	gophership_retiring_settle();
 	rcu_barrier();
 	return nr;

@@ -16,7 +16,7 @@ void gophership_pool_flush(struct gophership_pool *pool, unsigned int class);
 void gophership_pool_flush_node(struct gophership_pool *pool, int nid);
 void gophership_pool_unequip(struct gophership_pool *pool);
 void gophership_pool_flush_unused(struct gophership_pool *pool);
-unsigned long gophership_pool_trim_all(struct gophership_pool *pool, unsigned long *freed);
+unsigned long gophership_pool_trim_all(struct gophership_pool *pool);
 unsigned long gophership_pool_cached_pages(struct gophership_pool *pool, int node);
 bool gophership_pool_is_empty(struct gophership_pool *pool);
 bool gophership_pool_depots_are_empty(struct gophership_pool *pool);

@@ -115,13 +115,11 @@ static struct gophership_pool *pool_alloc(const char *name, unsigned int flags)
  */
 static void pool_empty(struct gophership_pool *pool)
 {
-	unsigned long pages = 0;
-
 	gophership_refill_stop(pool);
 	do {
 		gophership_pool_flush_unused(pool);
 		gophership_stock_drain(pool);
-		gophership_pool_trim_all(pool, &pages);
+		gophership_pool_trim_all(pool);
 		gophership_reserve_drain(pool);
 		gophership_free_sync();
 		gophership_retiring_settle();

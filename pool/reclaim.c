@@ -271,16 +271,24 @@ static unsigned long shrink_pools(int nid, unsigned long want, struct gophership
  * gone by while they lay in the depot; this waits for a grace period for the rest. It holds
  * no lock meanwhile. Only the destruction of a pool waits for it.
  */
-static unsigned long scan_objects(struct shrinker *unused, struct shrink_control *sc)
+static unsigned long give_back(int nid, unsigned long want)
 {
-	unsigned long want = max(sc->nr_to_scan, lacking_pages(sc->nid)), pages;
 	struct gophership_retiring retiring = {};
+	unsigned long pages;
 	int idx;
 
 	idx = srcu_read_lock(&gophership_pools_srcu);
-	shrink_pools(sc->nid, want, &retiring);
+	shrink_pools(nid, want, &retiring);
 	pages = gophership_retiring_free(&retiring);
 	srcu_read_unlock(&gophership_pools_srcu, idx);
+	return pages;
+}
+
+static unsigned long scan_objects(struct shrinker *unused, struct shrink_control *sc)
+{
+	unsigned long want = max(sc->nr_to_scan, lacking_pages(sc->nid)), pages;
+
+	pages = give_back(sc->nid, want);
 	sc->nr_scanned = max(sc->nr_scanned, pages);
 	gophership_account_reclaimed(pages);
 	return pages ?: SHRINK_STOP;
@@ -297,16 +305,12 @@ static unsigned long scan_objects(struct shrinker *unused, struct shrink_control
  */
 unsigned long gophership_reclaim_trim(void)
 {
-	struct gophership_pool *pool;
 	unsigned long pages = 0;
-	int idx;
+	int nid;
 
-	idx = srcu_read_lock(&gophership_pools_srcu);
-	gophership_for_each_pool(pool)
-		gophership_pool_trim_all(pool, &pages);
-	srcu_read_unlock(&gophership_pools_srcu, idx);
-	gophership_retiring_settle();
-	rcu_barrier();
+	/* Also of nodes that are offline by now. */
+	for_each_node(nid)
+		pages += give_back(nid, ULONG_MAX);
 	return pages;
 }
 

@@ -120,8 +120,6 @@ static void prepare(const struct scenario *scenario)
 /* After all threads: one more, which finds what is left. */
 static void sum_up(void)
 {
-	unsigned long pages = 0;
-
 	for (unsigned int i = 0; i < MODEL_BUFS; i++)
 		if (alive[i] && !bufs[i].data && !is_retiring(&bufs[i]))
 			model_fail("a release has given a buffer without payload back", NULL);
@@ -131,7 +129,7 @@ static void sum_up(void)
 			gophership_stock_drain(pool);
 		if (pool)
 			gophership_pool_trim(pool);
-		gophership_pool_trim_all(gophership_orphans, &pages);
+		gophership_pool_trim_all(gophership_orphans);
 		rcu_barrier();
 	}
 	for (unsigned int i = 0; i < MODEL_BUFS; i++)
