@@ -65,6 +65,7 @@ TEST(a_bound_that_is_none_changes_nothing)
 		EXPECT_FALSE(device_set_parameter("max_cached_mb", wrong[i])) {
 			TH_LOG("max_cached_mb=%s", wrong[i]);
 		}
+		EXPECT_TRUE(device_parameter_is("max_cached_mb", "1"));
 		EXPECT_GE(3 * MB / 4, lease_and_give_back(fd));
 	}
 	EXPECT_TRUE(device_set_parameter("max_cached_mb", "4"));

@@ -152,6 +152,21 @@ bool device_set_parameter(const char *name, const char *value)
 	return taken;
 }
 
+bool device_parameter_is(const char *name, const char *value)
+{
+	char path[64], text[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/gophership/parameters/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fscanf(file, "%63s", text) != 1)
+		text[0] = '\0';
+	fclose(file);
+	return !strcmp(text, value);
+}
+
 int device_status_of(pid_t child)
 {
 	int status;

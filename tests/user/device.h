@@ -34,6 +34,7 @@ long long device_machine_bytes(int fd);
 
 /* Write a parameter of the module: whether it was taken. */
 bool device_set_parameter(const char *name, const char *value);
+bool device_parameter_is(const char *name, const char *value);
 /* What a child has ended with; 1000 and more: a signal; -1: it is none. */
 int device_status_of(pid_t child);
 
