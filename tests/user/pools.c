@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A device for gophershipctl where there is none: with LD_PRELOAD, any file answers INFO and
- * STATS. Three pools, one of whose names a terminal would obey: each is the first by another
- * column. SIGUSR2: from then on STATS fails.
+ * STATS. Three pools, one of whose names a terminal would obey; each column has them in an
+ * order that neither their names nor their acquires have. SIGUSR2: from then on STATS fails.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,9 +14,11 @@
 
 static const struct gophership_stats pools[] = {
 	{ .name = "a\342\202\254\303\251\033[2J\"\\\xff", .nr_classes = 1,
-	  .classes = { { .capacity = 4096, .cached = 9 } } },
-	{ .name = "kernel", .nr_classes = 1, .classes = { { .capacity = 4096, .leased = 77 } } },
-	{ .name = "user", .nr_classes = 2, .classes = { { .capacity = 4096 }, { .leased = 1 } } },
+	  .classes = { { .capacity = 4096, .leased = 77, .cached = 1 } } },
+	{ .name = "kernel", .nr_classes = 1, .waiters = 2,
+	  .classes = { { .capacity = 1 << 20, .leased = 1 } } },
+	{ .name = "user", .nr_classes = 2, .waiters = 3,
+	  .classes = { { .capacity = 4096, .leased = 9, .cached = 5 }, { .leased = 1 } } },
 };
 
 #define NR_POOLS	(sizeof(pools) / sizeof(pools[0]))
@@ -39,11 +41,13 @@ static int answer_info(struct gophership_info *info)
 /* What each look finds more of. */
 static void count(struct gophership_stats *stats, size_t pool)
 {
-	static const unsigned int acquires[] = { 1000, 20, 3 }, misses[] = { 1, 2, 500 };
+	static const unsigned int acquires[] = { 3, 1000, 20 }, hits[] = { 1, 100, 18 };
+	static const unsigned int misses[] = { 1, 2, 500 };
 	static __u64 looks[NR_POOLS];
 	__u64 nr = ++looks[pool];
 
 	stats->classes[0].acquires = nr * acquires[pool];
+	stats->classes[0].hits = nr * hits[pool];
 	stats->classes[0].misses = nr * misses[pool];
 	stats->contexts = 1;
 }

@@ -49,23 +49,17 @@ static const struct argp_child bare_children[] = { { &common_argp, 0, NULL, 0 },
 
 const struct argp bare_argp = { .parser = parse_bare, .children = bare_children };
 
-enum status command_with_device(struct common *common,
-				enum status (*look)(struct device *device, void *options))
+int command_look(const struct argp *argp, int argc, char **argv, struct common *common,
+		 enum status (*look)(struct device *device, void *options))
 {
 	struct device device;
 	enum status status;
 
+	argp_parse(argp, argc, argv, 0, NULL, common);
 	status = device_open(&device, common->device);
 	if (status != STATUS_OK)
 		return status;
 	status = look(&device, common);
 	device_close(&device);
 	return status;
-}
-
-int command_look(const struct argp *argp, int argc, char **argv, struct common *common,
-		 enum status (*look)(struct device *device, void *options))
-{
-	argp_parse(argp, argc, argv, 0, NULL, common);
-	return command_with_device(common, look);
 }

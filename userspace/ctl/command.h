@@ -37,10 +37,6 @@ extern const struct argp bare_argp;
 int command_look(const struct argp *argp, int argc, char **argv, struct common *common,
 		 enum status (*look)(struct device *device, void *options));
 
-/* The part of it behind the options. */
-enum status command_with_device(struct common *common,
-				enum status (*look)(struct device *device, void *options));
-
 /* Each returns an exit code; argv[0] is the name of the tool and the command. */
 int command_info(int argc, char **argv);
 int command_stat(int argc, char **argv);

@@ -106,10 +106,9 @@ void interrupt_sleep(uint64_t seconds)
 
 int interrupt_poll(int fd, double seconds)
 {
-	double whole = seconds > 0 ? seconds : 0;
-	struct timespec period = { .tv_sec = whole };
+	struct timespec period = { .tv_sec = seconds };
 	struct pollfd input = { .fd = fd, .events = POLLIN };
 
-	period.tv_nsec = (whole - period.tv_sec) * 1e9;
+	period.tv_nsec = (seconds - period.tv_sec) * 1e9;
 	return wait_for(&input, 1, &period) > 0 ? input.revents : 0;
 }

@@ -6,7 +6,6 @@
 #define LOOPBACK_H
 
 #include <netinet/in.h>
-#include <stddef.h>
 
 /* One of either family. */
 union loopback {

@@ -25,7 +25,6 @@ struct options {
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *options = state->input;
-
 	const char *wrong;
 
 	switch (key) {
@@ -63,36 +62,24 @@ static const struct argp_option argp_options[] = {
 	{ 0 }
 };
 
-/**
- * struct look - one look at the counters
- * @common: the device
- * @to: where they go, and how
- */
-struct look {
-	struct common common;
-	struct exposition to;
-};
-
-static enum status look(struct device *device, void *priv)
-{
-	const struct look *look = priv;
-	enum status status;
-	struct pools pools;
-
-	status = pools_read(&pools, device);
-	if (status == STATUS_OK)
-		exposition_print(&look->to, device, &pools);
-	pools_free(&pools);
-	return status;
-}
-
 /* The device is open for as long as that takes, so that the module can be unloaded. */
 static enum status make(FILE *file, bool open, void *priv)
 {
+	const struct exposition to = { file, open };
 	const struct options *options = priv;
-	struct look once = { options->common, { file, open } };
+	struct device device;
+	enum status status;
+	struct pools pools;
 
-	return command_with_device(&once.common, look);
+	status = device_open(&device, options->common.device);
+	if (status != STATUS_OK)
+		return status;
+	status = pools_read(&pools, &device);
+	if (status == STATUS_OK)
+		exposition_print(&to, &device, &pools);
+	pools_free(&pools);
+	device_close(&device);
+	return status;
 }
 
 int command_metrics(int argc, char **argv)
@@ -111,6 +98,6 @@ int command_metrics(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	if (options.listen)
-		return server_run(&options.address.any, &page);
+		return server_run(&options.address, &page);
 	return make(stdout, options.open, &options);
 }

@@ -5,7 +5,6 @@
 #ifndef RATES_H
 #define RATES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "pools.h"

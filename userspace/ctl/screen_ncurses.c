@@ -30,7 +30,7 @@ void screen_close(void)
 	is_open = false;
 }
 
-/* newterm() ends the program for what it cannot use, so this is asked before. */
+/* newterm() takes also what has no cursor to move, as "dumb". */
 static bool is_usable(char *kind)
 {
 	int error;

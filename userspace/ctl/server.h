@@ -11,7 +11,7 @@
 
 #include "complain.h"
 
-struct sockaddr;
+union loopback;
 
 /**
  * struct page - what is served
@@ -26,6 +26,6 @@ struct page {
 };
 
 /* Until a signal comes. Complains by itself, also where this build has no such thing. */
-enum status server_run(const struct sockaddr *address, const struct page *page);
+enum status server_run(const union loopback *address, const struct page *page);
 
 #endif /* SERVER_H */

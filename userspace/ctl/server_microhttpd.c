@@ -134,7 +134,6 @@ static enum MHD_Result serve(void *priv, struct MHD_Connection *connection, cons
 
 	(void)version;
 	(void)data;
-	(void)length;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD)) {
 		say(&answer, MHD_HTTP_METHOD_NOT_ALLOWED, "There is nothing but GET and HEAD.\n");
 		return send_answer(connection, &answer);
@@ -142,6 +141,11 @@ static enum MHD_Result serve(void *priv, struct MHD_Connection *connection, cons
 	/* The first call is for the head alone. */
 	if (!*seen) {
 		*seen = priv;
+		return MHD_YES;
+	}
+	/* What comes with a request is not read, and the answer waits for its end. */
+	if (*length) {
+		*length = 0;
 		return MHD_YES;
 	}
 	if (strcmp(url, "/metrics"))
@@ -152,19 +156,17 @@ static enum MHD_Result serve(void *priv, struct MHD_Connection *connection, cons
 }
 
 /* A socket that listens, or -1 with a complaint. */
-static int listen_at(const struct sockaddr *address)
+static int listen_at(const union loopback *address)
 {
-	socklen_t length = address->sa_family == AF_INET ? sizeof(struct sockaddr_in) :
-							   sizeof(struct sockaddr_in6);
+	union loopback bound = *address;
+	socklen_t length = bound.any.sa_family == AF_INET ? sizeof(bound.four) : sizeof(bound.six);
 	char text[LOOPBACK_TEXT];
-	union loopback bound;
 	int fd, on = 1;
 
-	memcpy(&bound, address, length);
 	loopback_text(&bound, text);
-	fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(bound.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    bind(fd, address, length) || listen(fd, MOST_CONNECTIONS) ||
+	    bind(fd, &bound.any, length) || listen(fd, MOST_CONNECTIONS) ||
 	    getsockname(fd, &bound.any, &length)) {
 		complain("cannot listen at %s: %s", text, strerror(errno));
 		if (fd >= 0)
@@ -176,9 +178,10 @@ static int listen_at(const struct sockaddr *address)
 	return fd;
 }
 
+/* ITC: it is to end at once, also where there are as many connections as there can be. */
 static struct MHD_Daemon *start(int fd, struct server *server)
 {
-	return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, serve, server,
+	return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, serve, server,
 				MHD_OPTION_LISTEN_SOCKET, fd,
 				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)MOST_CONNECTIONS,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)MOST_IDLE_SECONDS,
@@ -186,7 +189,7 @@ static struct MHD_Daemon *start(int fd, struct server *server)
 				MHD_OPTION_END);
 }
 
-enum status server_run(const struct sockaddr *address, const struct page *page)
+enum status server_run(const union loopback *address, const struct page *page)
 {
 	struct server server = { .page = page };
 	struct MHD_Daemon *daemon;

@@ -2,7 +2,7 @@
 /* Where there is no libmicrohttpd: see server_microhttpd.c, and the Makefile. */
 #include "server.h"
 
-enum status server_run(const struct sockaddr *address, const struct page *page)
+enum status server_run(const union loopback *address, const struct page *page)
 {
 	(void)address;
 	(void)page;

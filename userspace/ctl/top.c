@@ -30,6 +30,8 @@
  * @pools: at the end of the last span, which is where the next one begins
  * @since: when that was
  * @list: what each of @pools did in that span; NULL: there was none yet
+ * @holders: of drivers' buffers, at that time; none for others than root
+ * @blind: the table of holders cannot be read: that is complained of once
  */
 struct top {
 	struct watch watch;
@@ -39,6 +41,8 @@ struct top {
 	struct pools pools;
 	double since;
 	struct rates *list;
+	struct holders holders;
+	bool blind;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -89,25 +93,24 @@ static void print_text(FILE *file, const struct rates *list, size_t nr)
 	table_print_to(&table, file);
 }
 
-/* For root: others see the pools alone. */
-static void print_holders(FILE *file)
+static void print_holders(FILE *file, const struct holders *holders)
 {
-	struct holders holders;
+	const struct holder *holder;
 	struct table table;
 	size_t i;
 
-	if (access(HOLDERS_PATH, R_OK) || holders_read(&holders, HOLDERS_PATH) != STATUS_OK)
+	if (!holders->nr)
 		return;
 	putc('\n', file);
 	table_begin(&table, 1 | 1 << 3, "pool|buffers|bytes|call site");
-	for (i = 0; i < holders.nr && i < MOST_HOLDERS; i++) {
-		table_cell(&table, "%s", holders.list[i].pool);
-		table_cell(&table, "%" PRIu64, holders.list[i].buffers);
-		table_cell(&table, "%s", quantity_bytes(holders.list[i].bytes).text);
-		table_cell(&table, "%s", holders.list[i].site);
+	for (i = 0; i < holders->nr && i < MOST_HOLDERS; i++) {
+		holder = &holders->list[i];
+		table_cell(&table, "%s", holder->pool);
+		table_cell(&table, "%" PRIu64, holder->buffers);
+		table_cell(&table, "%s", quantity_bytes(holder->bytes).text);
+		table_cell(&table, "%s", holder->site);
 	}
 	table_print_to(&table, file);
-	holders_free(&holders);
 }
 
 static void print_json(const struct rates *list, size_t nr)
@@ -142,8 +145,15 @@ static void print(const struct top *top, FILE *file)
 		print_json(top->list, top->pools.nr);
 	} else {
 		print_text(file, top->list, top->pools.nr);
-		print_holders(file);
+		print_holders(file, &top->holders);
 	}
+}
+
+static void look_at_holders(struct top *top)
+{
+	holders_free(&top->holders);
+	if (!top->blind && !access(HOLDERS_PATH, R_OK))
+		top->blind = holders_read(&top->holders, HOLDERS_PATH) != STATUS_OK;
 }
 
 /* At the end of a span. */
@@ -166,6 +176,8 @@ static enum status look(struct top *top)
 	pools_free(&top->pools);
 	top->pools = pools;
 	top->since = now;
+	if (!top->watch.common.json)
+		look_at_holders(top);
 	return STATUS_OK;
 }
 
@@ -214,17 +226,17 @@ static bool wait_on_screen(struct top *top)
 	double left;
 	int key;
 
-	for (;;) {
-		show(top);
-		left = top->since + top->watch.seconds - progress_clock();
-		if (left <= 0)
-			return true;
+	show(top);
+	while ((left = top->since + top->watch.seconds - progress_clock()) > 0) {
 		key = screen_key(left);
 		if (interrupt_pending() || key == 'q' || key == SCREEN_GONE)
 			return false;
 		if (rates_order_of_key(key))
 			top->order = rates_order_of_key(key);
+		if (key)
+			show(top);
 	}
+	return true;
 }
 
 static enum status run_on_screen(struct top *top)
@@ -249,7 +261,7 @@ static enum status run(struct top *top)
 	FILE *file;
 
 	top->watch.keep = true;
-	if (top->watch.common.json || top->plain || !isatty(STDOUT_FILENO) || !screen_open())
+	if (top->watch.common.json || top->plain || !screen_open())
 		return run_plain(top);
 	file = open_memstream(&why, &length);
 	if (!file)
@@ -277,6 +289,7 @@ static enum status begin(struct device *device, void *options)
 	interrupt_catch();
 	status = run(top);
 	pools_free(&top->pools);
+	holders_free(&top->holders);
 	free(top->list);
 	return status;
 }
