@@ -17,7 +17,6 @@
 #define MB	0x100000UL
 #define PAGE	4096UL
 #define LARGE	(16 * PAGE)
-#define MOST	1024
 
 static const char *const names[] = { "gophership-a", "gophership-b", "gophership-c" };
 
@@ -98,16 +97,6 @@ FIXTURE_TEARDOWN(cgroup)
 	close(self->fd);
 }
 
-/* Lease @nr, give them back; 0, or the number of the step that went wrong. */
-static int turn(int fd, size_t size, int nr)
-{
-	static struct gophership_lease leases[MOST];
-
-	if (device_acquire(fd, size, nr, leases) != nr)
-		return 2;
-	return device_release_leases(fd, leases, nr) ? 3 : 0;
-}
-
 static int touch(size_t size)
 {
 	char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -121,7 +110,7 @@ static int touch(size_t size)
 
 static int leave_idle(void)
 {
-	return turn(device_open(), LARGE, 12 * MB / LARGE);
+	return device_leave_idle(device_open(), LARGE, 12 * MB / LARGE) ? 0 : 2;
 }
 
 static int need_nearly_all(void)
@@ -188,13 +177,12 @@ TEST_F(cgroup, buffers_given_back_kill_nobody)
 static int turn_of(unsigned long most)
 {
 	struct gophership_stats before, after;
-	int fd = device_open(), ret;
+	int fd = device_open();
 
 	if (device_stats(fd, &before))
 		return 10;
-	ret = turn(fd, PAGE, TURN);
-	if (ret)
-		return ret;
+	if (!device_leave_idle(fd, PAGE, TURN))
+		return 2;
 	if (device_stats(fd, &after))
 		return 11;
 	return after.classes[0].misses - before.classes[0].misses > most ? ALLOCATED : 0;
@@ -267,14 +255,6 @@ static long read_current(const char *name)
 	return bytes;
 }
 
-/* Nothing lies idle any more. */
-static int trim(int fd)
-{
-	struct gophership_trim trim = { .size = sizeof(trim) };
-
-	return device_call(fd, GOPHERSHIP_IOC_TRIM, &trim);
-}
-
 static int make_port(int fd, __u32 count, struct gophership_port_setup *setup)
 {
 	*setup = (struct gophership_port_setup){ .size = sizeof(*setup), .count = count };
@@ -314,7 +294,7 @@ TEST_F(cgroup, a_bank_that_does_not_fit_is_refused)
 	EXPECT_EQ(0, in_cgroup(names[0], make_ports));
 	EXPECT_EQ(0, read_event(names[0], "oom_kill"));
 	/* All of it went back; the kernel keeps a stock of charges, a quarter MiB a CPU. */
-	EXPECT_EQ(0, trim(self->fd));
+	EXPECT_EQ(0, device_trim(self->fd, NULL));
 	EXPECT_GT((long)MB, read_current(names[0]));
 }
 

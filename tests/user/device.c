@@ -94,6 +94,24 @@ int device_release_leases(int fd, const struct gophership_lease *leases, __u32 c
 	return ret;
 }
 
+bool device_leave_idle(int fd, __u64 size, __u32 nr)
+{
+	static struct gophership_lease leases[1024];
+
+	return device_acquire(fd, size, nr, leases) == (int)nr &&
+	       !device_release_leases(fd, leases, nr);
+}
+
+int device_trim(int fd, __u64 *bytes)
+{
+	struct gophership_trim trim = { .size = sizeof(trim), .bytes = ~0ULL };
+	int ret = device_call(fd, GOPHERSHIP_IOC_TRIM, &trim);
+
+	if (bytes)
+		*bytes = trim.bytes;
+	return ret;
+}
+
 void *device_map(int fd, __u64 offset, size_t length)
 {
 	return mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);

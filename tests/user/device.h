@@ -21,6 +21,10 @@ int device_acquire(int fd, __u64 min_size, __u32 count, struct gophership_lease 
 int device_acquire_one(int fd, __u64 min_size, struct gophership_lease *lease);
 int device_release(int fd, const __u64 *handles, __u32 count, __u32 *done);
 int device_release_one(int fd, __u64 handle);
+/* Lease @nr, at most 1024, and give them back: false if that fails. */
+bool device_leave_idle(int fd, __u64 size, __u32 nr);
+/* Nothing lies idle any more; *@bytes (may be NULL): so much went. */
+int device_trim(int fd, __u64 *bytes);
 int device_release_leases(int fd, const struct gophership_lease *leases, __u32 count);
 void *device_map(int fd, __u64 offset, size_t length);
 void *device_map_lease(int fd, const struct gophership_lease *lease);
