@@ -181,7 +181,8 @@ static int listen_at(const union loopback *address)
 /* ITC: it is to end at once, also where there are as many connections as there can be. */
 static struct MHD_Daemon *start(int fd, struct server *server)
 {
-	return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, serve, server,
+	return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, serve,
+				server,
 				MHD_OPTION_LISTEN_SOCKET, fd,
 				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)MOST_CONNECTIONS,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)MOST_IDLE_SECONDS,
