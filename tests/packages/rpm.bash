@@ -25,9 +25,13 @@ rpms_have_what_is_installed()
 			printf '%s\n' /usr/lib/modules-load.d/gophership.conf /usr/lib/gophership/dkms-dependents; } | sort)
 }
 
+# Their own directories, so that none stays when they are removed, and none of others.
 rpms_own_their_directories()
 {
-	! of_rpms '%{FILEMODES:perms} %{FILENAMES}' | sed -n 's/^d[^ ]* //p' | grep -v -e gophership -e /.build-id
+	of_rpms '%{FILEMODES:perms} %{FILENAMES}' >"$work/list" || return
+	diff <(sed -n 's/^d[^ ]* //p' "$work/list" | grep -v -e /.build-id | sort) \
+		<({ sed -n 's/^[-l][^ ]* //p' "$work/list" | grep -e '/[^/]*gophership[^/]*/' |
+			sed ':a; s|/[^/]*$||; /gophership/{p; ba}; d' && echo; } | sort -u | sed '/^$/d')
 }
 
 # Each has its own files, and nobody else's user owns them.
@@ -45,7 +49,9 @@ rpms_ask_for_what_they_need()
 		grep -q '^libncursesw\.so' "$work/requires" && grep -q '^libmicrohttpd\.so' "$work/requires" &&
 		grep -q '^libsmartcols\.so' "$work/requires" &&
 		rpm -qp --requires "$rpms"/gophership-dkms-*.rpm | grep '^dkms' &&
-		rpm -qp --scripts "$rpms"/gophership-dkms-*.rpm | grep "dkms add -m gophership -v $version " &&
+		rpm -qp --scripts "$rpms"/gophership-dkms-*.rpm >"$work/scripts" &&
+		grep "dkms add -m gophership -v $version " "$work/scripts" &&
+		grep "dkms install -m gophership -v $version -k " "$work/scripts" &&
 		rpm -qp --requires "$rpms"/gophership-devel-*.rpm | grep "^gophership-libs.* = $version-"
 }
 
@@ -57,7 +63,7 @@ part_rpm()
 	check 'make rpm, by an ordinary user' make_in "$work/rpm" rpm
 	check '... changes nothing but build' unchanged "$work/rpm"
 	check '... and they have what make install brings' rpms_have_what_is_installed
-	check '... no directory of others' rpms_own_their_directories
+	check '... the directories that are theirs, and no others' rpms_own_their_directories
 	check '... each file once, and they are root'\''s' rpms_share_nothing
 	check '... and say what they need' rpms_ask_for_what_they_need
 }
