@@ -51,8 +51,8 @@ run_watch()
 	printf '%s\n' "$output"
 	# The kernel complained.
 	! grep -q 'ended with 99$' <<<"$output" || return 99
-	grep -qE '^(not )?ok .*'"${2-}" <<<"$output" || return 97
-	! grep -q "^not ok .*${2-}" <<<"$output" || status=1
+	grep -qE "^(not )?ok [0-9]+ - .*${2-}" <<<"$output" || return 97
+	! grep -qE "^not ok [0-9]+ - .*${2-}" <<<"$output" || status=1
 	return "$status"
 }
 
